@@ -1,0 +1,84 @@
+# Every recipe is one to three lines; the logic lives in lib/tokenomics. `make help` lists the targets.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+BASE_PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,14))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+UV := $(BIN)/uv pip
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
+export UV_PYTHON := $(CURDIR)/$(BIN)/python
+STAMP := .venv/.installed
+LOCK_FLAGS := -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+
+$(STAMP): requirements/bootstrap.lock requirements/full.lock pyproject.toml
+	@test -n "$(BASE_PYTHON)" || { echo "no Python 3.11 to 3.13 found: set BASE_PYTHON=/path/to/python"; exit 2; }
+	@test -x $(BIN)/python || "$(BASE_PYTHON)" -m venv .venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/bootstrap.lock
+	@$(UV) sync -q --require-hashes --no-build-isolation --compile-bytecode requirements/full.lock
+	@$(UV) install -q --offline --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: setup
+setup: $(STAMP)  ## install everything into .venv from hash-pinned locks (repeating it costs nothing)
+
+.PHONY: reproduce
+reproduce: setup  ## rerun every notebook from scratch, compare with results/, print the headline numbers
+	@tokenomics reproduce
+
+.PHONY: test
+test: setup lint  ## lint, then all tests
+	@$(BIN)/python -m pytest -n 2 $(TESTS)
+
+.PHONY: lint
+lint: setup  ## style and static checks of the library, tests and notebooks
+	@ruff check . && ruff format --check .
+
+.PHONY: fix
+fix: setup  ## repair style and every generated file (parameters, schemas, deps, environment, dictionary)
+	@ruff check --fix -q . ; ruff format -q . ; $(BIN)/python -m pytest --fix tests/project
+
+.PHONY: lab
+lab: setup  ## open the notebooks in JupyterLab (output goes to scratch/; more options in ARGS)
+	@jupyter lab --LabApp.news_url=None --notebook-dir=. notebooks $(ARGS)
+
+.PHONY: run
+run: setup  ## run one notebook: make run NB=01_ubiquitous_llms SET="first_year=2020 seed=1" (writes to runs/)
+	@test -n "$(NB)" || { echo "name a notebook: make run NB=01_ubiquitous_llms"; exit 2; }
+	@tokenomics run $(NB) --out "runs/$(NB)" $(foreach pair,$(SET),--set '$(pair)')
+
+.PHONY: score
+score: setup  ## score measurements of your own: make score FILE=mine.csv
+	@test -n "$(FILE)" || { echo "name a file: make score FILE=mine.csv"; exit 2; }
+	@tokenomics score "$(FILE)"
+
+.PHONY: paper
+paper: setup  ## every figure as SVG and PDF, every table as LaTeX, into runs/paper/
+	@for nb in notebooks/*.ipynb; do name=$$(basename "$$nb" .ipynb); \
+		TOKENOMICS_FORMATS=svg,pdf,tex tokenomics run $$name --out "runs/paper/$$name" || exit 1; done
+
+.PHONY: calibrate
+calibrate: setup  ## refit data/calibration from measured operators (asks for the extra: uv pip install -e '.[calibration]')
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tokenomics.compute.calibration
+	@dvc commit -f calibrate
+
+.PHONY: pipeline
+pipeline: setup  ## rerun only what changed (dvc repro)
+	@dvc repro --keep-going
+
+.PHONY: site
+site: setup  ## build the reader's site from results/ into site/_build/html (needs no network)
+	@$(BIN)/python -m tokenomics.paper.site
+
+.PHONY: lock
+lock: setup  ## resolve pyproject.toml into the hash-pinned locks anew
+	@printf 'packaging\nsetuptools>=82\nuv\nwheel\n' | $(UV) compile $(LOCK_FLAGS) - -o requirements/bootstrap.lock
+	@$(UV) compile $(LOCK_FLAGS) pyproject.toml --extra dev --extra site -o requirements/full.lock
+
+.PHONY: clean
+clean:  ## remove what can be made again (environment, caches, runs, scratch); results/ stays
+	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis runs scratch results/failed site/_build
+
+.PHONY: help
+help:  ## list the targets
+	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "%-12s%s\n", $$1, $$2}' Makefile
