@@ -1,0 +1,3 @@
+from tokenomics.cli import main
+
+main()

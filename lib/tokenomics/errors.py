@@ -1,0 +1,47 @@
+"""Errors a user can cause and mend: one line that names the place, the key, the value and what is allowed."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+USER_ERROR_EXIT_CODE = 2
+
+
+class TokenomicsError(Exception):
+    """Base of every error that the user can mend; its text is a single line."""
+
+    def __str__(self) -> str:
+        return " ".join(super().__str__().split())
+
+
+class DataError(TokenomicsError):
+    """A value in a table, a parameter file or a call that is not allowed.
+
+    Args:
+        where: file (and row) or function in which the value stands.
+        key: column, parameter or field.
+        value: the offending value; long values are shortened.
+        allowed: what would have been accepted, in words.
+    """
+
+    def __init__(self, where: str, key: str, value: object, allowed: str):
+        self.where, self.key, self.value, self.allowed = str(where), str(key), value, allowed
+        shown = value if isinstance(value, str) else repr(value)
+        shown = shown if len(shown) <= 80 else shown[:77] + "..."
+        super().__init__(f"{self.where}: {self.key} = {shown}; allowed: {allowed}")
+
+
+class RunError(TokenomicsError):
+    """A notebook or stage that could not run or did not finish."""
+
+
+@contextlib.contextmanager
+def one_line(debug: bool = False) -> Iterator[None]:
+    """Turn a :class:`TokenomicsError` into one line on stderr and exit code 2; with ``debug`` let it rise."""
+    try:
+        yield
+    except TokenomicsError as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(USER_ERROR_EXIT_CODE) from None

@@ -1,0 +1,64 @@
+"""Look up models and accelerators by any of their names, or read one of your own from a file."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from tokenomics import paths
+from tokenomics.errors import DataError
+from tokenomics.facts import huggingface, names, tables, yaml_file
+from tokenomics.facts.accelerators import Accelerator
+from tokenomics.facts.models import Model
+
+Record = TypeVar("Record")
+FILE_ENDINGS = (".json", ".yaml", ".yml")
+
+
+def _records(table: str, build: Callable[[Mapping], Record]) -> dict[str, Record]:
+    rows = tables.read(f"catalogue/{table}").astype(object)
+    rows = rows.where(rows.notna(), None).to_dict("records")
+    return {row["name"]: build(row) for row in rows}
+
+
+@cache
+def models() -> Mapping[str, Model]:
+    """All catalogued models by canonical name."""
+    return _records("models", Model.from_row)
+
+
+@cache
+def accelerators() -> Mapping[str, Accelerator]:
+    """All catalogued accelerators by canonical name."""
+    return _records("accelerators", Accelerator.from_row)
+
+
+def model(name: str) -> Model:
+    """A model by name, alias, or the path of a Hugging Face ``config.json`` or a YAML file.
+
+    Raises:
+        DataError: an unknown name (the nearest are listed) or a file that lacks a field.
+    """
+    if str(name).endswith(FILE_ENDINGS):
+        return huggingface.read_model(_user_file(name))
+    return models()[names.resolve(name, "model", models())]
+
+
+def accelerator(name: str) -> Accelerator:
+    """An accelerator by name, alias, or the path of a YAML or JSON file with the table's columns.
+
+    Raises:
+        DataError: an unknown name (the nearest are listed) or a file that lacks a field.
+    """
+    if str(name).endswith(FILE_ENDINGS):
+        path = _user_file(name)
+        return Accelerator.from_user(yaml_file.read(path), paths.shown(path))
+    return accelerators()[names.resolve(name, "accelerator", accelerators())]
+
+
+def _user_file(name: str) -> Path:
+    """A user's file: absolute, or relative to the working directory, or relative to the project."""
+    for base in (Path.cwd(), paths.ROOT):
+        if (base / name).is_file():
+            return base / name
+    raise DataError("catalogue", "file", str(name), "a file below the working directory or the project")

@@ -1,0 +1,154 @@
+"""From a Hugging Face ``config.json`` (or a mapping in our own column names) to a :class:`Model`.
+
+A configuration says sizes; the code that reads it says the rest (:mod:`tokenomics.facts.huggingface.traits`).
+An unknown ``model_type`` is read as a Llama if all of a Llama's fields are there. Approximated: layers of
+differing width (NAS models) need our own columns; sparse-attention patterns count as sparse in every layer.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tokenomics import paths
+from tokenomics.errors import DataError
+from tokenomics.facts import yaml_file
+from tokenomics.facts.huggingface.attention import attention
+from tokenomics.facts.huggingface.config import CONTEXT, HEADS, INNER, LAYERS, WIDTH, Config
+from tokenomics.facts.huggingface.layers import mixers, mlp
+from tokenomics.facts.huggingface.traits import EXTRA_POSITIONS, TRAITS
+from tokenomics.facts.models import Model
+
+# Parts that our columns cannot describe: caches that layers share, embeddings in every layer, compressed caches.
+UNREAD = ("is_encoder_decoder", "num_kv_shared_layers", "hidden_size_per_layer_input", "compress_ratios")
+COMMON_TYPES = ("llama", "mistral", "mixtral", "qwen3", "gemma3_text", "deepseek_v3", "gpt_oss")
+
+
+def read_model(path: Path) -> Model:
+    """A model from a user's ``config.json`` or YAML file, named after the file (or its folder, for a ``config.json``).
+
+    Raises:
+        DataError: an unreadable file, or what :func:`model_from_mapping` refuses.
+    """
+    values = yaml_file.read(path)
+    stem = path.resolve().parent.name if path.stem == "config" else path.stem
+    return model_from_mapping(values, values.get("name") or stem, paths.shown(path))
+
+
+def model_from_mapping(values: Mapping[str, Any], name: str | None = None, where: str = "config.json") -> Model:
+    """A model from a configuration of either kind.
+
+    Args:
+        values: a Hugging Face configuration, or our own columns (``layers``, ``d_model`` ...); of those, what a plain
+            Llama leaves open may be left out.
+        name: name of the model where ``values`` has none.
+        where: the file to name in an error.
+
+    Raises:
+        DataError: a field is missing or wrong, or the model type is unknown and not like a Llama.
+    """
+    if "layers" in values and "d_model" in values:
+        return _from_own_columns(values, name, where)
+    return from_config(values, name, where)
+
+
+def _from_own_columns(values: Mapping[str, Any], name: str | None, where: str) -> Model:
+    row = {**values, "name": name or values.get("name"), "family": values.get("family") or name or values.get("name")}
+    unknown = sorted(set(values) - set(Model.__dataclass_fields__))
+    if unknown:
+        raise DataError(where, unknown[0], values[unknown[0]], ", ".join(Model.__dataclass_fields__))
+    for key in ("sliding_layers", "linear_layers", "moe_layers", "positions"):
+        row.setdefault(key, 0)
+    row.setdefault("full_layers", _minus(row, "layers", "sliding_layers", "linear_layers"))
+    row.setdefault("dense_layers", _minus(row, "layers", "moe_layers"))
+    row.setdefault("tied_embeddings", False)
+    row.setdefault("kv_heads", row.get("heads"))
+    if "head_dim" not in row and row.get("heads"):
+        row["head_dim"] = row["d_model"] / row["heads"]
+    return Model.from_row(row, where)
+
+
+def _minus(row: Mapping[str, Any], first: str, *others: str) -> Any:
+    try:
+        return row[first] - sum(row[key] for key in others)
+    except TypeError:
+        return None  # reported by Model.from_row under the column's own name
+
+
+def from_config(values: Mapping[str, Any], name: str | None = None, where: str = "config.json") -> Model:
+    """A model from a Hugging Face configuration; arguments and errors as for :func:`model_from_mapping`."""
+    config = Config(values, where)
+    if config.type not in TRAITS:
+        _demand_llama(config)
+    for key in UNREAD:
+        if config.get(key):
+            raise DataError(where, key, config.get(key), "nothing: such models are not described by our columns")
+    name = name or config.get("_name_or_path") or config.type or "model"
+    try:
+        return Model(name=name, family=name, **_fields(config))
+    except DataError as error:
+        raise DataError(where, error.key, error.value, error.allowed) from None
+    except (AttributeError, TypeError, ValueError) as error:
+        # A list where a number belongs, text where a mapping belongs: too many ways to check one by one.
+        raise DataError(where, "configuration", str(error), "the types a Hugging Face configuration has") from None
+
+
+def _fields(config: Config) -> dict[str, Any]:
+    parts = {
+        "tied_embeddings": False,
+        **TRAITS.get(config.type, {}),
+        **_sizes(config),
+        **attention(config),
+        **_biases_and_norms(config),
+        **mlp(config),
+    }
+    if config.get("tie_word_embeddings") is not None:
+        parts["tied_embeddings"] = bool(config.get("tie_word_embeddings"))
+    return parts | mixers(config, parts)
+
+
+def _demand_llama(config: Config) -> None:
+    """An unknown type is taken for a Llama only if nothing essential has to be guessed."""
+    odd = [key for key in ("kv_lora_rank", "mamba_num_heads", "linear_num_value_heads") if config.get(key)]
+    names = (LAYERS[0], WIDTH[0], HEADS[0], INNER[0], "vocab_size", "num_key_value_heads", "tie_word_embeddings")
+    missing = [key for key in names if config.get(key) is None]
+    if odd or missing:
+        reason = f"{config.type or 'missing'} ({'has' if odd else 'lacks'} {(odd or missing)[0]})"
+        known = f"a known type ({', '.join(COMMON_TYPES)} ...), or one with all fields of a llama and no others"
+        raise DataError(config.where, "model_type", reason, known)
+
+
+def _sizes(config: Config) -> dict[str, Any]:
+    context = config.get(*CONTEXT)
+    positions = 0
+    if config.type in EXTRA_POSITIONS:
+        positions = config.number(*CONTEXT) + EXTRA_POSITIONS[config.type]
+    return {
+        "layers": len(config.get("layers_block_type")) if config.get("layers_block_type") else config.number(*LAYERS),
+        "d_model": config.number(*WIDTH),
+        "vocab": config.number("vocab_size"),
+        "positions": positions,
+        "context_tokens": context,
+    }
+
+
+def _biases_and_norms(config: Config) -> dict[str, Any]:
+    parts: dict[str, Any] = {}
+    if config.type == "falcon":
+        parts["norms_per_layer"] = 2 if config.get("new_decoder_architecture") else 1
+        parts |= {"attention_bias": "all", "mlp_bias": True} if config.get("bias") else {}
+    elif config.type == "gpt_neox":
+        parts["parallel_block"] = bool(config.get("use_parallel_residual", default=True))
+    elif config.type == "glm4_moe":
+        parts["qk_norm"] = "head" if config.get("use_qk_norm") else "none"
+        parts["attention_bias"] = "qkv" if config.get("attention_bias") else "none"
+    elif config.type == "starcoder2" and config.get("use_bias") is False:
+        parts |= {"attention_bias": "none", "mlp_bias": False}
+    elif config.type == "gemma4_text" and config.get("enable_moe_block"):
+        parts["norms_per_layer"] = 7
+    elif config.type == "kimi_linear":
+        parts["attention_gate"] = bool(config.get("mla_use_output_gate"))
+    elif config.type in ("llama", "") and config.get("attention_bias"):
+        parts["attention_bias"] = "all"
+    if config.type in ("llama", "nemotron", "") and config.get("mlp_bias"):
+        parts["mlp_bias"] = True
+    return parts

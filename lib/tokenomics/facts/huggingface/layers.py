@@ -1,0 +1,140 @@
+"""How many layers of a configuration attend fully, slide, keep a state, are dense or route, and how wide they are."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tokenomics.errors import DataError
+from tokenomics.facts.huggingface.config import CONTEXT, EXPERTS, INNER, LAYERS, ROUTED, WIDTH, Config
+from tokenomics.facts.huggingface.traits import EXPERTS_OF_INNER_WIDTH, FOUR_WIDE, FULL_EVERY
+
+FULL = ("full_attention", "attention", "deepseek_sparse_attention", "*", 0)
+SLIDING = ("sliding_attention", "chunked_attention", 1)
+LINEAR = ("linear_attention", "mamba", "M")
+NO_MIXER = ("moe", "mlp", "E", "-")
+
+
+def mlp(config: Config) -> dict[str, Any]:
+    """How many layers are dense, how many route their tokens, and the widths of both."""
+    kinds = config.get("layers_block_type") or list(config.get("hybrid_override_pattern", default=""))
+    experts = config.get(*EXPERTS, default=0)
+    layers = len(kinds) or config.number(*LAYERS)
+    if kinds:
+        moe, dense = sum(kind in ("moe", "E") for kind in kinds), sum(kind in ("mlp", "-") for kind in kinds)
+    else:
+        moe = _moe_layers(config, layers) if experts else 0
+        dense = layers - moe
+    parts: dict[str, Any] = {"moe_layers": moe, "dense_layers": dense}
+    if dense:
+        parts["d_ff"] = _inner_width(config)
+    if moe:
+        parts |= {"experts": experts, "experts_per_token": config.number(*ROUTED)}
+        width = INNER if config.type in EXPERTS_OF_INNER_WIDTH else ("moe_intermediate_size",)
+        parts |= {"expert_width": config.number(*width), **_shared(config)}
+        parts["expert_input_width"] = config.get("moe_latent_size", "routed_expert_hidden_size")
+    return parts
+
+
+def _inner_width(config: Config) -> int:
+    named = ("intermediate_size_mlp", "dense_intermediate_size", *INNER)
+    if config.get(*named) is None and config.type in FOUR_WIDE:
+        return config.get("expansion_ratio", default=4) * config.number(*WIDTH)
+    return config.number(*(named if config.get(*named[:2]) else INNER))
+
+
+def _shared(config: Config) -> dict[str, Any]:
+    if config.type == "llama4_text":
+        return {"shared_width": config.number("intermediate_size")}
+    if config.type == "gemma4_text":  # its dense MLP runs beside the experts of the same layer
+        return {"shared_width": config.number("intermediate_size")}
+    whole = config.get("shared_expert_intermediate_size", "share_expert_dim", "moe_shared_expert_intermediate_size")
+    each = config.get("n_shared_experts", "num_shared_experts", default=0)
+    return {"shared_width": whole if whole is not None else each * config.get("moe_intermediate_size", default=0)}
+
+
+def _moe_layers(config: Config, layers: int) -> int:
+    kinds = config.get("mlp_layer_types")
+    if kinds:
+        return kinds.count("sparse")
+    named = config.get("moe_layers", "moe_layers_enum")
+    if named:
+        return len(named.split(",")) if isinstance(named, str) else len(named)
+    every = config.get("moe_layer_freq", "decoder_sparse_step", "interleave_moe_layer_step", default=1)
+    if not every:
+        return 0
+    if isinstance(every, Iterable):
+        return sum(map(bool, every))
+    first = config.get("first_k_dense_replace", default=0)
+    plain = config.get("mlp_only_layers", default=())
+    return sum(1 for i in range(first, layers) if (i + 1) % every == 0 and i not in plain)
+
+
+def mixers(config: Config, parts: Mapping[str, Any]) -> dict[str, Any]:
+    """How many layers attend to everything, to a window, or keep a constant state."""
+    layers, window = parts["layers"], _window(config)
+    kinds = _kinds(config)
+    if kinds is not None:
+        full, sliding, linear = (sum(kind in group for kind in kinds) for group in (FULL, SLIDING, LINEAR))
+        if not window:
+            full, sliding = full + sliding, 0
+    else:
+        every = config.get("sliding_window_pattern", default=FULL_EVERY.get(config.type))
+        full = layers if every is None or not window else layers // every if every else 0
+        sliding, linear = layers - full, 0
+    found = {"full_layers": full, "sliding_layers": sliding, "linear_layers": linear}
+    if sliding:
+        found["sliding_window_tokens"] = window
+    return found | (_linear(config) if linear else {})
+
+
+def _window(config: Config) -> int | None:
+    """The sliding window (or chunk) where there is one and the context does not fit into it."""
+    window = config.get("sliding_window", "attention_chunk_size")
+    return window if window and window < config.get(*CONTEXT, default=window + 1) else None
+
+
+def _kinds(config: Config) -> list | None:
+    """The mixer of each layer where the configuration lists or implies it."""
+    listed = config.get("layer_types", "layers_block_type", "hybrid_layer_pattern", "hybrid_override_pattern")
+    if listed:
+        for kind in listed:
+            if kind not in FULL + SLIDING + LINEAR + NO_MIXER:
+                allowed = ", ".join(map(str, FULL + SLIDING + LINEAR + NO_MIXER))
+                raise DataError(config.where, "layer_types", kind, allowed)
+        return list(listed)[: config.get(*LAYERS)]  # some list the prediction layers after the model's own
+    if config.get("linear_attn_config"):
+        full = config.get("linear_attn_config").get("full_attn_layers", ())  # numbered from one
+        return [FULL[0] if i + 1 in full else LINEAR[0] for i in range(config.number(*LAYERS))]
+    if config.get("full_attention_interval"):
+        every = config.get("full_attention_interval")
+        return [FULL[0] if (i + 1) % every == 0 else LINEAR[0] for i in range(config.number(*LAYERS))]
+    return None
+
+
+def _linear(config: Config) -> dict[str, Any]:
+    if config.get("mamba_num_heads"):
+        return {
+            "linear_key_heads": config.number("n_groups"),
+            "linear_value_heads": config.number("mamba_num_heads"),
+            "linear_key_dim": config.number("ssm_state_size"),
+            "linear_value_dim": config.number("mamba_head_dim"),
+            "linear_gates": 1,
+            "linear_conv_width": config.number("conv_kernel"),
+        }
+    if config.get("linear_attn_config"):  # Kimi delta attention; its low-rank decay gate is left out (0.01 %)
+        delta = Config(config.get("linear_attn_config"), config.where)
+        return {
+            "linear_key_heads": delta.number("num_heads"),
+            "linear_value_heads": delta.number("num_heads"),
+            "linear_key_dim": delta.number("head_dim"),
+            "linear_value_dim": delta.number("head_dim"),
+            "linear_gates": 1,
+            "linear_conv_width": delta.number("short_conv_kernel_size"),
+        }
+    return {
+        "linear_key_heads": config.number("linear_num_key_heads"),
+        "linear_value_heads": config.number("linear_num_value_heads"),
+        "linear_key_dim": config.number("linear_key_head_dim"),
+        "linear_value_dim": config.number("linear_value_head_dim"),
+        "linear_gates": 2,
+        "linear_conv_width": config.number("linear_conv_kernel_dim"),
+    }

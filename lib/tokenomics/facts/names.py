@@ -1,0 +1,59 @@
+"""Names as people write them: folding, aliases and the nearest known names when nothing fits."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+
+from tokenomics.errors import DataError
+from tokenomics.facts import tables
+
+NEAREST = 4
+
+
+def fold(name: str) -> str:
+    """A name without case, separators, leading ``org/`` and trailing ``-hf``: ``meta-llama/Llama-2-7b-hf`` and
+    ``LLAMA 2 (7B)`` fold alike. Between two digits a separator stays: ``GPT-2-2B`` is not ``GPT-22B``."""
+    name = name.strip().casefold()
+    name = re.sub(r"^[\w.-]+/(?=[\w])", "", name)
+    name = re.sub(r"[-_]hf$", "", name)
+    name = re.sub(r"(?<=\d)(?:[^\w.+]|_)+(?=\d)", "~", name)
+    return re.sub(r"[^\w.+~]|_", "", name)
+
+
+@cache
+def aliases(kind: str) -> Mapping[str, str]:
+    """Folded alias to canonical name, for ``kind`` ``"model"`` or ``"accelerator"``."""
+    table = tables.read("catalogue/aliases")
+    table = table[table["kind"] == kind]
+    return {fold(alias): name for alias, name in zip(table["alias"], table["name"], strict=True)}
+
+
+@cache
+def unresolved(kind: str) -> Mapping[str, str]:
+    """Folded names that occur in benchmarks and stand for no single catalogued thing, with the reason."""
+    table = tables.read("catalogue/unresolved_names")
+    table = table[table["kind"] == kind]
+    return {fold(name): reason for name, reason in zip(table["name"], table["reason"], strict=True)}
+
+
+def resolve(name: str, kind: str, known: Iterable[str], where: str = "catalogue") -> str:
+    """The canonical name meant by ``name``.
+
+    Raises:
+        DataError: unknown (the nearest known names are listed) or known not to resolve (with the reason).
+    """
+    known = list(known)
+    folded = {fold(each): each for each in known}
+    key = fold(str(name))
+    if key in folded:
+        return folded[key]
+    if key in aliases(kind):
+        return aliases(kind)[key]
+    if key in unresolved(kind):
+        raise DataError(where, kind, name, f"a name that stands for one {kind}; {unresolved(kind)[key]}")
+    candidates = {**{fold(a): n for a, n in aliases(kind).items()}, **folded}
+    near = difflib.get_close_matches(key, candidates, NEAREST * 2, cutoff=0.5)
+    nearest = list(dict.fromkeys(candidates[each] for each in near))[:NEAREST]
+    hint = ", ".join(nearest) if nearest else f"a name listed by `tokenomics list {kind}s`"
+    raise DataError(where, kind, name, f"a known {kind}; nearest: {hint}")

@@ -1,0 +1,1 @@
+"""Parameters of the notebooks: declared once (``declared``), read and checked (``load``), written (``generate``)."""
