@@ -1,0 +1,73 @@
+"""Headline numbers: recorded by a notebook, filled into its prose, printed after a run."""
+
+import json
+from typing import Any
+
+import numpy as np
+
+from tokenomics import paths
+from tokenomics.compute.growth import Growth
+from tokenomics.errors import RunError
+from tokenomics.paper import written
+from tokenomics.paper.context import current
+
+
+def metric(key: str, value: Any, unit: str, meaning: str, *, low: Any = None, high: Any = None) -> None:
+    """Record a number or a word under ``key``; prose refers to it as ``{{key}}``, ``{{key.low}}``, ``{{key:.1f}}``.
+
+    Args:
+        value: a finite number, or text (the name of a winner).
+        unit: unit, ``"1"`` where dimensionless, ``"text"`` for words.
+        meaning: what the number is, as it stands in the table of headline numbers.
+        low, high: interval at the coverage of the parameters, where there is one.
+
+    Raises:
+        RunError: no finite number, or bounds that do not enclose the value.
+    """
+    for number in (value, low, high):
+        if isinstance(number, float | np.floating) and not np.isfinite(number):
+            raise RunError(f"metric {key}: {number} is not finite")
+    if low is not None and high is not None and not low <= value <= high:
+        raise RunError(f"metric {key}: {value} lies outside its interval {low} to {high}")
+    entry = {"value": written.rounded(value), "unit": unit, "meaning": meaning}
+    entry |= {name: written.rounded(bound) for name, bound in (("low", low), ("high", high)) if bound is not None}
+    current().add("metrics", key, entry)
+
+
+def growth(key: str, fitted: Growth, meaning: str) -> None:
+    """Record a fitted growth under ``key``: factor a year with its interval."""
+    metric(key, fitted.factor_per_year, "1/year", f"growth of {meaning}", low=fitted.low, high=fitted.high)
+
+
+def headline_table() -> str:
+    """All metrics of all committed results as aligned text lines: notebook, value, interval, unit, meaning."""
+    lines = []
+    for path in sorted(paths.RESULTS.glob("[0-9]*/metrics.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        for key, entry in record["metrics"].items():
+            lines.append(
+                (
+                    record["notebook"],
+                    key,
+                    _number(entry["value"]),
+                    _interval(entry),
+                    entry["unit"],
+                    entry["meaning"],
+                )
+            )
+    if not lines:
+        return "no results yet"
+    head = ("notebook", "metric", "value", "interval", "unit", "meaning")
+    widths = [max(len(line[column]) for line in (head, *lines)) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in (head, *lines)
+    )
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _interval(entry: dict[str, Any]) -> str:
+    return f"{_number(entry['low'])} to {_number(entry['high'])}" if {"low", "high"} <= set(entry) else ""

@@ -1,0 +1,46 @@
+"""One house style: seaborn, the colour-blind palette, one journal column wide, nothing smaller than 6 points."""
+
+COLUMN_WIDTH_IN = 3.5
+HEIGHT_IN = 2.6
+DPI = 300
+SMALLEST_FONT_PT = 6.0
+
+
+def apply() -> None:
+    """Set the style for every figure made afterwards in this process."""
+    import matplotlib as mpl
+    import seaborn as sns
+
+    sns.set_theme(
+        context="paper",
+        style="ticks",
+        palette="colorblind",
+        font="DejaVu Sans",
+        rc={
+            "figure.figsize": (COLUMN_WIDTH_IN, HEIGHT_IN),
+            "figure.constrained_layout.use": True,
+            "figure.dpi": 150,
+            "savefig.dpi": DPI,
+            "font.size": 8,
+            "axes.labelsize": 8,
+            "axes.titlesize": 8,
+            "xtick.labelsize": 7,
+            "ytick.labelsize": 7,
+            "legend.fontsize": 6.5,
+            "legend.title_fontsize": 7,
+            "legend.frameon": False,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": "0.92",
+            "grid.linewidth": 0.5,
+            "axes.linewidth": 0.6,
+            "xtick.major.width": 0.6,
+            "ytick.major.width": 0.6,
+            "lines.linewidth": 1.2,
+            "lines.markersize": 3.5,
+            "svg.hashsalt": "tokenomics",
+            "pdf.fonttype": 42,
+        },
+    )
+    mpl.rcParams["axes.unicode_minus"] = True
