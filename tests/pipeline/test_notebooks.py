@@ -1,0 +1,65 @@
+"""Every notebook runs on other parameters, and every one of its checks refuses wrong numbers."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tokenomics import paths
+from tokenomics.facts.params.declared import NOTEBOOK_PARAMETERS
+from tokenomics.paper.checks import SPOIL_VARIABLE
+
+TOKENOMICS = Path(sys.executable).parent / "tokenomics"
+OTHER = {
+    "01_ubiquitous_llms": ["bootstrap_samples=100", "first_year=2019", "task_answer_words=500"],
+    "03_training_xpus": ["days=14", "lora_rank=8"],
+    "04_inference_xpus": ["weight_bits=16", "batch=8"],
+}
+
+
+def run(notebook: str, out: Path, *options: str, **environment: str) -> dict:
+    command = [TOKENOMICS, "run", notebook, "--out", out, *options]
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOK_PARAMETERS)
+def test_every_check_refuses_wrong_numbers(notebook, tmp_path):
+    spoiled = run(notebook, tmp_path / "out", **{SPOIL_VARIABLE: "1"})
+    committed = json.loads((paths.RESULTS / notebook / "metrics.json").read_text(encoding="utf-8"))
+    assert set(spoiled["checks"]) == set(committed["checks"]) and len(spoiled["checks"]) >= 4
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOK_PARAMETERS)
+def test_other_parameters_run_and_are_recorded(notebook, tmp_path):
+    options = [part for pair in OTHER.get(notebook, []) for part in ("--set", pair)]
+    record = run(notebook, tmp_path / "out", *options)
+    for pair in OTHER.get(notebook, []):
+        name, _, value = pair.partition("=")
+        assert str(record["parameters"][name]) in (value, f"{value}.0")
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOK_PARAMETERS)
+def test_committed_results_keep_the_contract(notebook):
+    folder = paths.RESULTS / notebook
+    record = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    for kind in ("figures", "tables"):
+        stems = {path.stem for path in (folder / kind).glob("*.csv")}
+        assert stems == set(record[kind])
+        for stem in stems:
+            beside = json.loads((folder / kind / f"{stem}.json").read_text(encoding="utf-8"))
+            assert beside["caption"] and beside["units"] and beside["parameters"]
+    for name in record["figures"]:
+        assert (folder / "figures" / f"{name}.png").stat().st_size <= 150_000
+    assert len(record["metrics"]) > 0
+
+
+def test_committed_results_are_small():
+    total = sum(
+        path.stat().st_size for path in paths.RESULTS.rglob("*") if path.is_file() and "failed" not in path.parts
+    )
+    assert total <= 20e6

@@ -1,0 +1,59 @@
+"""Imports go down the floors only, and the light ones stay light."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tokenomics import paths
+from tokenomics.paper.pipeline import imports_of_module
+
+FLOORS = ["errors", "paths", "facts", "compute", "service", "footprint", "economics", "paper", "cli"]
+LIBRARY = paths.ROOT / "lib"
+MODULES = sorted(
+    ".".join(path.relative_to(LIBRARY).with_suffix("").parts).removesuffix(".__init__")
+    for path in (LIBRARY / "tokenomics").rglob("*.py")
+)
+
+
+def floor(module: str) -> int:
+    return FLOORS.index(module.split(".")[1]) if "." in module else -1
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m not in ("tokenomics", "tokenomics.__main__")])
+def test_imports_go_down(module):
+    upward = {name for name in imports_of_module(module) if floor(name) > floor(module)}
+    assert not upward, f"{module} imports from a floor above: {sorted(upward)}"
+
+
+def test_every_module_lies_on_a_floor():
+    assert {m.split(".")[1] for m in MODULES if "." in m} <= {*FLOORS, "__main__"}
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m != "tokenomics.__main__"])
+def test_modules_and_functions_stay_short(module):
+    import ast
+
+    from tokenomics.paper.pipeline import module_file
+
+    text = module_file(module).read_text(encoding="utf-8")
+    assert text.count("\n") <= 330, f"{module} is too long"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            body = node.end_lineno - node.lineno + 1
+            doc = ast.get_docstring(node)
+            assert body - (doc.count("\n") + 1 if doc else 0) <= 45, f"{module}.{node.name} is too long"
+
+
+@pytest.mark.parametrize(
+    ("module", "not_loaded"),
+    [
+        ("tokenomics", ["numpy", "pandas", "pydantic", "matplotlib", "papermill", "dvc"]),
+        ("tokenomics.compute.transformer", ["pandas", "pandera", "matplotlib", "papermill", "scipy", "pydantic"]),
+        ("tokenomics.cli", ["numpy", "pandas", "matplotlib", "papermill"]),
+    ],
+)
+def test_nothing_heavy_is_imported(module, not_loaded):
+    code = f"import sys, {module}; print(*[m for m in {not_loaded!r} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.split() == []
