@@ -100,7 +100,9 @@ class OperatorParameters:
 
 
 @cache
-def parameters(device: Accelerator, operator: str, dtype: str, engine: str | None = None) -> OperatorParameters:
+def parameters(
+    device: Accelerator, operator: str, dtype: str, engine: str | None = None, *, left_out: bool = False
+) -> OperatorParameters:
     """Parameters of an operator on a device: its own, else those of the nearest relative with a wider interval.
 
     Args:
@@ -109,6 +111,7 @@ def parameters(device: Accelerator, operator: str, dtype: str, engine: str | Non
             ``expert_gemm``, ``all_reduce`` or ``elementwise``.
         dtype: key of :data:`tokenomics.compute.operator_forms.PRECISIONS`.
         engine: whose kernels; where it was not measured, another engine's stand in.
+        left_out: behave as if this device had not been measured.
 
     Raises:
         DataError: an operator, data type or engine that no row has.
@@ -120,8 +123,10 @@ def parameters(device: Accelerator, operator: str, dtype: str, engine: str | Non
         known = sorted({(row.operator, row.dtype) for row in _rows()})
         raise DataError("operators.parameters", "operator, dtype", f"{operator}, {dtype}", str(known))
     own = [row for row in rows if row.accelerator == device.name]
-    if own:
+    others = [row for row in rows if row.accelerator != device.name]
+    if own and not (left_out and others):
         return _of_engine(own, engine)
+    rows = others
     from tokenomics.facts import catalogue
 
     donor = nearest(device, [catalogue.accelerator(name) for name in sorted({row.accelerator for row in rows})])
@@ -179,7 +184,7 @@ def _rows() -> tuple[OperatorParameters, ...]:
     """Main kernels of the table; the others are there to be read."""
     names = {each.name for each in dataclasses.fields(OperatorParameters)}
     found = []
-    for row in _read(TABLE):
+    for row in read_table(TABLE):
         if row["main"] == "true":
             kept = {key: value for key, value in row.items() if key in names and value != ""}
             found.append(OperatorParameters(**{k: v if k in TEXT else float(v) for k, v in kept.items()}))
@@ -188,11 +193,11 @@ def _rows() -> tuple[OperatorParameters, ...]:
 
 @cache
 def _transfer_quantiles() -> dict[tuple[str, str], tuple[float, float]]:
-    rows = _read(TRANSFER)
+    rows = read_table(TRANSFER)
     return {(row["operator"], row["relation"]): (float(row["log_q10"]), float(row["log_q90"])) for row in rows}
 
 
-def _read(path) -> list[dict[str, str]]:
+def read_table(path) -> list[dict[str, str]]:
     """A calibration table, without pandas: this module is imported by code that must start fast."""
     tables = sys.modules.get("tokenomics.facts.tables")
     if tables is not None:  # a running notebook notes what it read

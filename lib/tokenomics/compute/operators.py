@@ -57,10 +57,19 @@ __all__ = [
 ]
 
 
-def gemm_seconds(p: OperatorParameters, device: Accelerator, m: ArrayLike, n: ArrayLike, k: ArrayLike) -> Times:
+def gemm_seconds(
+    p: OperatorParameters,
+    device: Accelerator,
+    m: ArrayLike,
+    n: ArrayLike,
+    k: ArrayLike,
+    *,
+    stored_bytes: float | None = None,
+) -> Times:
     """A product of activations (m x k) with weights (k x n); weights are read from memory, not from a cache.
 
-    Rows of a tile shrink to the power of two that holds ``m``. Includes the quantising of activations where
+    Rows of a tile shrink to the power of two that holds ``m``. ``stored_bytes`` are those of a weight where the storage
+    is not the kernel's usual one. Includes the quantising of activations where
     the engine does it in the call. Measured for n and k from 256 to 65,536, m up to 32,768.
 
     Raises:
@@ -68,6 +77,7 @@ def gemm_seconds(p: OperatorParameters, device: Accelerator, m: ArrayLike, n: Ar
     """
     m, n, k = arrays(m, n, k)
     dtype, weight_bytes, activation_bytes = precision(p)
+    weight_bytes = weight_bytes if stored_bytes is None else stored_bytes
     bandwidth = device.bandwidth_bytes_per_s
     rows = np.minimum(p.tile_rows, 2 ** np.ceil(np.log2(np.maximum(m, SMALLEST_TILE))))
     row_tiles, column_tiles = np.ceil(m / rows), np.ceil(n / p.tile_columns)

@@ -23,7 +23,7 @@ from tokenomics.paper.scoring.registry import Case, Entry, predictors
 from tokenomics.paper.scoring.units import unit, usual
 
 OUTPUT = ["predicted", "low", "high"]
-SHARED = ["metric", "load", "model", "hardware", "precision", "kv_precision"]
+SHARED = ["metric", "load", "model", "hardware", "precision", "kv_precision", "engine"]
 LOADS = ("static", "closed", "open", "max", "production", "training")
 NAME_STATUS = {"unknown model": "model", "unknown accelerator": "accelerator"}
 
@@ -82,9 +82,8 @@ def _predict_group(entry: Entry, shared: dict[str, str], columns: dict, units: n
         return made, status
     device = record("accelerator", shared["hardware"])
     columns = {name: column[some] for name, column in columns.items()}
-    case = Case(
-        shared["metric"], shared["load"], record("model", shared["model"]), device, _precision(shared, device), columns
-    )
+    names = (shared["metric"], shared["load"], shared["engine"])
+    case = Case(*names, record("model", shared["model"]), device, _precision(shared, device), columns)
     with np.errstate(divide="ignore", invalid="ignore"):
         found = entry.predict(case)
         values = [np.broadcast_to(np.asarray(each, float), some.shape) for each in (found.value, found.low, found.high)]

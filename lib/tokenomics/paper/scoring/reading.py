@@ -21,7 +21,7 @@ from tokenomics.facts.measurements import ANSWER_COLUMNS, METRICS
 from tokenomics.paper.scoring.units import unit
 
 REQUIRED = ("model", "hardware", "metric")
-TEXTS = ("model", "hardware", "metric", "unit", "load", "precision", "kv_precision")
+TEXTS = ("model", "hardware", "metric", "unit", "load", "precision", "kv_precision", "engine")
 LAYOUT = ("n_gpu", "tp", "pp", "dp", "ep")
 NUMBERS = {
     "inference": (*LAYOUT, "isl", "osl", "batch", "rate_qps"),
@@ -231,7 +231,7 @@ def _fill(inputs: pd.DataFrame, kind: str) -> None:
     A file without ``n_gpu`` is of single devices unless it gives a layout; an empty cell means that nobody knows.
     """
     layout = inputs[["tp", "pp", "dp"]].fillna(1).prod(axis=1).where(inputs["tp"].notna())
-    inputs["n_gpu"] = inputs["n_gpu"].fillna(layout)
+    inputs["n_gpu"] = inputs["n_gpu"].fillna(layout).replace(0.0, 1.0)  # a host's own processor is one device
     inputs["tp"] = inputs["tp"].fillna(inputs["n_gpu"])
     inputs["pp"] = inputs["pp"].fillna(1)
     if kind != "inference":

@@ -28,6 +28,7 @@ from tokenomics.facts.models import Model
 MODULES = {
     "bounds": "tokenomics.paper.scoring.bounds",
     "constant": "tokenomics.paper.scoring.constant",
+    "inference": "tokenomics.paper.scoring.inference",
 }
 """Model name to the module that registers its predictors when imported."""
 
@@ -39,6 +40,7 @@ class Case:
     Attributes:
         metric: what is to be predicted, a key of ``facts.measurements.METRICS``.
         load: how requests arrive; empty for training.
+        engine: the software as published, with its version where given; empty where not stated.
         model: the architecture.
         device: the accelerator.
         precision: storage and arithmetic.
@@ -47,6 +49,7 @@ class Case:
 
     metric: str
     load: str
+    engine: str
     model: Model
     device: Accelerator
     precision: Precision

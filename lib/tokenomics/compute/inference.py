@@ -1,0 +1,126 @@
+"""What a request sees and a group delivers: prefill, decode, static batches, closed loops, full queues.
+
+Everything is put together from passes (:mod:`tokenomics.compute.steps`) as :class:`tokenomics.compute.engines.Work`,
+whose duration an engine's profile gives; how many sequences run at a time follows from memory
+(:mod:`tokenomics.compute.memory`). Arguments are numbers or arrays and are broadcast. Intervals are in
+:mod:`tokenomics.compute.intervals`.
+
+Left out: preemption, prefixes shared between requests (pass fewer prompt tokens after ``cached`` ones), speculation.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tokenomics.compute import memory
+from tokenomics.compute.engines import Profile, Work
+from tokenomics.compute.kernels import Serving
+from tokenomics.compute.steps import device_seconds
+
+STRETCHES = 4
+"""Points at which a growing context is looked at; a step's time is nearly linear in it."""
+PASS_TOKENS = 8192.0
+"""Prompt tokens that an engine takes into one pass, at most."""
+MOST_SEQUENCES = 2048
+"""Sequences that engines run at a time, at most, with the settings of published throughput runs."""
+
+
+def prefill(on: Serving, batch: ArrayLike, prompt: ArrayLike, cached: ArrayLike = 0) -> Work:
+    """Reading ``batch`` prompts of ``prompt`` new tokens, after ``cached`` ones each, until all have a first token.
+
+    Whole prompts are packed into passes of up to :data:`PASS_TOKENS`; with pipeline stages the batch goes through in as
+    many parts as there are stages.
+    """
+    batch, prompt = np.asarray(batch, dtype=float), np.asarray(prompt, dtype=float)
+    together = np.clip(np.floor(PASS_TOKENS / np.maximum(prompt, 1)), 1, np.maximum(batch, 1))
+    passes = batch / together
+    one = device_seconds(on, new=together * prompt, past=cached, prompts=together).total
+    stages = on.layout.pp
+    filling = (passes + stages - 1) / stages / passes if stages > 1 else 1.0
+    chunks = np.maximum(np.ceil(prompt / PASS_TOKENS), 1.0)
+    return Work(prefill_s=passes * one * filling, prefill_passes=passes * chunks, several=on.layout.devices > 1)
+
+
+def decode_step(on: Serving, batch: ArrayLike, context: ArrayLike) -> Work:
+    """One token for each of ``batch`` sequences whose context, the new token included, is ``context``.
+
+    With pipeline stages the batch is split into as many parts, each of which passes all stages: a sequence's step.
+    """
+    batch = np.asarray(batch, dtype=float)
+    part = np.ceil(batch / on.layout.pp)
+    seconds = device_seconds(on, decode=part, context=context).total
+    several = on.layout.devices > 1
+    return Work(decode_s=seconds, decode_steps=1.0, sequence_steps=batch, several=several)
+
+
+def decode(on: Serving, batch: ArrayLike, prompt: ArrayLike, steps: ArrayLike) -> Work:
+    """``steps`` decode steps of ``batch`` sequences that start after ``prompt`` tokens."""
+    prompt, steps = np.asarray(prompt, dtype=float), np.asarray(steps, dtype=float)
+    total = Work(several=on.layout.devices > 1)
+    for stretch in range(STRETCHES):
+        context = prompt + 1 + steps * (stretch + 0.5) / STRETCHES
+        total = total + decode_step(on, batch, context).times(steps / STRETCHES)
+    return total
+
+
+def static_batch(on: Serving, engine: str, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Work:
+    """A batch given all at once, from its start to its last token.
+
+    A batch larger than what fits in memory at its mean length runs in waves; as engines refill a wave while it runs,
+    the last one counts in part.
+    """
+    batch, prompt, output = (np.asarray(x, dtype=float) for x in (batch, prompt, output))
+    most = np.minimum(np.maximum(memory.capacity(on, engine, prompt + output / 2), 1.0), batch)
+    return _wave(on, most, prompt, output).times(batch / most)
+
+
+def _wave(on: Serving, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Work:
+    return prefill(on, batch, prompt) + decode(on, batch, prompt, np.maximum(np.asarray(output) - 1, 0))
+
+
+def in_flight(on: Serving, engine: str, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> NDArray:
+    """Requests that really run when ``concurrency`` are sent: as many as memory holds at their mean length."""
+    fits = memory.capacity(on, engine, np.asarray(prompt, dtype=float) + np.asarray(output, dtype=float) / 2)
+    return np.clip(fits, 1.0, np.minimum(np.asarray(concurrency, dtype=float), MOST_SEQUENCES))
+
+
+def closed_loop_step(on: Serving, engine: str, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Work:
+    """Time per output token with a fixed number of requests in flight.
+
+    Every request's prefill interrupts the others once: while one produces ``output`` tokens, each of the other running
+    requests is replaced once.
+    """
+    prompt, output = np.asarray(prompt, dtype=float), np.asarray(output, dtype=float)
+    running = in_flight(on, engine, concurrency, prompt, output)
+    step = decode_step(on, running, prompt + output / 2)
+    return step + prefill(on, 1, prompt).times((running - 1) / on.layout.dp / output)
+
+
+def closed_loop_ttft(
+    on: Serving, profile: Profile, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike
+) -> NDArray[np.float64]:
+    """Seconds to the first token in a closed loop: the engine's front end, the prompt, a share of the others' prompts
+    (``burst``), half a step, and the queue.
+
+    A prompt is read at the device's own pace: a profile's prefill slowdown says how far prefills hold up other
+    requests' decoding. Requests beyond what memory holds wait for a running one to end (Little's law).
+    """
+    prompt, output = np.asarray(prompt, dtype=float), np.asarray(output, dtype=float)
+    running = in_flight(on, profile.name, concurrency, prompt, output)
+    own = np.asarray(prefill(on, 1, prompt).prefill_s)
+    others = profile.burst * (running - 1) / on.layout.dp
+    step = decode_step(on, running, prompt + output / 2).seconds(profile)
+    served = running / (output * closed_loop_step(on, profile.name, running, prompt, output).seconds(profile))
+    queued = np.maximum(np.asarray(concurrency, dtype=float) - running, 0.0) / served
+    return profile.wait_s + own * (1 + others) + 0.5 * step + queued
+
+
+def full_queue_cycle(on: Serving, engine: str, prompt: ArrayLike, output: ArrayLike, most: ArrayLike = np.inf) -> Work:
+    """Time in which a copy that is never short of requests finishes as many as it runs at a time.
+
+    Divide ``running x output`` by its seconds for output tokens a second.
+    """
+    prompt, output = np.asarray(prompt, dtype=float), np.asarray(output, dtype=float)
+    running = in_flight(on, engine, most, prompt, output)
+    packed = prefill(on, np.maximum(PASS_TOKENS / prompt, 1.0), prompt)
+    share = running / np.maximum(np.maximum(PASS_TOKENS / prompt, 1.0), 1.0) / on.layout.dp
+    return packed.times(share) + decode_step(on, running, prompt + output / 2).times(output)

@@ -1,0 +1,208 @@
+"""Seconds of one pass of a model: any batch of decode tokens and prefill chunks, on the devices of a layout.
+
+The sum over operators of their calibrated times (:mod:`tokenomics.compute.operators`), as one device computes them one
+after the other. What the engine adds is in :mod:`tokenomics.compute.engines`; what a request sees, in
+:mod:`tokenomics.compute.inference`. Arguments are numbers or arrays and are broadcast.
+
+Left out: overlap of communication with arithmetic, prefetching of weights, imbalance between pipeline stages.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tokenomics.compute import operators
+from tokenomics.compute.kernels import Kernels, Serving, kernels
+from tokenomics.compute.layout import HEAD, PROJECTION, products
+from tokenomics.compute.matrices import attention_shapes, linear_widths
+from tokenomics.compute.transformer import state_bytes
+
+NORMS = 2
+ACTIVATION_BYTES = 2.0
+NETWORK_BYTES_PER_S = 50e9
+"""Between nodes: one 400 Gb/s adapter a device (InfiniBand NDR), the usual build of a training or serving cluster."""
+NETWORK_LATENCY_S = 15e-6
+"""A hop between nodes, with its launch; a prior, not fitted."""
+DOMAIN = 8
+"""Devices that share a fast domain where the vendor names no number."""
+Times = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Seconds of a pass by what they are spent on, in the broadcast shape of its arguments."""
+
+    products: Times
+    attention: Times
+    experts: Times
+    communication: Times
+    elementwise: Times
+
+    @property
+    def total(self) -> Times:
+        """Seconds of the whole pass."""
+        return sum(getattr(self, each.name) for each in fields(self))
+
+
+def device_seconds(
+    on: Serving,
+    *,
+    decode: ArrayLike = 0,
+    context: ArrayLike = 1,
+    new: ArrayLike = 0,
+    past: ArrayLike = 0,
+    prompts: ArrayLike = 1,
+) -> Parts:
+    """Time of one pass of all layers.
+
+    Args:
+        on: the deployment.
+        decode: sequences that produce one token each.
+        context: tokens of each of those sequences, the new one included.
+        new: prompt tokens in the pass, of all prompts together.
+        past: tokens already cached of each prompt.
+        prompts: prompts over which ``new`` is spread evenly.
+    """
+    decode, context, new, past, prompts = operators.arrays(decode, context, new, past, prompts)
+    use, ranks = kernels(on), on.layout.dp
+    rows = np.ceil((decode + new) / ranks)
+    ends = np.ceil(decode / ranks) + np.where(new > 0, np.ceil(prompts / ranks), 0.0)
+    attention = np.zeros_like(rows)
+    if np.any(decode > 0):
+        attention = attention + np.where(decode > 0, _decode_attention(on, use, np.ceil(decode / ranks), context), 0.0)
+    if np.any(new > 0):
+        each = new / np.maximum(prompts, 1)
+        local = np.maximum(prompts / ranks, 1.0)
+        attention = attention + np.where(new > 0, _prefill_attention(on, use, local, each, past), 0.0)
+    return Parts(
+        products=_products(on, use, rows, ends),
+        attention=attention,
+        experts=_experts(on, use, decode + new),
+        communication=_communication(on, use, rows),
+        elementwise=_elementwise(on, use, rows),
+    )
+
+
+def _products(on: Serving, use: Kernels, rows: Times, ends: Times) -> Times:
+    total = np.zeros_like(rows)
+    for each in products(on.model, on.layout):
+        m = ends if each.kind == HEAD else rows
+        stored = use.weight_bytes if each.kind == PROJECTION else None
+        seconds = operators.gemm_seconds(
+            use.products[each.kind], use.device, m, each.outputs, each.inputs, stored_bytes=stored
+        )
+        total = total + each.count * np.where(m > 0, seconds, 0.0)
+    return total
+
+
+def _heads(on: Serving, shape) -> dict[str, float]:
+    tp = on.layout.tp
+    kv_heads = max(shape.kv_heads / tp, min(1.0, shape.kv_heads))
+    return {"heads": max(shape.heads / tp, kv_heads), "kv_heads": kv_heads}
+
+
+def _decode_attention(on: Serving, use: Kernels, sequences: Times, context: Times) -> Times:
+    model, total = on.model, np.zeros(np.broadcast_shapes(sequences.shape, context.shape))
+    sequences = np.maximum(sequences, 1.0)
+    for shape, window in zip(attention_shapes(model), (np.inf, model.sliding_window_tokens or np.inf), strict=True):
+        if not shape.layers:
+            continue
+        p = use.decode_attention
+        if model.is_mla:
+            seen = np.minimum(context, model.index_topk or np.inf)
+            heads = max(shape.heads / on.layout.tp, 1.0)
+            one = operators.mla_decode_seconds(p, use.device, sequences, seen, heads)
+        else:
+            dims = {**_heads(on, shape), "head_dim": (shape.head_dim + shape.value_dim) / 2, "window": window}
+            one = operators.decode_attention_seconds(p, use.device, sequences, context, **dims)
+        total = total + shape.layers * one
+    if model.index_topk:
+        read = sequences * context * model.index_head_dim
+        total = total + model.index_layers * operators.elementwise_seconds(use.elementwise, use.device, read)
+    if model.linear_layers:
+        moved = 2 * sequences * float(state_bytes(model)) / model.linear_layers / on.layout.tp
+        total = total + model.linear_layers * operators.elementwise_seconds(use.elementwise, use.device, moved)
+    return total
+
+
+def _prefill_attention(on: Serving, use: Kernels, prompts: Times, each: Times, past: Times) -> Times:
+    model, total = on.model, np.zeros(np.broadcast_shapes(prompts.shape, each.shape, past.shape))
+    for shape, window in zip(attention_shapes(model), (np.inf, model.sliding_window_tokens or np.inf), strict=True):
+        if not shape.layers:
+            continue
+        p = use.prefill_attention
+        if model.is_mla:
+            heads = max(shape.heads / on.layout.tp, 1.0)
+            one = operators.mla_prefill_seconds(p, use.device, prompts, each, heads, past=past)
+        else:
+            dims = {**_heads(on, shape), "head_dim": (shape.head_dim + shape.value_dim) / 2}
+            one = operators.prefill_attention_seconds(p, use.device, prompts, each, past=past, window=window, **dims)
+        total = total + shape.layers * one
+    if model.linear_layers:
+        keys, values = linear_widths(model)
+        moved = 4 * ACTIVATION_BYTES * prompts * each * (2 * keys + 2 * values) / on.layout.tp
+        total = total + model.linear_layers * operators.elementwise_seconds(use.elementwise, use.device, moved)
+    return total
+
+
+def _experts(on: Serving, use: Kernels, tokens: Times) -> Times:
+    model, layout = on.model, on.layout
+    if not model.is_moe:
+        return np.zeros_like(tokens)
+    seconds = operators.expert_gemm_seconds(
+        use.experts,
+        use.device,
+        np.maximum(tokens, 1.0),
+        hidden=model.expert_input_width or model.d_model,
+        width=model.expert_width / layout.expert_tp,
+        experts=model.experts,
+        top_k=model.experts_per_token,
+        expert_parallel=layout.ep,
+    )
+    return np.where(tokens > 0, model.moe_layers * seconds, 0.0)
+
+
+def _communication(on: Serving, use: Kernels, rows: Times) -> Times:
+    """Two all-reduces a layer over TP; with attention groups, experts gather and scatter over all of them."""
+    model, layout = on.model, on.layout
+    message = rows * model.d_model * ACTIVATION_BYTES
+    mixers, mlps = model.layers, model.dense_layers + model.moe_layers
+    total = (mixers + mlps) * reduce_seconds(use, message, layout.tp)
+    if layout.dp > 1 and model.is_moe:
+        spread = reduce_seconds(use, message * layout.dp, layout.tp * layout.dp)
+        total = total + model.moe_layers * (spread - reduce_seconds(use, message, layout.tp))
+    if layout.pp > 1:
+        hop = message / (use.all_reduce.byte_efficiency * use.device.link_bytes_per_s) + use.all_reduce.floor_s
+        total = total + (layout.pp - 1) * hop
+    return total
+
+
+def reduce_seconds(use: Kernels, message: ArrayLike, devices: int) -> Times:
+    """All-reduce of ``message`` bytes over devices: within a fast domain as fitted, between domains from the network's
+    data sheet, each device sending its share of the domain's sum."""
+    inside = min(devices, use.device.link_devices or DOMAIN)
+    seconds = operators.all_reduce_seconds(use.all_reduce, use.device, message, inside)
+    domains = -(-devices // inside)
+    if domains > 1:
+        wire = 2 * (domains - 1) / domains * np.asarray(message, dtype=float) / inside / NETWORK_BYTES_PER_S
+        seconds = seconds + NETWORK_LATENCY_S * np.ceil(np.log2(domains)) * 2 + wire
+    return seconds
+
+
+def _elementwise(on: Serving, use: Kernels, rows: Times) -> Times:
+    """Norms with their residual, rotary positions with the cache's write, and the activation of a dense MLP."""
+    model, tp = on.model, on.layout.tp
+
+    def kernel(width: float) -> Times:
+        return operators.elementwise_seconds(use.elementwise, use.device, rows * width * ACTIVATION_BYTES, warm=True)
+
+    total = model.norms_per_layer * model.layers * kernel(4 * model.d_model)
+    for shape in attention_shapes(model):
+        if shape.layers:
+            width = (shape.heads + 2 * shape.kv_heads) * shape.head_dim / tp
+            total = total + shape.layers * kernel(2 * width)
+            if model.qk_norm != "none":
+                total = total + 2 * shape.layers * kernel(width)
+    inner = max(model.d_ff or 0, model.shared_width) / tp
+    return total + (model.dense_layers + model.moe_layers) * kernel(3 * inner)

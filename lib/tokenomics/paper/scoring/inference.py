@@ -1,0 +1,271 @@
+"""The model ``inference`` of the scorer: calibrated operators, an engine's profile, memory, and intervals.
+
+Rows of loads that need no queue: static batches, closed loops, full queues, MLPerf offline. Devices beyond a row's
+layout are replicas; a row without a layout gets the fastest that fits. Every value is a duration, or a rate over one,
+so each row's prediction is ``value`` at the profile of its engine fitted without the row's model family.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tokenomics.compute import bounds, engines, inference, memory
+from tokenomics.compute.engines import Profile, Work
+from tokenomics.compute.intervals import interval
+from tokenomics.compute.kernels import Serving
+from tokenomics.compute.layout import Layout
+from tokenomics.paper.scoring import conditions
+from tokenomics.paper.scoring.bounds import RATES, TPOT, TTFT
+from tokenomics.paper.scoring.constant import family_of
+from tokenomics.paper.scoring.registry import Case, Prediction, register
+
+NAME = "inference"
+LOADS = ("static", "closed", "max", "mlperf_offline")
+BY_LAYERS = "llama.cpp"
+"""The engine that cuts models by layers unless told otherwise."""
+DOMAIN = 8
+"""Most devices over which a row without a layout is cut by tensor parallelism."""
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a caller may force, to learn profiles or to leave an accelerator out.
+
+    Attributes:
+        profile: use this profile for every row.
+        left_out: treat every accelerator as if nobody had measured it.
+        plain: no interval, no bound: the duration as it is.
+    """
+
+    profile: Profile | None = None
+    left_out: bool = False
+    plain: bool = False
+
+
+USUAL = Setting()
+_setting: ContextVar[Setting] = ContextVar("setting", default=USUAL)
+
+
+@contextlib.contextmanager
+def setting(**changes) -> Iterator[None]:
+    """Force a :class:`Setting` while the block runs."""
+    token = _setting.set(Setting(**changes))
+    try:
+        yield
+    finally:
+        _setting.reset(token)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows of a case that share a layout: what a formula needs, one array each."""
+
+    on: Serving
+    profile: Profile
+    replicas: Values
+    batch: Values
+    isl: Values
+    osl: Values
+
+
+Formula = Callable[[Case, Group], Values]
+"""Seconds (or bytes) of a case's rows."""
+
+
+def predicted(case: Case, formula: Formula, quantity: str) -> Prediction:
+    """A formula over all layouts of a case, with its interval.
+
+    Conditions that profiles were learned from are predicted by what has not seen their model family.
+    """
+    value, fits = np.full_like(case["n_gpu"], np.nan), np.ones(len(case["n_gpu"]), dtype=bool)
+    low, high = value.copy(), value.copy()
+    if case.load not in LOADS:
+        return Prediction(value)
+    learned = conditions.learned(case)
+    for layout, replicas, rows in layouts(case):
+        on = serving(case, layout)
+        fits[rows] = memory.weight_bytes_per_device(on) <= case.device.memory_bytes * bounds.LARGEST_GB
+        for without, some in ((family_of(case.model), rows[learned[rows]]), ("", rows[~learned[rows]])):
+            if not len(some):
+                continue
+            profile = profile_of(case, without)
+            columns = (column[some] for column in (_batch(case), case["isl"], case["osl"]))
+            value[some] = formula(case, Group(on, profile, np.full(len(some), replicas), *columns))
+            if not _setting.get().plain:
+                low[some], high[some] = interval(value[some], on, profile, quantity, without)
+    return Prediction(value, low, high, fits)
+
+
+def profile_of(case: Case, without: str = "") -> Profile:
+    """The profile of a case's engine, fitted without a model family."""
+    forced = _setting.get().profile
+    if forced is not None:
+        return forced
+    return engines.profile(engines.profile_name(case.engine, case.device), case.model.is_moe, without)
+
+
+def serving(case: Case, layout: Layout) -> Serving:
+    """The deployment of a case in a layout."""
+    name = engines.profile_name(case.engine, case.device)
+    kernel, fused = engines.kernels_of(name), engines.fuses(name)
+    return Serving(case.model, case.device, case.precision, layout, kernel, fused, _setting.get().left_out)
+
+
+def layouts(case: Case) -> Iterator[tuple[Layout, float, NDArray[np.int64]]]:
+    """Layouts that a case's rows state, or are given, with replicas and row numbers."""
+    sizes = np.stack([np.maximum(case.known(name, 1), 1) for name in ("n_gpu", "tp", "pp", "dp", "ep")], axis=1)
+    for size in np.unique(sizes, axis=0):
+        rows = np.flatnonzero((sizes == size).all(axis=1))
+        n = int(size[0])
+        layout = Layout() if n == 1 else _layout(case, *(int(each) for each in size))
+        yield layout, n / layout.devices, rows
+
+
+def _layout(case: Case, *size: int) -> Layout:
+    model, (n, tp, pp, dp, ep) = case.model, size
+    if case.load == "mlperf_offline":
+        return fewest_devices(case, n)
+    if engines.profile_name(case.engine, case.device).startswith(BY_LAYERS):
+        return Layout(pp=n)
+    if tp * pp * dp > n:
+        dp = max(1, n // (tp * pp))
+    if model.heads % tp:  # Heads that cannot be shared evenly: attention runs on every device by itself.
+        return Layout(1, pp, tp, tp if model.is_moe else 1)
+    domain = case.device.link_devices or DOMAIN
+    tp = min(tp, domain) if not tp % domain else tp  # nobody cuts heads across nodes: the rest are replicas
+    dp = dp if model.is_moe else 1
+    ep = ep if model.is_moe and not (tp * dp) % ep else 1
+    return Layout(tp, pp, dp, ep)
+
+
+def fewest_devices(case: Case, n: int) -> Layout:
+    """The smallest tensor-parallel group whose memory holds the weights and as much again for caches, else all."""
+    for tp in (1, 2, 4, 8, 16):
+        if tp > n or n % tp:
+            continue
+        layout = Layout(tp=tp)
+        held = memory.weight_bytes_per_device(Serving(case.model, case.device, case.precision, layout))
+        if 1.5 * held <= case.device.memory_bytes:
+            return layout
+    return Layout(tp=min(n, DOMAIN))
+
+
+def _batch(case: Case) -> Values:
+    return case.known("batch", 1) if case.load in ("static", "closed") else np.full_like(case["batch"], np.inf)
+
+
+def _seconds(group: Group, work: Work) -> Values:
+    return work.seconds(group.profile)
+
+
+def first_token(case: Case, g: Group) -> Values:
+    """Seconds to the first token."""
+    if case.load == "static":
+        return _seconds(g, inference.prefill(g.on, g.batch, g.isl))
+    return inference.closed_loop_ttft(g.on, g.profile, g.batch / g.replicas, g.isl, g.osl)
+
+
+def per_token(case: Case, g: Group) -> Values:
+    """Seconds per output token after the first; the context halfway where lengths are known."""
+    isl, osl = np.nan_to_num(g.isl, nan=1.0), np.nan_to_num(g.osl, nan=1.0)
+    if case.load == "static":
+        return _seconds(g, inference.decode_step(g.on, g.batch, isl + 1 + osl / 2))
+    return _seconds(g, inference.closed_loop_step(g.on, g.profile.name, g.batch / g.replicas, isl, osl))
+
+
+def request(case: Case, g: Group) -> Values:
+    """Seconds of a whole request, or of a static batch."""
+    if case.load == "static":
+        return _seconds(g, inference.static_batch(g.on, g.profile.name, g.batch, g.isl, g.osl))
+    return first_token(case, g) + (g.osl - 1) * per_token(case, g)
+
+
+def per_output_token(case: Case, g: Group) -> Values:
+    """Seconds of a whole copy, and of all replicas together, for one output token of the group."""
+    if case.load == "static":
+        seconds = _seconds(g, inference.static_batch(g.on, g.profile.name, g.batch / g.replicas, g.isl, g.osl))
+        return seconds / (g.batch * g.osl)
+    most = g.batch / g.replicas
+    isl = np.where(np.isnan(g.isl), g.osl, g.isl)
+    running = inference.in_flight(g.on, g.profile.name, most, isl, g.osl)
+    cycle = _seconds(g, inference.full_queue_cycle(g.on, g.profile.name, isl, g.osl, most))
+    return cycle / (running * g.osl * g.replicas)
+
+
+def prefill_token(case: Case, g: Group) -> Values:
+    """Seconds for one prompt token of the group."""
+    return _seconds(g, inference.prefill(g.on, g.batch, g.isl)) / (g.batch * g.isl)
+
+
+def _time(formula: Formula, quantity: str) -> Callable[[Case], Prediction]:
+    return lambda case: predicted(case, formula, quantity)
+
+
+def _rate(formula: Formula, quantity: str, scale: Callable[[Case], ArrayLike]) -> Callable[[Case], Prediction]:
+    def rate(case: Case) -> Prediction:
+        found, factor = predicted(case, formula, quantity), scale(case)
+        return Prediction(factor / found.value, factor / found.high, factor / found.low, found.fits)
+
+    return rate
+
+
+def _one(case: Case) -> float:
+    return 1.0
+
+
+QUANTITY = {
+    **dict.fromkeys((*TTFT, "prefill_tok_s"), "prefill"),
+    **dict.fromkeys((*TPOT, "decode_tok_s_per_user"), "decode"),
+    **dict.fromkeys(("e2e_latency", "output_tok_s_per_request"), "request"),
+    **dict.fromkeys((*RATES, "total_throughput_in_plus_out", "mlperf_offline_throughput"), "throughput"),
+    "gpu_memory_used": "memory",
+}
+"""What a metric is an instance of, for its interval."""
+register(NAME, TTFT, ["isl"])(_time(first_token, "prefill"))
+register(NAME, TPOT)(_time(per_token, "decode"))
+register(NAME, ["e2e_latency"], ["isl", "osl"])(_time(request, "request"))
+register(NAME, ["decode_tok_s_per_user"])(_rate(per_token, "decode", _one))
+register(NAME, ["prefill_tok_s"], ["isl"])(_rate(prefill_token, "prefill", _one))
+register(NAME, ["output_tok_s_per_request"], ["isl", "osl"])(_rate(request, "request", lambda case: case["osl"]))
+register(NAME, ["output_throughput_total", "serving_output_tok_s"], ["isl", "osl"])(
+    _rate(per_output_token, "throughput", _one)
+)
+register(NAME, ["output_throughput_per_gpu"], ["isl", "osl"])(
+    _rate(per_output_token, "throughput", lambda case: 1 / case["n_gpu"])
+)
+register(NAME, ["total_throughput_in_plus_out"], ["isl", "osl"])(
+    _rate(per_output_token, "throughput", lambda case: (case["isl"] + case["osl"]) / case["osl"])
+)
+register(NAME, ["mlperf_offline_throughput"], ["osl"])(_rate(per_output_token, "throughput", _one))
+
+
+@register(NAME, ["gpu_memory_used"])
+def _memory(case: Case) -> Prediction:
+    """What an engine has taken: all it may where it fills memory with its cache, else the parts."""
+
+    def taken(case: Case, g: Group) -> Values:
+        keep = memory.reserve(g.profile.name)
+        context = np.nan_to_num(g.isl) + np.nan_to_num(g.osl)
+        parts = memory.used(g.on, g.profile.name, np.nan_to_num(g.batch, nan=1.0), context, np.nan_to_num(g.isl)).total
+        return np.full_like(parts, keep.usable * g.on.device.memory_bytes * bounds.LARGEST_GB) if keep.fills else parts
+
+    return predicted(case, taken, "memory")
+
+
+@register(NAME, ["fits_in_memory"], ["isl", "osl"])
+def _fits(case: Case) -> Prediction:
+    """Whether weights, all caches, activations and what the engine keeps back fit on every device."""
+    verdict = np.zeros(len(case["n_gpu"]))
+    profile = profile_of(case)
+    for layout, _, rows in layouts(case):
+        on = serving(case, layout)
+        context = case["isl"][rows] + case["osl"][rows]
+        taken = memory.used(on, profile.name, _batch(case)[rows], context, case["isl"][rows]).total
+        usable = memory.reserve(profile.name).usable * case.device.memory_bytes * bounds.LARGEST_GB
+        verdict[rows] = taken <= usable
+    return Prediction(verdict)
