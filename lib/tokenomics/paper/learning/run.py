@@ -18,7 +18,6 @@ from tokenomics.paper.scoring.inference import QUANTITY
 
 FOLDER = paths.DATA / "calibration"
 SOURCE = "own_calibration"
-FOLDS = {"family": "model_family", "accelerator": "accelerator"}
 Row = dict[str, object]
 
 
@@ -33,7 +32,8 @@ def learn(folder: Path = FOLDER) -> None:
     write(folder / "engines.csv", [_profile_row(each, waits) for each in fitted], ("name", "experts", "without"))
     source = {"source": SOURCE}
     write(folder / "intervals.csv", [each | source for each in table], ("profile", "kind", "quantity", "without"))
-    write(folder / "held_out.csv", list(_held_out_rows(held)), ("fold", "table", "case", "metric"))
+    for fold, rows_of_fold in held.groupby("fold"):
+        write(folder / f"held_out_{fold}.csv", list(_held_out_rows(rows_of_fold)), ("table", "case", "metric"))
 
 
 def _round(measured: pd.DataFrame, column: str) -> tuple[list[Fitted], waiting.Waits, pd.DataFrame]:
@@ -53,7 +53,7 @@ def _round(measured: pd.DataFrame, column: str) -> tuple[list[Fitted], waiting.W
         (queued.rows, queued.seconds, waiting.held_out(queued, waits, column)),
     ]
     found = pd.concat([r.assign(seconds=s, predicted=p) for r, s, p in made], ignore_index=True)
-    found["fold"] = FOLDS[column]
+    found["fold"] = column
     found["residual"] = np.log(found["seconds"] / found["predicted"])
     found["quantity"] = found["metric"].map(QUANTITY)
     found["kind"] = found["accelerator"].map(_relations(hidden))
@@ -116,6 +116,6 @@ def _held_out_rows(held: pd.DataFrame) -> Iterator[Row]:
                 "low": 1 / row.high,
                 "high": 1 / row.low,
             }
-        named = ("fold", "table", "case", "metric", "source", "profile", "family", "accelerator", "kind")
+        named = ("table", "case", "metric", "source", "profile", "family", "accelerator", "kind")
         numbers = {key: float(value) for key, value in seen.items()}
         yield {key: getattr(row, key) for key in named} | {"experts": bool(row.moe), **numbers}
