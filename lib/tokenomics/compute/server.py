@@ -1,0 +1,155 @@
+"""One place to ask: a model on devices under an engine, every answer with its interval.
+
+>>> from tokenomics.compute.server import server
+>>> from tokenomics.facts import catalogue
+>>> it = server(catalogue.model("Llama-3.1-70B"), catalogue.accelerator("H100-SXM-80GB"), engine="vLLM 0.19", tp=4)
+>>> step = it.tpot(batch=64, context=2048)
+>>> bool(step.low < step.value < step.high)
+True
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tokenomics.compute import bounds, engines, inference, memory
+from tokenomics.compute.engines import Profile, Work
+from tokenomics.compute.intervals import interval
+from tokenomics.compute.kernels import Serving
+from tokenomics.compute.layout import Layout
+from tokenomics.compute.precision import parse
+from tokenomics.compute.steps import Parts, device_seconds
+from tokenomics.errors import DataError
+from tokenomics.facts.accelerators import Accelerator
+from tokenomics.facts.models import Model
+
+Values = NDArray[np.float64]
+MEMORY, HOST = "memory", "host"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A prediction and the interval that holds 80 % of what was held out, in the broadcast shape of its arguments."""
+
+    value: Values
+    low: Values
+    high: Values
+
+    def over(self, numerator: ArrayLike) -> "Estimate":
+        """``numerator / self``: a rate from a duration, with the ends changed over."""
+        return Estimate(numerator / self.value, numerator / self.high, numerator / self.low)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A deployment and the profile of its engine; made by :func:`server`."""
+
+    on: Serving
+    profile: Profile
+
+    @property
+    def devices(self) -> int:
+        """Devices of the copy."""
+        return self.on.layout.devices
+
+    def _estimate(self, seconds: ArrayLike, quantity: str) -> Estimate:
+        value = np.asarray(seconds, dtype=float)
+        return Estimate(value, *interval(value, self.on, self.profile, quantity))
+
+    def _work(self, work: Work, quantity: str) -> Estimate:
+        return self._estimate(work.seconds(self.profile), quantity)
+
+    def ttft(self, prompt: ArrayLike, batch: ArrayLike = 1, cached: ArrayLike = 0) -> Estimate:
+        """Seconds of reading ``batch`` prompts together, on an idle server; ``cached`` tokens before them are known."""
+        return self._work(inference.prefill(self.on, batch, prompt, cached), "prefill")
+
+    def tpot(self, batch: ArrayLike, context: ArrayLike) -> Estimate:
+        """Seconds of a decode step of ``batch`` sequences of ``context`` tokens."""
+        return self._work(inference.decode_step(self.on, batch, context), "decode")
+
+    def request(self, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
+        """Seconds of a static batch from its start to its last token; in waves where it does not fit."""
+        return self._work(inference.static_batch(self.on, self.profile.name, batch, prompt, output), "request")
+
+    def loaded_tpot(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
+        """Seconds per output token with ``concurrency`` requests always in flight: prefills of others included."""
+        step = inference.closed_loop_step(self.on, self.profile.name, concurrency, prompt, output)
+        return self._work(step, "decode")
+
+    def loaded_ttft(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
+        """Seconds to the first token with ``concurrency`` requests always in flight."""
+        seconds = inference.closed_loop_ttft(self.on, self.profile, concurrency, prompt, output)
+        return self._estimate(seconds, "prefill")
+
+    def output_rate(self, prompt: ArrayLike, output: ArrayLike, concurrency: ArrayLike = np.inf) -> Estimate:
+        """Output tokens a second of the copy with ``concurrency`` requests in flight, or a queue never empty."""
+        running = inference.in_flight(self.on, self.profile.name, concurrency, prompt, output)
+        cycle = inference.full_queue_cycle(self.on, self.profile.name, prompt, output, concurrency)
+        return self._work(cycle, "throughput").over(running * np.asarray(output, dtype=float))
+
+    def fits(self) -> bool:
+        """Whether weights and what the engine keeps back leave room for a cache of one token at least."""
+        return bool(self.capacity(1.0) >= 1)
+
+    def capacity(self, context: ArrayLike) -> Values:
+        """Sequences of ``context`` tokens that fit at a time."""
+        return memory.capacity(self.on, self.profile.name, context)
+
+    def memory(self, batch: ArrayLike, context: ArrayLike) -> memory.Memory:
+        """Bytes on the fullest device, by what they are for."""
+        return memory.used(self.on, self.profile.name, batch, context)
+
+    def step_parts(self, batch: ArrayLike, context: ArrayLike) -> Parts:
+        """Device seconds of a decode step by what they are spent on, before the engine's slowdown and host time."""
+        return device_seconds(self.on, decode=batch, context=context)
+
+    def limited_by(self, batch: ArrayLike, context: ArrayLike) -> NDArray[np.str_]:
+        """What takes most of a decode step: memory (does not fit), host, communication, compute or bandwidth."""
+        parts, total = self.step_parts(batch, context), self.tpot(batch, context).value
+        device = self.profile.decode_slowdown * parts.total
+        talk = self.profile.decode_slowdown * parts.communication
+        floor = bounds.Deployment(self.on.model, self.on.device, self.on.precision, self.devices)
+        waits = bounds_ratio(floor, batch, context)
+        work = np.where(waits, "bandwidth", "compute")
+        result = np.where(talk > 0.5 * total, "communication", np.where(total - device > 0.5 * total, HOST, work))
+        return np.where(self.capacity(context) >= np.asarray(batch), result, MEMORY)
+
+
+def bounds_ratio(on: bounds.Deployment, batch: ArrayLike, context: ArrayLike) -> NDArray[np.bool_]:
+    """Whether a decode step's bytes take longer than its FLOP at the data sheet's rates."""
+    from tokenomics.compute.sizing import decode_flop_per_byte
+
+    return decode_flop_per_byte(on, batch, context) < on.device.ridge_flop_per_byte(on.precision.dtype)
+
+
+def server(
+    model: Model,
+    device: Accelerator,
+    *,
+    precision: str = "bf16",
+    kv_precision: str = "",
+    engine: str = "",
+    layout: Layout | None = None,
+    tp: int = 1,
+) -> Server:
+    """A server to ask.
+
+    Args:
+        model: the architecture.
+        device: the accelerator.
+        precision: as published tables write it (``bf16``, ``fp8``, ``nvfp4``, ``AWQ`` ...).
+        kv_precision: of the cache; as the weights where empty.
+        engine: the software as published, with its version; the generic profile where empty.
+        layout: how the model is cut; ``tp`` devices where ``None``.
+        tp: devices of a tensor-parallel group.
+
+    Raises:
+        DataError: a text that names no known precision, or more devices than the model has heads.
+    """
+    layout = layout or Layout(tp=tp)
+    if layout.tp > model.heads:
+        raise DataError("server", "tp", layout.tp, f"1 to {model.heads} (heads of {model.name})")
+    name = engines.profile_name(engine, device)
+    on = Serving(model, device, parse(precision, kv_precision), layout, engines.kernels_of(name), engines.fuses(name))
+    return Server(on, engines.profile(name, model.is_moe))
