@@ -54,7 +54,7 @@ def reproduce(debug: bool) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="predictions; default FILE's name with .pred.csv, here")
 @click.option("--group-by", default="metric", show_default=True, metavar="COLUMNS", help="input columns, comma between")
 @click.option("--plot", type=click.Path(path_type=Path), help="parity plot; default beside the predictions, .png")
-@click.option("--model", default="bounds", show_default=True, help="bounds | constant: see `list scorers`")
+@click.option("--model", default="best", show_default=True, help="best | inference | bounds | constant")
 @click.pass_obj
 def score(debug: bool, file: Path, group_by: str, **options: Any) -> None:
     """Does it match MY benchmark? Predict each row of FILE without its value, and report the errors.

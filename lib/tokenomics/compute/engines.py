@@ -123,8 +123,11 @@ def profile_name(engine: str, device: Accelerator) -> str:
         return GENERIC
     parts = [short]
     if short in PERIODS:
-        version = re.search(r"(?:llm|vllm)\D{0,3}(\d+)\.(\d+)", text)
-        if re.search(RESEARCH[0], text):
+        version = re.search(r"(?:llm|vllm|trtllm)\D{0,3}(\d+)\.(\d+)", text)
+        library = re.search(r"tensorrt (\d+)", text)
+        if library:  # TensorRT 9 came with TensorRT-LLM 0.5 to 0.9, TensorRT 10 from then on
+            parts.append("2023" if int(library[1]) < 10 else "2025")
+        elif re.search(RESEARCH[0], text):
             parts.append(RESEARCH[1])
         elif version:
             number = int(version[1]) + int(version[2]) / 100

@@ -20,6 +20,8 @@ STRETCHES = 4
 """Points at which a growing context is looked at; a step's time is nearly linear in it."""
 PASS_TOKENS = 8192.0
 """Prompt tokens that an engine takes into one pass, at most."""
+LADDER = np.geomspace(1, 4096, 49)
+"""Concurrencies between which open loads are interpolated."""
 MOST_SEQUENCES = 2048
 """Sequences that engines run at a time, at most, with the settings of published throughput runs."""
 
@@ -112,6 +114,29 @@ def closed_loop_ttft(
     served = running / (output * closed_loop_step(on, profile.name, running, prompt, output).seconds(profile))
     queued = np.maximum(np.asarray(concurrency, dtype=float) - running, 0.0) / served
     return profile.wait_s + own * (1 + others) + 0.5 * step + queued
+
+
+def open_loop_concurrency(
+    on: Serving, profile: Profile, rate: ArrayLike, prompt: ArrayLike, output: ArrayLike
+) -> NDArray[np.float64]:
+    """Requests in flight when ``rate`` arrive a second at random: the concurrency whose closed loop serves as many.
+
+    Little's law on the closed loop at a ladder of concurrencies, interpolated; all that memory holds where more arrive
+    than can be served. Bursts of random arrivals are left out, so that waits near saturation come out short.
+
+    Returns:
+        Requests of one copy, in the broadcast shape of the arguments.
+    """
+    rate, prompt, output = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (rate, prompt, output)))
+    at = LADDER.reshape(-1, *[1] * rate.ndim)
+    step = closed_loop_step(on, profile.name, at, prompt, output).seconds(profile)
+    first = np.asarray(prefill(on, 1, prompt).prefill_s) + profile.wait_s
+    served = at / (first + output * step)
+    served, most = np.maximum.accumulate(served, axis=0), in_flight(on, profile.name, np.inf, prompt, output)
+    found = np.empty(rate.shape)
+    for place in np.ndindex(rate.shape):
+        found[place] = np.exp(np.interp(rate[place], served[(slice(None), *place)], np.log(LADDER)))
+    return np.minimum(found, most)
 
 
 def full_queue_cycle(on: Serving, engine: str, prompt: ArrayLike, output: ArrayLike, most: ArrayLike = np.inf) -> Work:

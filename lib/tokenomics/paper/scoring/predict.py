@@ -85,7 +85,11 @@ def _predict_group(entry: Entry, shared: dict[str, str], columns: dict, units: n
     names = (shared["metric"], shared["load"], shared["engine"])
     case = Case(*names, record("model", shared["model"]), device, _precision(shared, device), columns)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = entry.predict(case)
+        try:
+            found = entry.predict(case)
+        except DataError as reason:  # the device publishes no such peak, the layout cannot be ...
+            status[some] = f"not possible: {reason.key} {reason.value}"
+            return made, status
         values = [np.broadcast_to(np.asarray(each, float), some.shape) for each in (found.value, found.low, found.high)]
         made[some] = _in_units(case, np.stack(values, axis=1), units[some])
     missing = np.isnan(made[some, 0])

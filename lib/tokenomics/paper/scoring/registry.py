@@ -29,6 +29,7 @@ MODULES = {
     "bounds": "tokenomics.paper.scoring.bounds",
     "constant": "tokenomics.paper.scoring.constant",
     "inference": "tokenomics.paper.scoring.inference",
+    "best": "tokenomics.paper.scoring.best",
 }
 """Model name to the module that registers its predictors when imported."""
 

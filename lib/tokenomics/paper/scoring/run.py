@@ -55,7 +55,7 @@ def score_file(
     out: Path | None = None,
     group_by: Sequence[str] = ("metric",),
     plot: Path | None = None,
-    model: str = "bounds",
+    model: str = "best",
     progress: Callable[[int], None] = lambda rows: None,
 ) -> Outcome:
     """Predict every row of a file, write the predictions and measure the errors.
