@@ -150,6 +150,12 @@ def fuses(name: str) -> bool:
     return not name.startswith(("trtllm 2025", "trtllm 2026", "sglang"))
 
 
+def repeats_prompt(name: str) -> bool:
+    """Whether static batches published for a profile hold one prompt many times, as the tools of early TensorRT-LLM and
+    DeepSpeed did: with experts, a batch then reads no more of them than one sequence."""
+    return name.startswith(("trtllm 2023", "trtllm 2024", "deepspeed"))
+
+
 def profile(name: str, experts: bool = False, without: str = "") -> Profile:
     """The numbers of a profile, fitted without one model family.
 

@@ -37,6 +37,7 @@ class Serving:
         layout: how the model is cut.
         kernels: engine whose measured kernels are used (``trtllm``, ``vllm``, ``sglang``; others: nearest).
         fused: activations are quantised within the kernel before, so that a product keeps the 16-bit kernel's floor.
+        alike: every sequence holds the same prompt, so that all tokens of a step choose the same experts.
         left_out: take the parameters of relatives although this device was measured (to learn what that costs).
     """
 
@@ -46,6 +47,7 @@ class Serving:
     layout: Layout = field(default_factory=Layout)
     kernels: str | None = None
     fused: bool = True
+    alike: bool = False
     left_out: bool = False
 
 

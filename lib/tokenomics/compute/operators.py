@@ -112,6 +112,7 @@ def expert_gemm_seconds(
     top_k: ArrayLike,
     expert_parallel: ArrayLike = 1,
     skewed: ArrayLike = True,
+    alike: bool = False,
 ) -> Times:
     """The gated MLPs of a layer's routed experts on the fullest device, with permuting and combining.
 
@@ -124,6 +125,7 @@ def expert_gemm_seconds(
         experts, top_k: routed experts of the layer, and those a token is sent to.
         expert_parallel: devices over which the experts are spread.
         skewed: choices as skewed as a power law of exponent 1.2 (like real text); else perfectly balanced.
+        alike: all tokens choose the same experts, as those of equal prompts do.
     """
     tokens, hidden, width, experts, top_k, spread = arrays(tokens, hidden, width, experts, top_k, expert_parallel)
     dtype, weight_bytes, _ = precision(p)
@@ -132,6 +134,7 @@ def expert_gemm_seconds(
     fullest = np.minimum(even * spread**p.skew_load, tokens * np.minimum(top_k, local))
     load = np.where(skewed, fullest, even)
     touched = np.where(skewed, distinct_experts(load, local, p.skew_distinct), np.minimum(local, np.maximum(even, 1.0)))
+    touched = np.minimum(touched, np.minimum(top_k, local)) if alike else touched
     rows = load + touched * p.expert_rows / 2
     tiles = rows / ROW_TILE * np.ceil(width / ROW_TILE)
     loss = (1 + p.compute_units / (2 * tiles)) ** p.wave

@@ -159,6 +159,7 @@ def _experts(on: Serving, use: Kernels, tokens: Times) -> Times:
         experts=model.experts,
         top_k=model.experts_per_token,
         expert_parallel=layout.ep,
+        alike=on.alike,
     )
     return np.where(tokens > 0, model.moe_layers * seconds, 0.0)
 

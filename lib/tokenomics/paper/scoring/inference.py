@@ -129,8 +129,12 @@ def profile_of(case: Case, without: str = "") -> Profile:
 def serving(case: Case, layout: Layout) -> Serving:
     """The deployment of a case in a layout."""
     name = engines.profile_name(case.engine, case.device)
-    kernel, fused = engines.kernels_of(name), engines.fuses(name)
-    return Serving(case.model, case.device, case.precision, layout, kernel, fused, _setting.get().left_out)
+    return Serving(
+        *(case.model, case.device, case.precision, layout, engines.kernels_of(name)),
+        fused=engines.fuses(name),
+        alike=case.load == "static" and engines.repeats_prompt(name),
+        left_out=_setting.get().left_out,
+    )
 
 
 def layouts(case: Case) -> Iterator[tuple[Layout, float, NDArray[np.int64]]]:
