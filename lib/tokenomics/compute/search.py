@@ -109,8 +109,11 @@ def search(
 
 
 def _best(one: Server, prompt: float, output: float, most_tpot_s: float, most_ttft_s: float) -> tuple | None:
-    """Concurrency, TPOT, TTFT and output rate of one copy at its best point."""
-    at = CONCURRENCIES[np.maximum(one.capacity(prompt + output), 1.0) >= CONCURRENCIES]
+    """Concurrency, TPOT, TTFT and output rate of one copy at its best point; ``None`` where no request fits or keeps
+    the limits."""
+    at = CONCURRENCIES[one.capacity(prompt + output) >= CONCURRENCIES]
+    if not at.size:
+        return None
     tpot = one.loaded_tpot(at, prompt, output).value
     ttft = one.loaded_ttft(at, prompt, output).value
     rate = at * output / (ttft + tpot * np.maximum(output - 1, 0))
