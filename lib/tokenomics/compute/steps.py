@@ -54,7 +54,7 @@ def device_seconds(
     past: ArrayLike = 0,
     prompts: ArrayLike = 1,
 ) -> Parts:
-    """Time of one pass of all layers.
+    """Time of one pass of all layers; a pass without tokens does not happen and takes none.
 
     Args:
         on: the deployment.
@@ -79,8 +79,8 @@ def device_seconds(
         products=_products(on, use, rows, ends),
         attention=attention,
         experts=_experts(on, use, decode + new),
-        communication=_communication(on, use, rows),
-        elementwise=_elementwise(on, use, rows),
+        communication=np.where(rows > 0, _communication(on, use, rows), 0.0),
+        elementwise=np.where(rows > 0, _elementwise(on, use, rows), 0.0),
     )
 
 
@@ -90,7 +90,7 @@ def _products(on: Serving, use: Kernels, rows: Times, ends: Times) -> Times:
         m = ends if each.kind == HEAD else rows
         stored = use.weight_bytes if each.kind == PROJECTION else None
         seconds = operators.gemm_seconds(
-            use.products[each.kind], use.device, m, each.outputs, each.inputs, stored_bytes=stored
+            use.products[each.kind], use.device, np.maximum(m, 1.0), each.outputs, each.inputs, stored_bytes=stored
         )
         total = total + each.count * np.where(m > 0, seconds, 0.0)
     return total
