@@ -8,15 +8,17 @@ Left out: overlap of communication with arithmetic, prefetching of weights, imba
 """
 
 from dataclasses import dataclass, fields
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute import operators
 from tokenomics.compute.kernels import Kernels, Serving, kernels
-from tokenomics.compute.layout import HEAD, PROJECTION, products
+from tokenomics.compute.layout import HEAD, PROJECTION, Layout, products
 from tokenomics.compute.matrices import attention_shapes, linear_widths
 from tokenomics.compute.transformer import state_bytes
+from tokenomics.facts.models import Model
 
 NORMS = 2
 ACTIVATION_BYTES = 2.0
@@ -86,14 +88,21 @@ def device_seconds(
 
 def _products(on: Serving, use: Kernels, rows: Times, ends: Times) -> Times:
     total = np.zeros_like(rows)
-    for each in products(on.model, on.layout):
-        m = ends if each.kind == HEAD else rows
-        stored = use.weight_bytes if each.kind == PROJECTION else None
-        seconds = operators.gemm_seconds(
-            use.products[each.kind], use.device, m, each.outputs, each.inputs, stored_bytes=stored
-        )
-        total = total + each.count * np.where(m > 0, seconds, 0.0)
+    for kind, (inputs, outputs, count) in _sides(on.model, on.layout).items():
+        m = np.asarray(ends if kind == HEAD else rows)[..., None]
+        stored = use.weight_bytes if kind == PROJECTION else None
+        seconds = operators.gemm_seconds(use.products[kind], use.device, m, outputs, inputs, stored_bytes=stored)
+        total = total + np.where(m[..., 0] > 0, seconds @ count, 0.0)
     return total
+
+
+@cache
+def _sides(model: Model, layout: Layout) -> dict[str, NDArray[np.float64]]:
+    """Inputs, outputs and count of the products of each kind, as rows of an array."""
+    found: dict[str, list[tuple[float, float, float]]] = {}
+    for each in products(model, layout):
+        found.setdefault(each.kind, []).append((each.inputs, each.outputs, each.count))
+    return {kind: np.array(sides, dtype=float).T for kind, sides in found.items()}
 
 
 def _heads(on: Serving, shape) -> dict[str, float]:
