@@ -1,5 +1,10 @@
 """One house style: seaborn, the colour-blind palette, one journal column wide, nothing smaller than 6 points."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 COLUMN_WIDTH_IN = 3.5
 HEIGHT_IN = 2.6
 DPI = 300
@@ -44,3 +49,9 @@ def apply() -> None:
         },
     )
     mpl.rcParams["axes.unicode_minus"] = True
+
+
+def legend_above(axes: "Axes", columns: int, **options: Any) -> None:
+    """Put the legend of ``axes`` above them, where its markers cannot be taken for data."""
+    look = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "columnspacing": 1.0, "handletextpad": 0.4}
+    axes.legend(*axes.get_legend_handles_labels(), ncols=columns, **look | options)

@@ -164,7 +164,10 @@ def unknown_names(statuses: pd.DataFrame) -> list[str]:
 
 
 def output_text(chunk: reading.Chunk, made: pd.DataFrame) -> pd.DataFrame:
-    """All input columns as published, then predicted, low, high, unit (unless the input has it) and status."""
+    """All input columns as published, then predicted, low, high, unit (unless the input has it) and status.
+
+    An empty unit is filled with the metric's usual one, in which the prediction is given.
+    """
     text = chunk.text.drop(columns=[c for c in (*OUTPUT, "status") if c in chunk.text])
     verdict = (chunk.inputs["metric"] == "fits_in_memory").to_numpy()
     for name in OUTPUT:
@@ -172,8 +175,8 @@ def output_text(chunk: reading.Chunk, made: pd.DataFrame) -> pd.DataFrame:
         if name == "predicted":
             cells = cells.mask(verdict, cells.replace({"1": "ok", "0": "OOM"}))
         text[name] = cells
-    if "unit" not in text:
-        text["unit"] = chunk.inputs["metric"].map(usual)
+    given = text.get("unit", pd.Series("", index=text.index))
+    text["unit"] = given.mask(chunk.inputs["unit"] == "", chunk.inputs["metric"].map(usual))
     return text.assign(status=made["status"])
 
 

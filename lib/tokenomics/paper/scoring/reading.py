@@ -41,6 +41,8 @@ MARKS = {
 }
 """Columns that only one kind has."""
 KIND_OF_METRIC = {"inference": "inference", "memory": "inference", "energy": "energy", "training": "training"}
+NEARLY, SHORTEST_MISSPELT = 0.79, 4
+"""How alike an unknown column must be to one that is read to count as misspelt, and how long it must be to tell."""
 ROWS = 100_000
 """Rows of a chunk: what is held at a time."""
 MEASURED = {"OOM": 0.0, "ok": 1.0}
@@ -88,7 +90,21 @@ def header(path: Path) -> list[str]:
             near = difflib.get_close_matches(name, names, 1)
             hint = f" (is {near[0]!r} meant to be it?)" if near else ""
             raise DataError(where, "column", f"{name} is missing", ", ".join(REQUIRED) + " are needed" + hint)
+    _refuse_misspelt(names, where)
     return names
+
+
+def _refuse_misspelt(names: list[str], where: str) -> None:
+    """Refuse an unknown column that is nearly one which the file lacks: ignoring it would change predictions."""
+    wanted = [name for name in _inputs() | {"value"} if name not in names and len(name) >= SHORTEST_MISSPELT]
+    for name in ignored(names):
+        near = difflib.get_close_matches(name.casefold(), wanted, 1, cutoff=NEARLY)
+        if near and len(name) >= SHORTEST_MISSPELT:
+            raise DataError(where, "column", name, f"{near[0]}, if that is meant; else rename or drop it")
+
+
+def _inputs() -> set[str]:
+    return {*TEXTS, *(name for each in NUMBERS.values() for name in each)}
 
 
 def kind_of(path: Path, names: list[str], metrics: pd.Series) -> str:
@@ -117,7 +133,7 @@ def ignored(names: list[str]) -> list[str]:
     """Columns that are neither read nor known answers, conditions or citations of the measurement tables."""
     from tokenomics.facts import measurements
 
-    known = {*TEXTS, *(name for each in NUMBERS.values() for name in each), "predicted", "low", "high", "status"}
+    known = _inputs() | {"predicted", "low", "high", "status"}
     for kind in measurements.KINDS:
         known |= {*measurements.input_columns(kind), *ANSWER_COLUMNS[kind]}
     return [name for name in names if name not in known]
