@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tokenomics import paths
 from tokenomics.errors import RunError
-from tokenomics.paper import compare, pipeline, report
+from tokenomics.paper import compare, headlines, pipeline
 
 DVC_ENVIRONMENT = {"DVC_NO_ANALYTICS": "1"}
 
@@ -34,7 +34,7 @@ def reproduce() -> int:
         lines += ["dvc repro failed (see above)"] if code else []
         for name in notebooks:
             lines += [f"results/{name}/{line}" for line in _compared(reference / name, paths.RESULTS / name)]
-    print(report.headline_table())
+    print(headlines.table())
     print("\n".join(["", *lines, f"differences: {len(lines)}"]) if lines else "\nall results are as committed")
     return 1 if lines else 0
 
