@@ -115,13 +115,8 @@ def record(kind: str, name: str):
         except DataError:
             return None
     known = getattr(catalogue, kind + "s")()
-    folded = _folded(kind)
-    return known.get(folded.get(names.fold(name), ""))
-
-
-@cache
-def _folded(kind: str) -> dict[str, str]:
-    return {**names.aliases(kind), **{names.fold(each): each for each in getattr(catalogue, kind + "s")()}}
+    found = names.lookup(name, kind, known)
+    return None if found is None else known[found]
 
 
 @cache
