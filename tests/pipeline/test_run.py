@@ -334,10 +334,14 @@ def test_reproduce_checks_frozen_stages_by_hash(dvc_project):
     (dvc_project / "dvc.yaml").write_text(text + stage)
     assert call(dvc_project, "dvc", "repro", "table").returncode == 0
     (dvc_project / "dvc.yaml").write_text(text + stage.replace("    cmd:", "    frozen: true\n    cmd:"))
-    assert call(dvc_project, "tokenomics", "reproduce").returncode == 0
+    done = call(dvc_project, "tokenomics", "reproduce")
+    assert done.returncode == 0 and "note:" not in done.stdout
+    params = dvc_project / "params" / "00_common.yaml"
+    params.write_text(params.read_text() + "# changed\n")
     made.write_text("2\n")
     done = call(dvc_project, "tokenomics", "reproduce")
     assert done.returncode == 1 and "table: frozen" in done.stdout
+    assert "note: table is frozen, and params/00_common.yaml changed since it ran" in done.stdout
     assert made.read_text() == "2\n", "a frozen stage must not run"
 
 
