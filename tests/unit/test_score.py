@@ -390,6 +390,31 @@ def test_raw_public_columns_are_read_verbatim(given_data, kind):
     assert not reading.ignored(list(chunk.text))
 
 
+@pytest.mark.parametrize(
+    ("engine", "source", "batch"),
+    [
+        ("llama.cpp", "argonne-lcf/LLM-Inference-Bench@1 Plots/All_results.csv", 1),
+        ("llama.cpp", "somebody/else@1", 16),
+        ("vLLM", "argonne-lcf/LLM-Inference-Bench@1 Plots/All_results.csv", 16),
+    ],
+)
+def test_prompt_chunks_of_llama_bench_are_no_batch(file, engine, source, batch):
+    """As our own table has it in ``sequences``, which the raw rows lack; that column wins where it is given."""
+    row = ROWS["rate"].replace(",y", f",{engine},{source}")
+    assert inputs_of(file(row, header=f"{HEADER},source"))["batch"].tolist() == [batch]
+    assert inputs_of(file(f"{row},4", header=f"{HEADER},source,sequences"))["batch"].tolist() == [4]
+
+
+def test_raw_rows_and_our_table_get_like_errors(given_data):
+    errors = []
+    for folder in (given_data, paths.DATA):
+        chunk = next(reading.chunks(folder / "measurements" / "inference_throughput.csv", rows=10_000))
+        made = score.predict(chunk.inputs, "bounds")
+        rate = (made["status"] == "ok") & (chunk.inputs["metric"] == "total_throughput_in_plus_out")
+        errors.append((made["predicted"] / chunk.measured)[rate].median())
+    assert errors[0] == pytest.approx(errors[1], rel=0.02)
+
+
 def test_names_of_metrics_and_scorers_are_listed():
     result = CliRunner().invoke(main, ["list", "metrics"])
     assert "ttft ms" in result.output.splitlines() and len(result.output.splitlines()) == len(measurements.METRICS)

@@ -50,6 +50,9 @@ MLPERF_OUTPUT_TOKENS = {"llama-2-70b": 294.45, "gpt-j-6b": 30.0}
 """Output tokens a sample where the row gives none: Open-Orca's mean (mlcommons/inference language/llama2-70b/README,
 accuracy target); CNN/DailyMail's enforced least (language/gpt-j/backend_PyTorch.py, ``min_new_tokens``)."""
 
+ONE_SEQUENCE = {"engine": r"^llama\.cpp", "source": r"LLM[-_]Inference[-_]Bench"}
+"""Rows whose ``batch`` is the prompt chunk of llama-bench (option ``-b``): one sequence ran, as its scripts show."""
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -180,6 +183,9 @@ def _chunk(kind: str, text: pd.DataFrame, where: "_Where") -> Chunk:
         inputs[name] = _number(text, PUBLISHED[kind].get(name, (name,)), where)
     if "n_gpu" not in text:
         inputs["n_gpu"] = inputs[["tp", "pp", "dp"]].fillna(1).prod(axis=1)
+    if kind == "inference" and set(ONE_SEQUENCE) <= set(text) and "sequences" not in text:
+        one = [text[name].str.contains(pattern, case=False) for name, pattern in ONE_SEQUENCE.items()]
+        inputs.loc[one[0] & one[1], "batch"] = 1.0
     _fill(inputs, kind)
     return Chunk(text, inputs, _measured(text, where))
 
