@@ -104,6 +104,14 @@ def test_unreadable_figure_is_refused(out, spoil, words):
         figures.save(fig, "size", "A caption.", SOURCE)
 
 
+def test_every_colour_stands_out_from_white():
+    assert len(set(style.PALETTE)) == len(style.PALETTE) >= 9
+    for colour in style.PALETTE:
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in mpl.colors.to_rgb(colour)]
+        luminance = np.dot([0.2126, 0.7152, 0.0722], linear)
+        assert 1.05 / (luminance + 0.05) >= 2.2, colour
+
+
 def test_a_legend_above_covers_nothing(out):
     fig, axes, _ = draw()
     spoil_legend(fig, axes)
