@@ -20,7 +20,9 @@ from tokenomics.compute.matrices import attention_shapes, linear_widths
 from tokenomics.compute.transformer import state_bytes
 from tokenomics.facts.models import Model
 
-NORMS = 2
+ROUTING_KERNELS, LATENT_KERNELS, INDEX_KERNELS = 2, 3, 10
+"""Small kernels a layer besides those with a formula: choosing experts (softmax, selection); MLA's norms and second
+absorbed product; sparse attention's indexer (positions, quantising, scores, selection, gathering)."""
 ACTIVATION_BYTES = 2.0
 NETWORK_BYTES_PER_S = 50e9
 """Between nodes: one 400 Gb/s adapter a device (InfiniBand NDR), the usual build of a training or serving cluster."""
@@ -214,5 +216,7 @@ def _elementwise(on: Serving, use: Kernels, rows: Times) -> Times:
             total = total + shape.layers * kernel(2 * width)
             if model.qk_norm != "none":
                 total = total + 2 * shape.layers * kernel(width)
+    small = ROUTING_KERNELS * model.moe_layers + LATENT_KERNELS * model.attention_layers * model.is_mla
+    small = small + INDEX_KERNELS * (model.index_layers or 0)
     inner = max(model.d_ff or 0, model.shared_width) / tp
-    return total + (model.dense_layers + model.moe_layers) * kernel(3 * inner)
+    return total + (model.dense_layers + model.moe_layers) * kernel(3 * inner) + small * use.elementwise.floor_s
