@@ -58,9 +58,10 @@ paper: setup  ## every figure as SVG and PDF, every table as LaTeX, into runs/pa
 		TOKENOMICS_FORMATS=svg,pdf,tex tokenomics run $$name --out "runs/paper/$$name" || exit 1; done
 
 .PHONY: calibrate
-calibrate: setup  ## refit data/calibration from measured operators (asks for the extra: uv pip install -e '.[calibration]')
+calibrate: setup  ## refit data/calibration: operators, then engines and intervals (asks for the extra `calibration`)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tokenomics.compute.calibration
-	@dvc commit -f calibrate
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tokenomics.paper.learning
+	@dvc commit -f calibrate learn
 
 .PHONY: pipeline
 pipeline: setup  ## rerun only what changed (dvc repro)

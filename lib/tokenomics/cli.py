@@ -34,9 +34,12 @@ def run(debug: bool, notebook: str, overrides: tuple[str, ...], params: Path | N
     """
     with one_line(debug):
         from tokenomics import paths
+        from tokenomics.paper import target
         from tokenomics.paper.run import run as execute
 
-        click.echo(paths.shown(execute(notebook, out and out.resolve(), params, overrides)))
+        if out:
+            target.check(out := out.resolve())
+        click.echo(paths.shown(execute(notebook, out, params, overrides)))
 
 
 @main.command()

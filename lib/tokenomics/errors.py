@@ -37,11 +37,16 @@ class RunError(TokenomicsError):
 
 @contextlib.contextmanager
 def one_line(debug: bool = False) -> Iterator[None]:
-    """Turn a :class:`TokenomicsError` into one line on stderr and exit code 2; with ``debug`` let it rise."""
+    """Turn what a user can mend into one line on stderr and exit code 2; with ``debug`` let it rise.
+
+    That is a :class:`TokenomicsError`, or a named file or folder that the system refuses (full, read-only, gone).
+    """
     try:
         yield
-    except TokenomicsError as error:
-        if debug:
+    except (TokenomicsError, OSError) as error:
+        refused = isinstance(error, OSError)
+        if debug or (refused and error.filename is None):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        text = f"{error.filename}: file = {error.strerror}; allowed: a path that can be used" if refused else error
+        print(f"error: {text}", file=sys.stderr)
         raise SystemExit(USER_ERROR_EXIT_CODE) from None

@@ -218,6 +218,29 @@ def test_run_killed_between_two_renames_is_mended_by_the_next(good):
     assert state(result(good)) == before
 
 
+def test_a_kernel_that_does_not_start_is_tried_once_more(monkeypatch):
+    import papermill
+
+    from tokenomics.errors import RunError
+    from tokenomics.paper import run as runner
+
+    tried = []
+
+    def start(*arguments, **options):
+        tried.append(arguments)
+        if len(tried) < needed:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        return "executed"
+
+    monkeypatch.setattr(papermill, "execute_notebook", start)
+    needed = 2
+    assert runner._papermill(Path("a.ipynb"), Path("b.ipynb"), {}) == "executed" and len(tried) == 2
+    tried, needed = [], 3
+    with pytest.raises(RunError, match="Kernel died before replying"):
+        runner._papermill(Path("a.ipynb"), Path("b.ipynb"), {})
+    assert len(tried) == 2
+
+
 @pytest.fixture
 def dvc_project(good):
     (good / "dvc.yaml").write_text(
@@ -281,6 +304,26 @@ def test_reproduce_reports_a_result_that_was_changed_by_hand(dvc_project):
     assert done.returncode == 1 and "metrics.json: bytes differ" in done.stdout
 
 
+def git(*arguments: str, folder: Path) -> None:
+    names = ["-c", "user.name=tester", "-c", "user.email=tester@example.org"]
+    subprocess.run(["git", *names, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def test_reproduce_reruns_everything_in_a_fresh_clone(dvc_project, tmp_path):
+    """There `dvc repro` finds every committed result up to date and would reproduce nothing."""
+    (dvc_project / ".dvc" / "config.local").unlink()
+    (dvc_project / ".gitignore").write_text(".*.lock\n")
+    git("init", "-q", folder=dvc_project)
+    git("add", "-A", folder=dvc_project)
+    git("commit", "-q", "-m", "Add all", folder=dvc_project)
+    clone = tmp_path / "a fresh clone"
+    git("clone", "-q", str(dvc_project), str(clone), folder=tmp_path)
+    assert "up to date" in call(clone, "dvc", "repro").stdout
+    done = call(clone, "tokenomics", "reproduce")
+    assert done.returncode == 0 and "Running stage" in done.stdout, done.stdout + done.stderr
+    assert state(result(clone)) == state(result(dvc_project))
+
+
 def test_reproduce_checks_frozen_stages_by_hash(dvc_project):
     made = dvc_project / "made.txt"
     text = (dvc_project / "dvc.yaml").read_text()
@@ -291,10 +334,14 @@ def test_reproduce_checks_frozen_stages_by_hash(dvc_project):
     (dvc_project / "dvc.yaml").write_text(text + stage)
     assert call(dvc_project, "dvc", "repro", "table").returncode == 0
     (dvc_project / "dvc.yaml").write_text(text + stage.replace("    cmd:", "    frozen: true\n    cmd:"))
-    assert call(dvc_project, "tokenomics", "reproduce").returncode == 0
+    done = call(dvc_project, "tokenomics", "reproduce")
+    assert done.returncode == 0 and "note:" not in done.stdout
+    params = dvc_project / "params" / "00_common.yaml"
+    params.write_text(params.read_text() + "# changed\n")
     made.write_text("2\n")
     done = call(dvc_project, "tokenomics", "reproduce")
     assert done.returncode == 1 and "table: frozen" in done.stdout
+    assert "note: table is frozen, and params/00_common.yaml changed since it ran" in done.stdout
     assert made.read_text() == "2\n", "a frozen stage must not run"
 
 

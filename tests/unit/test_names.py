@@ -23,6 +23,11 @@ LARGEST_UNRESOLVED_SHARE = 0.05
         ("accelerator", "H100 SXM 80GB", "H100-SXM-80GB"),
         ("accelerator", "h100-sxm", "H100-SXM-80GB"),
         ("accelerator", "NVIDIA A100-SXM4-40GB", "A100-SXM-40GB"),
+        ("accelerator", "NVIDIA H100 SXM", "H100-SXM-80GB"),
+        ("accelerator", "NVIDIA GeForce RTX 4090", "RTX-4090"),
+        ("accelerator", "NVIDIA RTX A6000", "RTX-A6000-48GB"),
+        ("accelerator", "Google TPU v5p", "TPU-v5p"),
+        ("accelerator", "Apple M2 Ultra 76-core", "Apple-M2-Ultra-76-core"),
     ],
 )
 def test_names_resolve(kind, name, canonical):
@@ -34,6 +39,16 @@ def test_unknown_name_lists_the_nearest():
         catalogue.accelerator("H10O SXM")
     with pytest.raises(DataError, match=r"nearest: .*Llama-3\.1-70B"):
         catalogue.model("Llama 3.1 71B")
+
+
+@pytest.mark.parametrize("kind", ["model", "accelerator"])
+def test_every_canonical_name_and_alias_means_itself(kind):
+    known = getattr(catalogue, f"{kind}s")()
+    assert all(names.lookup(name, kind, known) == name for name in known)
+    table = tables.read("catalogue/aliases")
+    for alias, name in table.loc[table["kind"] == kind, ["alias", "name"]].to_numpy():
+        assert names.lookup(alias, kind, known) == name
+    assert names.lookup("nvidia", kind, known) is None and names.lookup("", kind, known) is None
 
 
 def test_every_alias_has_a_target_and_no_rival():

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 from tokenomics.errors import RunError
 from tokenomics.facts.params.declared import NOTEBOOK_PARAMETERS
 from tokenomics.facts.sources import sources
-from tokenomics.paper import begin, checks, compare, executed, figure_lint, figures, report, tables, written
+from tokenomics.paper import begin, checks, compare, executed, figure_lint, figures, report, style, tables, written
 
 NOTEBOOK = "01_ubiquitous_llms"
 SOURCE = next(iter(sources()))
@@ -79,6 +79,12 @@ def spoil_ticks(fig, axes):
     axes.set_xticks(np.linspace(1, 2, 40))
 
 
+def spoil_legend(fig, axes):
+    axes.plot([1.4, 1.5, 1.6], [0.9] * 3, "o", label="points that the legend hides")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.0))
+    axes.set_ylim(0, 1)
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -87,6 +93,7 @@ def spoil_ticks(fig, axes):
         (spoil_size, "smaller"),
         (spoil_overlap, "overlap"),
         (spoil_ticks, "overlap"),
+        (spoil_legend, "legend covers"),
     ],
 )
 def test_unreadable_figure_is_refused(out, spoil, words):
@@ -95,6 +102,24 @@ def test_unreadable_figure_is_refused(out, spoil, words):
     spoil(fig, axes)
     with pytest.raises(RunError, match=words):
         figures.save(fig, "size", "A caption.", SOURCE)
+
+
+def test_every_colour_stands_out_from_white():
+    assert len(set(style.PALETTE)) == len(style.PALETTE) >= 9
+    for colour in style.PALETTE:
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in mpl.colors.to_rgb(colour)]
+        luminance = np.dot([0.2126, 0.7152, 0.0722], linear)
+        assert 1.05 / (luminance + 0.05) >= 2.2, colour
+
+
+def test_a_legend_above_covers_nothing(out):
+    fig, axes, _ = draw()
+    spoil_legend(fig, axes)
+    style.legend_above(axes, 2)
+    assert figure_lint.faults(fig) == []
+    fig.canvas.draw()
+    assert axes.get_legend().get_window_extent().y0 >= axes.bbox.y1
+    plt.close(fig)
 
 
 def test_figure_without_data_or_units_is_refused(out):

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tokenomics import paths
 from tokenomics.errors import DataError
+from tokenomics.facts import catalogue
 from tokenomics.facts.params import generate
 from tokenomics.facts.params.declared import NOTEBOOK_PARAMETERS, Common
 from tokenomics.facts.params.load import load, parse_override
@@ -92,6 +94,19 @@ def test_override_wins_and_is_checked(folder):
     for text in ("seed", "=3", "sede=3", "seed=[", "seed=x", "seed=-1"):
         with pytest.raises(DataError, match="--set"):
             load(NOTEBOOK, folder, [text])
+
+
+def test_a_file_means_the_same_from_every_working_directory(folder, tmp_path, monkeypatch):
+    """The kernel works in another folder than the command that names the file."""
+    chip = "name: Mine\nvendor: Me\nkind: gpu\nmemory_bytes: 96e9\nbandwidth_bytes_per_s: 3e12\n"
+    (tmp_path / "my chip.yaml").write_text(f"{chip}peak_bf16_flop_per_s: 5e14\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    named = load(NOTEBOOK, folder, ["own_accelerator=my chip.yaml"]).own_accelerator
+    assert named == str((tmp_path / "my chip.yaml").resolve())
+    monkeypatch.chdir(paths.NOTEBOOKS)
+    assert load(NOTEBOOK, folder, [f"own_accelerator={named}"]).own_accelerator == named
+    assert catalogue.portable("H100-SXM-80GB") == "H100-SXM-80GB"
+    assert catalogue.portable(str(paths.PARAMS / "00_common.yaml")) == "params/00_common.yaml"
 
 
 def test_unknown_notebook_lists_the_known():

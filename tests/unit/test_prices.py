@@ -1,6 +1,7 @@
 """Prices: hand-worked examples, refusals, published anchors and the plausibility of the committed tables."""
 
 import datetime as dt
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -179,6 +180,22 @@ def test_api_table_is_plausible():
             assert (price.usd_per_mtoken_cached_input or 0) <= price.usd_per_mtoken_input, price
         else:
             assert not price.verified, price
+
+
+KIN = ("distill", "lite", "mini", "nano", "flash", "air", "coder", "haiku", "sonnet", "opus", "maverick", "scout")
+"""Words that make another model of the same line."""
+
+
+def test_an_id_and_its_model_name_the_same_product():
+    """A distilled, smaller or otherwise named sibling must not lend its price to the model it is named after."""
+    for price in prices.api_prices():
+        words, named = (set(re.split(r"[^a-z0-9]+", text.lower())) for text in (price.model_id, price.model))
+        assert not {word for word in KIN if (word in words) != (word in named)}, price
+        sizes, stated = (
+            set(re.findall(r"(?<![\w.])(\d+(?:\.\d+)?)b(?![a-z])", text.lower().replace("_", "-")))
+            for text in (price.model_id, price.model)
+        )
+        assert not (sizes and stated) or stated <= sizes, price
 
 
 def test_unusable_rows_say_why():

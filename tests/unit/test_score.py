@@ -76,6 +76,16 @@ def test_a_file_without_unit_and_value_is_only_predicted(file):
     assert (out.loc[0, "unit"], out.loc[0, "status"]) == ("ms", "ok")
 
 
+def test_an_empty_unit_is_filled_with_the_one_predicted_in(file):
+    _, out = run(file(ROWS["ttft"].replace(",ms,", ",,"), ROWS["tpot"].replace(",ms,", ",s,"), ROWS["oom"]))
+    assert out["unit"].tolist() == ["ms", "s", ""]
+
+
+def test_a_column_of_ones_own_is_ignored_and_said(file):
+    outcome, out = run(file(ROWS["ttft"] + ",7,8", header=f"{HEADER},tps,rack"))
+    assert "columns not used: tps, rack" in outcome.text and out.loc[0, ["tps", "rack"]].tolist() == ["7", "8"]
+
+
 @pytest.mark.parametrize(
     ("change", "status"),
     [
@@ -102,6 +112,9 @@ def test_rows_that_cannot_be_predicted_get_a_status(file, change, status):
         (HEADER + "\n", "empty"),
         (HEADER.replace("model,", "modle,") + "\n" + ROWS["ttft"], "model is missing"),
         (HEADER.replace("osl", "isl") + "\n" + ROWS["ttft"], "column = isl"),
+        (HEADER.replace("batch", "bacth") + "\n" + ROWS["ttft"], "column = bacth; allowed: batch"),
+        (HEADER.replace("precision", "Precision") + "\n" + ROWS["ttft"], "column = Precision; allowed: precision"),
+        (HEADER.replace(",value,", ",values,") + "\n" + ROWS["ttft"], "column = values; allowed: value"),
         (f"{HEADER}\n{ROWS['tpot']}\n{ROWS['ttft'].replace('2048', 'many')}", "line 3: isl = many"),
         (f"{HEADER}\n{ROWS['ttft'].replace(',120,', ',fast,')}", "line 2: value = fast"),
         (f"{HEADER}\n{ROWS['ttft'].replace(',120,', ',-1,')}", "line 2: value = -1"),
@@ -148,6 +161,18 @@ def test_bad_arguments_are_one_line_and_exit_code_2(file, arguments, says):
     assert result.exit_code == 2, result.output
     assert result.stderr.count("\n") == 1 and says in result.stderr
     assert sorted(p.name for p in path.parent.iterdir()) == ["latin.csv", "mine.csv"]
+
+
+def test_a_folder_that_refuses_is_one_line_and_exit_code_2(file, monkeypatch):
+    def refuse(self, target):
+        raise PermissionError(13, "Permission denied", str(target))
+
+    path = file(ROWS["ttft"])
+    monkeypatch.setattr("pathlib.Path.replace", refuse)
+    result = CliRunner().invoke(main, ["score", str(path), "--out", "out.csv"])
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1
+    assert "out.csv: file = Permission denied" in result.stderr
+    assert [p.name for p in path.parent.iterdir()] == ["mine.csv"]
 
 
 def test_a_late_fault_leaves_no_half_written_file(file, monkeypatch):
@@ -363,6 +388,31 @@ def test_raw_public_columns_are_read_verbatim(given_data, kind):
     made = score.predict(chunk.inputs, "constant")
     assert np.isfinite(chunk.measured).all() and (made["status"] == "ok").mean() > 0.7
     assert not reading.ignored(list(chunk.text))
+
+
+@pytest.mark.parametrize(
+    ("engine", "source", "batch"),
+    [
+        ("llama.cpp", "argonne-lcf/LLM-Inference-Bench@1 Plots/All_results.csv", 1),
+        ("llama.cpp", "somebody/else@1", 16),
+        ("vLLM", "argonne-lcf/LLM-Inference-Bench@1 Plots/All_results.csv", 16),
+    ],
+)
+def test_prompt_chunks_of_llama_bench_are_no_batch(file, engine, source, batch):
+    """As our own table has it in ``sequences``, which the raw rows lack; that column wins where it is given."""
+    row = ROWS["rate"].replace(",y", f",{engine},{source}")
+    assert inputs_of(file(row, header=f"{HEADER},source"))["batch"].tolist() == [batch]
+    assert inputs_of(file(f"{row},4", header=f"{HEADER},source,sequences"))["batch"].tolist() == [4]
+
+
+def test_raw_rows_and_our_table_get_like_errors(given_data):
+    errors = []
+    for folder in (given_data, paths.DATA):
+        chunk = next(reading.chunks(folder / "measurements" / "inference_throughput.csv", rows=10_000))
+        made = score.predict(chunk.inputs, "bounds")
+        rate = (made["status"] == "ok") & (chunk.inputs["metric"] == "total_throughput_in_plus_out")
+        errors.append((made["predicted"] / chunk.measured)[rate].median())
+    assert errors[0] == pytest.approx(errors[1], rel=0.02)
 
 
 def test_names_of_metrics_and_scorers_are_listed():

@@ -112,6 +112,7 @@ class Work:
         return Work(**summed, several=self.several)
 
 
+@cache
 def profile_name(engine: str, device: Accelerator) -> str:
     """Name of the profile that a published engine text means, such as ``TensorRT-LLM 0.9.0`` or ``vLLM``.
 
@@ -156,6 +157,7 @@ def repeats_prompt(name: str) -> bool:
     return name.startswith(("trtllm 2023", "trtllm 2024", "deepspeed"))
 
 
+@cache
 def profile(name: str, experts: bool = False, without: str = "") -> Profile:
     """The numbers of a profile, fitted without one model family.
 

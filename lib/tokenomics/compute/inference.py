@@ -8,6 +8,8 @@ whose duration an engine's profile gives; how many sequences run at a time follo
 Left out: preemption, prefixes shared between requests (pass fewer prompt tokens after ``cached`` ones), speculation.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -85,35 +87,41 @@ def in_flight(on: Serving, engine: str, concurrency: ArrayLike, prompt: ArrayLik
     return np.clip(fits, 1.0, np.minimum(np.asarray(concurrency, dtype=float), MOST_SEQUENCES))
 
 
-def closed_loop_step(on: Serving, engine: str, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Work:
-    """Time per output token with a fixed number of requests in flight.
+@dataclass(frozen=True)
+class ClosedLoop:
+    """A fixed number of requests in flight, in the broadcast shape of concurrency, prompt and output.
 
-    Every request's prefill interrupts the others once: while one produces ``output`` tokens, each of the other running
-    requests is replaced once.
+    Attributes:
+        running: requests that memory lets run; the others wait.
+        step: time per output token, the others' prefills included.
+        ttft_s: seconds to the first token.
     """
-    prompt, output = np.asarray(prompt, dtype=float), np.asarray(output, dtype=float)
-    running = in_flight(on, engine, concurrency, prompt, output)
-    step = decode_step(on, running, prompt + output / 2)
-    return step + prefill(on, 1, prompt).times((running - 1) / on.layout.dp / output)
+
+    running: NDArray[np.float64]
+    step: Work
+    ttft_s: NDArray[np.float64]
 
 
-def closed_loop_ttft(
+def closed_loop(
     on: Serving, profile: Profile, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike
-) -> NDArray[np.float64]:
-    """Seconds to the first token in a closed loop: the engine's front end, the prompt, a share of the others' prompts
-    (``burst``), half a step, and the queue.
+) -> ClosedLoop:
+    """What requests see when ``concurrency`` are always in flight.
 
-    A prompt is read at the device's own pace: a profile's prefill slowdown says how far prefills hold up other
-    requests' decoding. Requests beyond what memory holds wait for a running one to end (Little's law).
+    A token: every request's prefill interrupts the others once, since while one produces ``output`` tokens each of the
+    other running requests is replaced once. A first token: the engine's front end, the prompt, a share of the others'
+    prompts (``burst``), half a step, and the queue of requests beyond what memory holds, who wait for a running one to
+    end (Little's law). A prompt is read at the device's own pace: a profile's prefill slowdown says how far prefills
+    hold up other requests' decoding.
     """
     prompt, output = np.asarray(prompt, dtype=float), np.asarray(output, dtype=float)
     running = in_flight(on, profile.name, concurrency, prompt, output)
-    own = np.asarray(prefill(on, 1, prompt).prefill_s)
-    others = profile.burst * (running - 1) / on.layout.dp
-    step = decode_step(on, running, prompt + output / 2).seconds(profile)
-    served = running / (output * closed_loop_step(on, profile.name, running, prompt, output).seconds(profile))
-    queued = np.maximum(np.asarray(concurrency, dtype=float) - running, 0.0) / served
-    return profile.wait_s + own * (1 + others) + 0.5 * step + queued
+    alone, one = decode_step(on, running, prompt + output / 2), prefill(on, 1, prompt)
+    others = (running - 1) / on.layout.dp
+    step = alone + one.times(others / output)
+    waiting = np.maximum(np.asarray(concurrency, dtype=float) - running, 0.0)
+    queued = waiting * output * step.seconds(profile) / running
+    first = np.asarray(one.prefill_s) * (1 + profile.burst * others) + 0.5 * alone.seconds(profile)
+    return ClosedLoop(running, step, profile.wait_s + first + queued)
 
 
 def open_loop_concurrency(
@@ -129,7 +137,7 @@ def open_loop_concurrency(
     """
     rate, prompt, output = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (rate, prompt, output)))
     at = LADDER.reshape(-1, *[1] * rate.ndim)
-    step = closed_loop_step(on, profile.name, at, prompt, output).seconds(profile)
+    step = closed_loop(on, profile, at, prompt, output).step.seconds(profile)
     first = np.asarray(prefill(on, 1, prompt).prefill_s) + profile.wait_s
     served = at / (first + output * step)
     served, most = np.maximum.accumulate(served, axis=0), in_flight(on, profile.name, np.inf, prompt, output)

@@ -114,8 +114,8 @@ def _best(one: Server, prompt: float, output: float, most_tpot_s: float, most_tt
     at = CONCURRENCIES[one.capacity(prompt + output) >= CONCURRENCIES]
     if not at.size:
         return None
-    tpot = one.loaded_tpot(at, prompt, output).value
-    ttft = one.loaded_ttft(at, prompt, output).value
+    loop = one.closed_loop(at, prompt, output)
+    tpot, ttft = loop.step.seconds(one.profile), loop.ttft_s
     rate = at * output / (ttft + tpot * np.maximum(output - 1, 0))
     rate = np.where((tpot <= most_tpot_s) & (ttft <= most_ttft_s), rate, -np.inf)
     best = int(np.argmax(rate))

@@ -74,13 +74,15 @@ class Server:
 
     def loaded_tpot(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
         """Seconds per output token with ``concurrency`` requests always in flight: prefills of others included."""
-        step = inference.closed_loop_step(self.on, self.profile.name, concurrency, prompt, output)
-        return self._work(step, "decode")
+        return self._work(self.closed_loop(concurrency, prompt, output).step, "decode")
 
     def loaded_ttft(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
         """Seconds to the first token with ``concurrency`` requests always in flight."""
-        seconds = inference.closed_loop_ttft(self.on, self.profile, concurrency, prompt, output)
-        return self._estimate(seconds, "prefill")
+        return self._estimate(self.closed_loop(concurrency, prompt, output).ttft_s, "prefill")
+
+    def closed_loop(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> inference.ClosedLoop:
+        """Both at once, without intervals."""
+        return inference.closed_loop(self.on, self.profile, concurrency, prompt, output)
 
     def output_rate(self, prompt: ArrayLike, output: ArrayLike, concurrency: ArrayLike = np.inf) -> Estimate:
         """Output tokens a second of the copy with ``concurrency`` requests in flight, or a queue never empty."""

@@ -8,17 +8,21 @@ Left out: overlap of communication with arithmetic, prefetching of weights, imba
 """
 
 from dataclasses import dataclass, fields
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute import operators
 from tokenomics.compute.kernels import Kernels, Serving, kernels
-from tokenomics.compute.layout import HEAD, PROJECTION, products
+from tokenomics.compute.layout import HEAD, PROJECTION, Layout, products
 from tokenomics.compute.matrices import attention_shapes, linear_widths
 from tokenomics.compute.transformer import state_bytes
+from tokenomics.facts.models import Model
 
-NORMS = 2
+ROUTING_KERNELS, LATENT_KERNELS, INDEX_KERNELS = 2, 3, 10
+"""Small kernels a layer besides those with a formula: choosing experts (softmax, selection); MLA's norms and second
+absorbed product; sparse attention's indexer (positions, quantising, scores, selection, gathering)."""
 ACTIVATION_BYTES = 2.0
 NETWORK_BYTES_PER_S = 50e9
 """Between nodes: one 400 Gb/s adapter a device (InfiniBand NDR), the usual build of a training or serving cluster."""
@@ -86,14 +90,21 @@ def device_seconds(
 
 def _products(on: Serving, use: Kernels, rows: Times, ends: Times) -> Times:
     total = np.zeros_like(rows)
-    for each in products(on.model, on.layout):
-        m = ends if each.kind == HEAD else rows
-        stored = use.weight_bytes if each.kind == PROJECTION else None
-        seconds = operators.gemm_seconds(
-            use.products[each.kind], use.device, np.maximum(m, 1.0), each.outputs, each.inputs, stored_bytes=stored
-        )
-        total = total + each.count * np.where(m > 0, seconds, 0.0)
+    for kind, (inputs, outputs, count) in _sides(on.model, on.layout).items():
+        tokens = np.asarray(ends if kind == HEAD else rows)
+        m, stored = np.maximum(tokens, 1.0)[..., None], use.weight_bytes if kind == PROJECTION else None
+        seconds = operators.gemm_seconds(use.products[kind], use.device, m, outputs, inputs, stored_bytes=stored)
+        total = total + np.where(tokens > 0, seconds @ count, 0.0)
     return total
+
+
+@cache
+def _sides(model: Model, layout: Layout) -> dict[str, NDArray[np.float64]]:
+    """Inputs, outputs and count of the products of each kind, as rows of an array."""
+    found: dict[str, list[tuple[float, float, float]]] = {}
+    for each in products(model, layout):
+        found.setdefault(each.kind, []).append((each.inputs, each.outputs, each.count))
+    return {kind: np.array(sides, dtype=float).T for kind, sides in found.items()}
 
 
 def _heads(on: Serving, shape) -> dict[str, float]:
@@ -205,5 +216,7 @@ def _elementwise(on: Serving, use: Kernels, rows: Times) -> Times:
             total = total + shape.layers * kernel(2 * width)
             if model.qk_norm != "none":
                 total = total + 2 * shape.layers * kernel(width)
+    small = ROUTING_KERNELS * model.moe_layers + LATENT_KERNELS * model.attention_layers * model.is_mla
+    small = small + INDEX_KERNELS * (model.index_layers or 0)
     inner = max(model.d_ff or 0, model.shared_width) / tp
-    return total + (model.dense_layers + model.moe_layers) * kernel(3 * inner)
+    return total + (model.dense_layers + model.moe_layers) * kernel(3 * inner) + small * use.elementwise.floor_s

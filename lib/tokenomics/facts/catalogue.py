@@ -56,6 +56,15 @@ def accelerator(name: str) -> Accelerator:
     return accelerators()[names.resolve(name, "accelerator", accelerators())]
 
 
+def portable(name: str) -> str:
+    """``name`` if it is one, else the path of a user's file: relative to the project inside it, absolute elsewhere.
+
+    Raises:
+        DataError: no such file.
+    """
+    return paths.shown(_user_file(name).resolve()) if str(name).endswith(FILE_ENDINGS) else name
+
+
 def _user_file(name: str) -> Path:
     """A user's file: absolute, or relative to the working directory, or relative to the project."""
     for base in (Path.cwd(), paths.ROOT):

@@ -9,6 +9,8 @@ from tokenomics.errors import DataError
 from tokenomics.facts import tables
 
 NEAREST = 4
+MAKER = re.compile(r"^(?:nvidia|amd|intel|aws|google|huawei|qualcomm)?(?:geforce|instinct|tesla)?")
+"""What people put before the folded name of an accelerator, or leave out."""
 
 
 def fold(name: str) -> str:
@@ -37,6 +39,17 @@ def unresolved(kind: str) -> Mapping[str, str]:
     return {fold(name): reason for name, reason in zip(table["name"], table["reason"], strict=True)}
 
 
+def lookup(name: str, kind: str, known: Iterable[str]) -> str | None:
+    """The canonical name meant by ``name``, an accelerator with or without its maker; ``None`` where there is none."""
+    canonical = {fold(each): each for each in known}
+    key = fold(str(name))
+    for each in dict.fromkeys((key, MAKER.sub("", key) if kind == "accelerator" else key)):
+        found = canonical.get(each) or aliases(kind).get(each)
+        if found is not None:
+            return found
+    return None
+
+
 def resolve(name: str, kind: str, known: Iterable[str], where: str = "catalogue") -> str:
     """The canonical name meant by ``name``.
 
@@ -44,14 +57,13 @@ def resolve(name: str, kind: str, known: Iterable[str], where: str = "catalogue"
         DataError: unknown (the nearest known names are listed) or known not to resolve (with the reason).
     """
     known = list(known)
-    folded = {fold(each): each for each in known}
+    found = lookup(name, kind, known)
+    if found is not None:
+        return found
     key = fold(str(name))
-    if key in folded:
-        return folded[key]
-    if key in aliases(kind):
-        return aliases(kind)[key]
     if key in unresolved(kind):
         raise DataError(where, kind, name, f"a name that stands for one {kind}; {unresolved(kind)[key]}")
+    folded = {fold(each): each for each in known}
     candidates = {**{fold(a): n for a, n in aliases(kind).items()}, **folded}
     near = difflib.get_close_matches(key, candidates, NEAREST * 2, cutoff=0.5)
     nearest = list(dict.fromkeys(candidates[each] for each in near))[:NEAREST]

@@ -17,13 +17,13 @@ def faults(fig: "Figure") -> list[str]:
     """Every fault found, in words; an empty list for a figure that may be saved.
 
     Checked: each numeric axis has a label with a ``[unit]``; no text leaves the canvas; no text is smaller than six
-    points; tick labels of one axis, and free texts of one panel, do not overlap.
+    points; tick labels of one axis, and free texts of one panel, do not overlap; no legend covers a marked point.
     """
     fig.canvas.draw()
     found: list[str] = []
     for axes in fig.axes:
         if axes.get_visible() and axes.axison:
-            found += _label_faults(axes) + _overlap_faults(axes)
+            found += _label_faults(axes) + _overlap_faults(axes) + _legend_faults(axes)
     return found + _text_faults(fig)
 
 
@@ -58,6 +58,22 @@ def _overlap_faults(axes: "Axes") -> list[str]:
             if _overlap(first, other)
         ]
     return found
+
+
+def _legend_faults(axes: "Axes") -> list[str]:
+    """Markers of scatters and lines that lie under the legend of their axes."""
+    import numpy as np
+
+    legend = axes.get_legend()
+    if legend is None:
+        return []
+    drawn = [each.get_offset_transform().transform(each.get_offsets()) for each in axes.collections]
+    marked = [line for line in axes.lines if line.get_marker() not in ("", "None", " ", None)]
+    drawn += [line.get_transform().transform(line.get_xydata()) for line in marked]
+    points = np.concatenate([np.asarray(each, dtype=float).reshape(-1, 2) for each in drawn] or [np.empty((0, 2))])
+    box, inside = legend.get_window_extent(), axes.bbox
+    covered = [box.contains(x, y) and inside.contains(x, y) for x, y in points if np.isfinite(x + y)]
+    return [f"the legend covers {sum(covered)} points"] if any(covered) else []
 
 
 def _text_faults(fig: "Figure") -> list[str]:

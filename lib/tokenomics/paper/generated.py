@@ -76,7 +76,7 @@ def dictionary_text() -> str:
 
 
 def dvc_text() -> str:
-    """``dvc.yaml`` as it stands, with each notebook's dependencies and metrics brought up to date."""
+    """``dvc.yaml`` as it stands, with the dependencies of each notebook and frozen stage, and metrics, up to date."""
     from ruamel.yaml import YAML
 
     yaml = YAML()
@@ -87,6 +87,9 @@ def dvc_text() -> str:
         stage = document["stages"][name]
         kept = [dep for dep in stage["deps"] if dep.startswith("results/")]
         stage["deps"] = pipeline.needed_deps(name, recorded_inputs(name)) + kept
+    for name in pipeline.frozen_stages():
+        stage = document["stages"][name]
+        stage["deps"] = pipeline.module_deps(stage["cmd"], [dep for dep in stage["deps"] if dep.startswith("data/")])
     document["metrics"] = [f"results/{name}/metrics.json" for name in NOTEBOOK_PARAMETERS]
     stream = io.StringIO()
     yaml.dump(document, stream)

@@ -40,6 +40,13 @@ def needed_deps(notebook: str, tables: set[str]) -> list[str]:
     return sorted({paths.shown(source), paths.shown(paths.LOCK_FILE), *files, *tables})
 
 
+def module_deps(command: str, tables: list[str]) -> list[str]:
+    """What a stage that runs ``python -m MODULE`` must declare: each library module it reaches, and its tables."""
+    module = command.rsplit(" ", 1)[-1]
+    files = {paths.shown(module_file(name)) for name in reached({module, f"{module}.__main__"})}
+    return sorted({*files, *tables})
+
+
 def imports_of_notebook(path: Path) -> set[str]:
     """The library modules that a notebook's code cells import."""
     import nbformat

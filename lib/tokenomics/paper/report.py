@@ -1,11 +1,9 @@
-"""Headline numbers: recorded by a notebook, filled into its prose, printed after a run."""
+"""Numbers that a notebook records: filled into its prose, kept in ``metrics.json``."""
 
-import json
 from typing import Any
 
 import numpy as np
 
-from tokenomics import paths
 from tokenomics.compute.growth import Growth
 from tokenomics.errors import RunError
 from tokenomics.paper import written
@@ -18,7 +16,7 @@ def metric(key: str, value: Any, unit: str, meaning: str, *, low: Any = None, hi
     Args:
         value: a finite number, or text (the name of a winner).
         unit: unit, ``"1"`` where dimensionless, ``"text"`` for words.
-        meaning: what the number is, as it stands in the table of headline numbers.
+        meaning: what the number is, as it stands in tables of numbers.
         low, high: interval at the coverage of the parameters, where there is one.
 
     Raises:
@@ -37,37 +35,3 @@ def metric(key: str, value: Any, unit: str, meaning: str, *, low: Any = None, hi
 def growth(key: str, fitted: Growth, meaning: str) -> None:
     """Record a fitted growth under ``key``: factor a year with its interval."""
     metric(key, fitted.factor_per_year, "1/year", f"growth of {meaning}", low=fitted.low, high=fitted.high)
-
-
-def headline_table() -> str:
-    """All metrics of all committed results as aligned text lines: notebook, value, interval, unit, meaning."""
-    lines = []
-    for path in sorted(paths.RESULTS.glob("[0-9]*/metrics.json")):
-        record = json.loads(path.read_text(encoding="utf-8"))
-        for key, entry in record["metrics"].items():
-            lines.append(
-                (
-                    record["notebook"],
-                    key,
-                    _number(entry["value"]),
-                    _interval(entry),
-                    entry["unit"],
-                    entry["meaning"],
-                )
-            )
-    if not lines:
-        return "no results yet"
-    head = ("notebook", "metric", "value", "interval", "unit", "meaning")
-    widths = [max(len(line[column]) for line in (head, *lines)) for column in range(len(head))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in (head, *lines)
-    )
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _interval(entry: dict[str, Any]) -> str:
-    return f"{_number(entry['low'])} to {_number(entry['high'])}" if {"low", "high"} <= set(entry) else ""

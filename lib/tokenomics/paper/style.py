@@ -1,9 +1,16 @@
-"""One house style: seaborn, the colour-blind palette, one journal column wide, nothing smaller than 6 points."""
+"""One house style: seaborn, a colour-blind-safe palette, one journal column wide, nothing smaller than 6 points."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 COLUMN_WIDTH_IN = 3.5
 HEIGHT_IN = 2.6
 DPI = 300
 SMALLEST_FONT_PT = 6.0
+PALETTE = ["#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#56b4e9", "#949494", "#000000"]
+"""Seaborn's colour-blind palette; its two palest colours, hard to see as small markers, make room for black."""
 
 
 def apply() -> None:
@@ -14,7 +21,7 @@ def apply() -> None:
     sns.set_theme(
         context="paper",
         style="ticks",
-        palette="colorblind",
+        palette=PALETTE,
         font="DejaVu Sans",
         rc={
             "figure.figsize": (COLUMN_WIDTH_IN, HEIGHT_IN),
@@ -44,3 +51,9 @@ def apply() -> None:
         },
     )
     mpl.rcParams["axes.unicode_minus"] = True
+
+
+def legend_above(axes: "Axes", columns: int, **options: Any) -> None:
+    """Put the legend of ``axes`` above them, where its markers cannot be taken for data."""
+    look = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "columnspacing": 1.0, "handletextpad": 0.4}
+    axes.legend(*axes.get_legend_handles_labels(), ncols=columns, **look | options)

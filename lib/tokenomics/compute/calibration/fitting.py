@@ -56,6 +56,7 @@ BOUNDS: Mapping[str, Mapping[str, tuple[float, float, float]]] = {
     "prefill_attention": _PREFILL,
     "prefill_mla": _PREFILL,
     "decode_attention": _DECODE,
+    "decode_attention_mha": _DECODE,
     "decode_mla": _DECODE,
     "expert_gemm": {
         "floor_s": (1 * US, 30 * US, 300 * US),
@@ -86,6 +87,7 @@ FORMULAS = {
     "gemm": operators.gemm_seconds,
     "prefill_attention": operators.prefill_attention_seconds,
     "decode_attention": operators.decode_attention_seconds,
+    "decode_attention_mha": operators.decode_attention_seconds,
     "prefill_mla": operators.mla_prefill_seconds,
     "decode_mla": operators.mla_decode_seconds,
     "expert_gemm": operators.expert_gemm_seconds,

@@ -39,6 +39,7 @@ TABLES = {
     "gemm": ("gemm", "gemm_perf"),
     "prefill_attention": ("attention", "context_attention_perf"),
     "decode_attention": ("attention", "generation_attention_perf"),
+    "decode_attention_mha": ("attention", "generation_attention_perf"),
     "prefill_mla": ("mla", "context_mla_perf"),
     "decode_mla": ("mla", "generation_mla_perf"),
     "expert_gemm": ("moe", "moe_perf"),
@@ -188,8 +189,10 @@ def _prefill(raw: pd.DataFrame) -> pd.DataFrame:
     return _frame(raw, _cache_types(raw, "attn_dtype"), group, tokens=raw["isl"], **_heads(raw))
 
 
-def _decode(raw: pd.DataFrame) -> pd.DataFrame:
+def _decode(raw: pd.DataFrame, grouped: bool) -> pd.DataFrame:
+    """Rows whose query heads share key heads, or those with a key head each: engines have a kernel for either."""
     raw = raw[(raw["head_dim"] <= 256) & (raw["num_heads"] <= LARGEST_GROUP * raw["num_key_value_heads"])]
+    raw = raw[(raw["num_heads"] > raw["num_key_value_heads"]) == grouped]
     group = ["num_heads", "num_key_value_heads", "head_dim"]
     return _frame(raw, _cache_types(raw, "attn_dtype"), group, context=raw["step"] + 1, **_heads(raw))
 
@@ -232,7 +235,8 @@ def _elementwise(raw: pd.DataFrame) -> pd.DataFrame:
 PREPARE = {
     "gemm": _gemm,
     "prefill_attention": _prefill,
-    "decode_attention": _decode,
+    "decode_attention": lambda raw: _decode(raw, grouped=True),
+    "decode_attention_mha": lambda raw: _decode(raw, grouped=False),
     "prefill_mla": lambda raw: _latent(raw, tokens=raw["isl"]),
     "decode_mla": lambda raw: _latent(raw, context=raw["step"] + 1),
     "expert_gemm": _experts,

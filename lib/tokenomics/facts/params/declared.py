@@ -16,14 +16,16 @@ Year = Annotated[int, Field(ge=2010, le=2035)]
 
 
 def _is_catalogued(kind: str):
+    """A known name, or a file: given as a path that means the same from every working directory."""
+
     def check(name: str) -> str:
         from tokenomics.facts import catalogue
 
         try:
             getattr(catalogue, kind)(name)
+            return catalogue.portable(name)
         except DataError as error:
             raise ValueError(f"{error.key} {error.value}: {error.allowed}") from None
-        return name
 
     return AfterValidator(check)
 

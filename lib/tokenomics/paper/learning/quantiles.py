@@ -5,10 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from tokenomics.compute.intervals import ANY, COVERAGE, keys
+from tokenomics.compute.intervals import ANY, COVERAGE, keys, pick
 
 ENOUGH = 30
 """Fewer rows say too little of a tail."""
+LEAST = 0.01
+"""No interval is narrower than this to either side of a prediction, in log units."""
 FAMILIES = 2
 """Rows of one model alone say how it is off, not how others will be."""
 
@@ -23,7 +25,7 @@ def quantiles(rows: pd.DataFrame) -> Iterator[dict[str, object]]:
     """
     groups: dict[tuple[str, str, str], list[int]] = {}
     for place, row in enumerate(rows.itertuples()):
-        for key in keys(row.profile, row.kind, row.quantity, bool(row.moe)):
+        for key in keys(*_group(row)):
             groups.setdefault(key, []).append(place)
     residual, family = rows["residual"].to_numpy(float), rows["family"].to_numpy(object)
     for key, places in sorted(groups.items()):
@@ -39,6 +41,42 @@ def _row(key: tuple[str, str, str], without: str, residual: np.ndarray, families
         return row
     # The finite-sample step of split conformal prediction: n + 1 ranks, of which the next outer one is taken.
     outer = (1 - COVERAGE) / 2 * len(residual) / (len(residual) + 1)
-    low = np.quantile(residual, outer, method="lower")
-    high = np.quantile(residual, 1 - outer, method="higher")
-    return row | {"log_low": float(low), "log_high": float(high)}
+    low = min(float(np.quantile(residual, outer, method="lower")), -LEAST)
+    high = max(float(np.quantile(residual, 1 - outer, method="higher")), LEAST)
+    return row | {"log_low": low, "log_high": high}
+
+
+def widened(rows: pd.DataFrame, table: list[dict[str, object]]) -> list[dict[str, object]]:
+    """The same table with every interval stretched as much as families differ from each other.
+
+    Rows of one family are off together, so an interval from other families covers a new one too seldom. How far each
+    row lies outside of (or inside) the interval that its own family did not make says by how much to stretch: the 80 %
+    quantile of those distances, one number a kind, again without the family in question, and at least one.
+    """
+    known = lookup(table)
+    ends = np.array([pick(known, keys(*_group(row)), row.family) for row in rows.itertuples()])
+    residual = rows["residual"].to_numpy(float)
+    distance = residual / np.where(residual < 0, ends[:, 0], ends[:, 1])
+    kinds, families = rows["kind"].to_numpy(object), rows["family"].to_numpy(object)
+    stretch: dict[tuple[str, str], float] = {}
+    for kind in (ANY, *sorted(set(kinds))):
+        for without in ("", *sorted(set(families))):
+            kept = ((kinds == kind) | (kind == ANY)) & (families != without)
+            stretch[kind, without] = max(1.0, float(np.quantile(distance[kept], COVERAGE))) if kept.any() else 1.0
+    return [_stretched(row, stretch[str(row["kind"]).split(" ")[0], str(row["without"])]) for row in table]
+
+
+def _stretched(row: dict[str, object], factor: float) -> dict[str, object]:
+    return row | {key: row[key] * factor for key in ("log_low", "log_high") if key in row}
+
+
+def lookup(table: list[dict[str, object]]) -> dict[tuple[str, str, str, str], tuple[float, float]]:
+    """Quantiles by group and left-out family, NaN where a group has too few rows."""
+    return {
+        (r["profile"], r["kind"], r["quantity"], r["without"]): (r.get("log_low", np.nan), r.get("log_high", np.nan))
+        for r in table
+    }
+
+
+def _group(row) -> tuple[str, str, str, bool]:
+    return row.profile, row.kind, row.quantity, bool(row.moe)

@@ -23,6 +23,8 @@ PROVIDER = "provider API"
 """Not an engine: nobody outside knows what runs, nor for how many."""
 SAME = ["backend", "system", "isl", "osl", "silicon_ttft_ms", "silicon_tpot_ms"]
 """Rows alike in these are copies of one measurement, whatever model or layout they name."""
+LATENT = "DeepSeek|Kimi|GLM"
+"""Models with latent attention, whose cache SGLang keeps in 16 bit whatever the weights are."""
 PUBLISHED_AS = {
     "Qwen/Qwen3-235B-A22B-FP8": "Qwen3-235B-A22B",
     "nvidia/Llama-3.1-8B-Instruct-FP8": "Llama-3.1-8B",
@@ -94,7 +96,7 @@ def silicon() -> pd.DataFrame:
             "unit": "ms",
             "load": "closed",
             "precision": [_precision(*each) for each in zip(raw["model_path"], *_modes(raw), strict=True)],
-            "kv_precision": "",
+            "kv_precision": np.where((raw["backend"] == "sglang") & raw["model_path"].str.contains(LATENT), "bf16", ""),
             "engine": raw["backend"]
             + " "
             + raw["backend_version"].fillna("1.0").str.replace(r"^\D.*", "1.0", regex=True),

@@ -27,7 +27,7 @@ def learn(folder: Path = FOLDER) -> None:
     fitted, waits, by_family = _round(measured, "family")
     _, _, by_accelerator = _round(measured, "accelerator")
     held = pd.concat([by_family, by_accelerator], ignore_index=True)
-    table = list(quantiles.quantiles(held))
+    table = quantiles.widened(held, list(quantiles.quantiles(held)))
     held = held.assign(**_interval_columns(held, table))
     write(folder / "engines.csv", [_profile_row(each, waits) for each in fitted], ("name", "experts", "without"))
     source = {"source": SOURCE}
@@ -77,10 +77,7 @@ def _relations(hidden: bool) -> dict[str, str]:
 
 def _interval_columns(held: pd.DataFrame, table: list[Row]) -> dict[str, np.ndarray]:
     """Ends of each row's interval, from residuals of other families."""
-    known = {
-        (r["profile"], r["kind"], r["quantity"], r["without"]): (r.get("log_low", np.nan), r.get("log_high", np.nan))
-        for r in table
-    }
+    known = quantiles.lookup(table)
     ends = [
         pick(known, keys(row.profile, row.kind, row.quantity, bool(row.moe)), row.family) for row in held.itertuples()
     ]

@@ -190,7 +190,7 @@ def first_token(case: Case, g: Group) -> Values:
     """Seconds to the first token."""
     if case.load == "static":
         return _seconds(g, inference.prefill(g.on, g.batch, g.isl))
-    return inference.closed_loop_ttft(g.on, g.profile, g.batch / g.replicas, g.isl, g.osl)
+    return inference.closed_loop(g.on, g.profile, g.batch / g.replicas, g.isl, g.osl).ttft_s
 
 
 def per_token(case: Case, g: Group) -> Values:
@@ -198,7 +198,7 @@ def per_token(case: Case, g: Group) -> Values:
     isl, osl = np.nan_to_num(g.isl, nan=1.0), np.nan_to_num(g.osl, nan=1.0)
     if case.load == "static":
         return _seconds(g, inference.decode_step(g.on, g.batch, isl + 1 + osl / 2))
-    return _seconds(g, inference.closed_loop_step(g.on, g.profile.name, g.batch / g.replicas, isl, osl))
+    return _seconds(g, inference.closed_loop(g.on, g.profile, g.batch / g.replicas, isl, osl).step)
 
 
 def request(case: Case, g: Group) -> Values:

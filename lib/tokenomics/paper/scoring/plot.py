@@ -51,10 +51,10 @@ def parity(frame: pd.DataFrame, path: Path, model: str) -> bool:
         label = "factor 2" if not number else None
         axes.plot(ends, ends * factor, color="0.45", linewidth=0.7, linestyle=":", label=label)
     single = rows["unit"].nunique() == 1
-    unit = f"({rows['unit'].iloc[0]})" if single else "(each row's own unit)"
+    unit = f"[{rows['unit'].iloc[0]}]" if single else "[each row's own unit]"
     axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, aspect="equal")
     axes.set(xlabel=f"measured {unit}", ylabel=f"predicted by {model} {unit}")
-    axes.legend(loc="upper left", markerscale=1.6, handletextpad=0.4, borderaxespad=0.2)
+    style.legend_above(axes, 2, markerscale=1.6)
     fig.savefig(path, metadata={"Software": None} if path.suffix == ".png" else None)
     plt.close(fig)
     return True

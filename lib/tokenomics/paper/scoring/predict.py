@@ -118,13 +118,8 @@ def record(kind: str, name: str):
         except DataError:
             return None
     known = getattr(catalogue, kind + "s")()
-    folded = _folded(kind)
-    return known.get(folded.get(names.fold(name), ""))
-
-
-@cache
-def _folded(kind: str) -> dict[str, str]:
-    return {**names.aliases(kind), **{names.fold(each): each for each in getattr(catalogue, kind + "s")()}}
+    found = names.lookup(name, kind, known)
+    return None if found is None else known[found]
 
 
 @cache
@@ -167,7 +162,10 @@ def unknown_names(statuses: pd.DataFrame) -> list[str]:
 
 
 def output_text(chunk: reading.Chunk, made: pd.DataFrame) -> pd.DataFrame:
-    """All input columns as published, then predicted, low, high, unit (unless the input has it) and status."""
+    """All input columns as published, then predicted, low, high, unit (unless the input has it) and status.
+
+    An empty unit is filled with the metric's usual one, in which the prediction is given.
+    """
     text = chunk.text.drop(columns=[c for c in (*OUTPUT, "status") if c in chunk.text])
     verdict = (chunk.inputs["metric"] == "fits_in_memory").to_numpy()
     for name in OUTPUT:
@@ -175,8 +173,8 @@ def output_text(chunk: reading.Chunk, made: pd.DataFrame) -> pd.DataFrame:
         if name == "predicted":
             cells = cells.mask(verdict, cells.replace({"1": "ok", "0": "OOM"}))
         text[name] = cells
-    if "unit" not in text:
-        text["unit"] = chunk.inputs["metric"].map(usual)
+    given = text.get("unit", pd.Series("", index=text.index))
+    text["unit"] = given.mask(chunk.inputs["unit"] == "", chunk.inputs["metric"].map(usual))
     return text.assign(status=made["status"])
 
 

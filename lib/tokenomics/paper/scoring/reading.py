@@ -41,12 +41,17 @@ MARKS = {
 }
 """Columns that only one kind has."""
 KIND_OF_METRIC = {"inference": "inference", "memory": "inference", "energy": "energy", "training": "training"}
+NEARLY, SHORTEST_MISSPELT = 0.79, 4
+"""How alike an unknown column must be to one that is read to count as misspelt, and how long it must be to tell."""
 ROWS = 100_000
 """Rows of a chunk: what is held at a time."""
 MEASURED = {"OOM": 0.0, "ok": 1.0}
 MLPERF_OUTPUT_TOKENS = {"llama-2-70b": 294.45, "gpt-j-6b": 30.0}
 """Output tokens a sample where the row gives none: Open-Orca's mean (mlcommons/inference language/llama2-70b/README,
 accuracy target); CNN/DailyMail's enforced least (language/gpt-j/backend_PyTorch.py, ``min_new_tokens``)."""
+
+ONE_SEQUENCE = {"engine": r"^llama\.cpp", "source": r"LLM[-_]Inference[-_]Bench"}
+"""Rows whose ``batch`` is the prompt chunk of llama-bench (option ``-b``): one sequence ran, as its scripts show."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,21 @@ def header(path: Path) -> list[str]:
             near = difflib.get_close_matches(name, names, 1)
             hint = f" (is {near[0]!r} meant to be it?)" if near else ""
             raise DataError(where, "column", f"{name} is missing", ", ".join(REQUIRED) + " are needed" + hint)
+    _refuse_misspelt(names, where)
     return names
+
+
+def _refuse_misspelt(names: list[str], where: str) -> None:
+    """Refuse an unknown column that is nearly one which the file lacks: ignoring it would change predictions."""
+    wanted = [name for name in _inputs() | {"value"} if name not in names and len(name) >= SHORTEST_MISSPELT]
+    for name in ignored(names):
+        near = difflib.get_close_matches(name.casefold(), wanted, 1, cutoff=NEARLY)
+        if near and len(name) >= SHORTEST_MISSPELT:
+            raise DataError(where, "column", name, f"{near[0]}, if that is meant; else rename or drop it")
+
+
+def _inputs() -> set[str]:
+    return {*TEXTS, *(name for each in NUMBERS.values() for name in each)}
 
 
 def kind_of(path: Path, names: list[str], metrics: pd.Series) -> str:
@@ -117,7 +136,7 @@ def ignored(names: list[str]) -> list[str]:
     """Columns that are neither read nor known answers, conditions or citations of the measurement tables."""
     from tokenomics.facts import measurements
 
-    known = {*TEXTS, *(name for each in NUMBERS.values() for name in each), "predicted", "low", "high", "status"}
+    known = _inputs() | {"predicted", "low", "high", "status"}
     for kind in measurements.KINDS:
         known |= {*measurements.input_columns(kind), *ANSWER_COLUMNS[kind]}
     return [name for name in names if name not in known]
@@ -164,6 +183,9 @@ def _chunk(kind: str, text: pd.DataFrame, where: "_Where") -> Chunk:
         inputs[name] = _number(text, PUBLISHED[kind].get(name, (name,)), where)
     if "n_gpu" not in text:
         inputs["n_gpu"] = inputs[["tp", "pp", "dp"]].fillna(1).prod(axis=1)
+    if kind == "inference" and set(ONE_SEQUENCE) <= set(text) and "sequences" not in text:
+        one = [text[name].str.contains(pattern, case=False) for name, pattern in ONE_SEQUENCE.items()]
+        inputs.loc[one[0] & one[1], "batch"] = 1.0
     _fill(inputs, kind)
     return Chunk(text, inputs, _measured(text, where))
 

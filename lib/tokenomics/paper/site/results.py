@@ -10,9 +10,7 @@ from typing import Any
 from tokenomics import paths
 from tokenomics.errors import RunError
 from tokenomics.facts.sources import cite, sources
-from tokenomics.paper.executed import PLACEHOLDER
-
-HEADLINE_LINES = ("**Answer.**", "> **Takeaway.**")
+from tokenomics.paper import headlines
 
 
 @dataclass(frozen=True)
@@ -55,20 +53,8 @@ class Result:
         return json.loads((self.folder / kind / f"{name}.json").read_text(encoding="utf-8"))
 
     def headline_keys(self) -> list[str]:
-        """Metrics named in the answer and the takeaway of the source notebook, in reading order; parameters are none.
-
-        A notebook whose source is not at hand shows all its metrics.
-        """
-        source = paths.NOTEBOOKS / f"{self.name}.ipynb"
-        keys = list(self.record["metrics"])
-        if source.exists():
-            cells = json.loads(source.read_text(encoding="utf-8"))["cells"]
-            lines = "".join(
-                "".join(cell["source"]) + "\n" for cell in cells if cell["cell_type"] == "markdown"
-            ).splitlines()
-            named = "\n".join(line for line in lines if line.startswith(HEADLINE_LINES))
-            keys = list(dict.fromkeys(match.group(1) for match in PLACEHOLDER.finditer(named)))
-        return [key for key in keys if key in self.record["metrics"] and key not in self.record["parameters"]]
+        """Metrics that the answer and the takeaway name (see :mod:`tokenomics.paper.headlines`)."""
+        return headlines.keys(self.name, self.record)
 
 
 def _read(path: Path) -> Any:
