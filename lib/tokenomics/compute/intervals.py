@@ -64,12 +64,11 @@ def pick(
     table: Mapping[tuple[str, str, str, str], tuple[float, float]], groups: list[tuple[str, str, str]], without: str
 ) -> tuple[float, float]:
     """The first group with quantiles: without the family where the group has rows of it; a group that has too few
-    others is there with NaN and passed over. Where nearly all residuals lie on one side, the interval is stretched to
-    hold the prediction itself."""
+    others is there with NaN and passed over."""
     for key in groups:
         found = table.get((*key, without), table.get((*key, "")))
         if found is not None and np.isfinite(found[0]):
-            return min(found[0], 0.0), max(found[1], 0.0)
+            return found
     return np.nan, np.nan
 
 
