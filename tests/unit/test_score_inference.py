@@ -11,6 +11,7 @@ from tokenomics import paths
 from tokenomics.compute import engines
 from tokenomics.compute.engines import Profile
 from tokenomics.compute.layout import Layout
+from tokenomics.compute.precision import parse
 from tokenomics.compute.server import server
 from tokenomics.facts import catalogue, measurements
 from tokenomics.paper.scoring import conditions, inference, reading, registry
@@ -191,10 +192,15 @@ def layout_of(**changes):
     columns = dict.fromkeys(reading.NUMBERS["inference"], np.array([np.nan]))
     numbers = {"n_gpu": 8, "osl": 100.0} | {k: v for k, v in changes.items() if k in columns}
     columns |= {name: np.array([float(value)]) for name, value in numbers.items()}
-    model = catalogue.model(changes.get("model", "Mixtral-8x7B"))
-    device = catalogue.accelerator(changes.get("device", "H100-SXM-80GB"))
-    precision = score.parse(changes.get("precision", "fp8"), "")
-    case = registry.Case("tpot", changes.get("load", "closed"), changes.get("engine", "vLLM"), model, device, precision, columns)  # fmt: skip # noqa: E501
+    case = registry.Case(
+        metric="tpot",
+        load=changes.get("load", "closed"),
+        engine=changes.get("engine", "vLLM"),
+        model=catalogue.model(changes.get("model", "Mixtral-8x7B")),
+        device=catalogue.accelerator("H100-SXM-80GB"),
+        precision=parse("fp8"),
+        columns=columns,
+    )
     ((layout, replicas, chosen),) = inference.layouts(case)
     assert chosen.tolist() == [0]
     assert layout.devices * replicas == columns["n_gpu"][0]
