@@ -107,8 +107,9 @@ def parameters(
 
     Args:
         device: the accelerator.
-        operator: ``gemm``, ``prefill_attention``, ``decode_attention``, ``prefill_mla``, ``decode_mla``,
-            ``expert_gemm``, ``all_reduce`` or ``elementwise``.
+        operator: ``gemm``, ``prefill_attention``, ``decode_attention`` (query heads share key heads),
+            ``decode_attention_mha`` (they do not), ``prefill_mla``, ``decode_mla``, ``expert_gemm``, ``all_reduce`` or
+            ``elementwise``.
         dtype: key of :data:`tokenomics.compute.operator_forms.PRECISIONS`.
         engine: whose kernels; where it was not measured, another engine's stand in.
         left_out: behave as if this device had not been measured.
