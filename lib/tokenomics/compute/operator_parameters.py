@@ -130,7 +130,8 @@ def parameters(
     rows = others
     from tokenomics.facts import catalogue
 
-    donor = nearest(device, [catalogue.accelerator(name) for name in sorted({row.accelerator for row in rows})])
+    known = catalogue.accelerators()
+    donor = nearest(device, [known[name] for name in sorted({row.accelerator for row in rows})])
     given = _of_engine([row for row in rows if row.accelerator == donor.name], engine)
     low, high = _transfer_quantiles()[operator, relation(device, donor)]
     widened = {"log_q10": min(low, given.log_q10), "log_q90": max(high, given.log_q90)}
