@@ -24,7 +24,7 @@ from tokenomics.errors import DataError
 from tokenomics.facts.accelerators import Accelerator
 
 TABLE = paths.DATA / "calibration" / "engines.csv"
-GENERIC = "generic"
+GENERIC, NONE = "generic", "none"
 NAMES = (
     (r"tensorrt|trt.?llm", "trtllm"),
     (r"vllm", "vllm"),
@@ -192,5 +192,5 @@ def _profiles() -> dict[tuple[str, bool, str], Profile]:
     for row in read_table(TABLE):
         values = {key: float(row[key]) for key in numbers}
         made = Profile(name=row["name"], accelerators=tuple(row["accelerators"].split()), **values)
-        found[row["name"], row["experts"] == "true", row["without"]] = made
+        found[row["name"], row["experts"] == "true", row["without"].replace(NONE, "")] = made
     return found

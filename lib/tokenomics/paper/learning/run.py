@@ -8,6 +8,7 @@ import pandas as pd
 
 from tokenomics import paths
 from tokenomics.compute.calibration.run import write
+from tokenomics.compute.engines import NONE
 from tokenomics.compute.intervals import OWN, PROFILED, keys, pick
 from tokenomics.compute.operator_parameters import RELATIONS, nearest, read_table, relation
 from tokenomics.compute.operator_parameters import TABLE as OPERATORS
@@ -30,8 +31,8 @@ def learn(folder: Path = FOLDER) -> None:
     table = quantiles.widened(held, list(quantiles.quantiles(held)))
     held = held.assign(**_interval_columns(held, table))
     write(folder / "engines.csv", [_profile_row(each, waits) for each in fitted], ("name", "experts", "without"))
-    source = {"source": SOURCE}
-    write(folder / "intervals.csv", [each | source for each in table], ("profile", "kind", "quantity", "without"))
+    made = [each | {"without": each["without"] or NONE, "source": SOURCE} for each in table]
+    write(folder / "intervals.csv", made, ("profile", "kind", "quantity", "without"))
     for fold, rows_of_fold in held.groupby("fold"):
         write(folder / f"held_out_{fold}.csv", list(_held_out_rows(rows_of_fold)), ("table", "case", "metric"))
 
@@ -91,7 +92,7 @@ def _profile_row(each: Fitted, waits: waiting.Waits) -> Row:
     return {
         "name": each.name,
         "experts": each.experts,
-        "without": each.without,
+        "without": each.without or NONE,
         "rows": each.rows,
         **numbers,
         "burst": burst,
