@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenomics.compute import engines
-from tokenomics.compute.engines import GENERIC, Profile, Work
+from tokenomics.compute.engines import GENERIC, NONE, Profile, Work
 from tokenomics.compute.operator_parameters import read_table
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue, tables
@@ -25,7 +25,8 @@ profiles = st.builds(
 
 
 def rows():
-    return {(r["name"], r["experts"] == "true", r["without"]): r for r in read_table(engines.TABLE)}
+    table = read_table(engines.TABLE)
+    return {(r["name"], r["experts"] == "true", "" if r["without"] == NONE else r["without"]): r for r in table}
 
 
 def numbers(profile):
