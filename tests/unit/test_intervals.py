@@ -69,6 +69,8 @@ def test_intervals_are_wider_where_nothing_was_measured():
 
 def test_kinds_of_nearness():
     assert kind_of(*asked("H100-SXM-80GB")) == "own"
+    on, profile = asked("H100-SXM-80GB", "vLLM 0.19")
+    assert "H100-SXM-80GB" in profile.accelerators and kind_of(on, profile) == "own"
     assert kind_of(*asked("MI300X", "vLLM")) == "profiled"
     assert kind_of(*asked("MI300X")) == kind_of(*asked("TPU-v5e")) == "other"
     assert kind_of(*asked("GH200-96GB")) == "generation"

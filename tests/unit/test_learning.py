@@ -152,7 +152,8 @@ def test_held_out_predictions_come_close(problem):
 def test_an_engine_is_drawn_to_its_other_periods():
     slow = 3 * TRUE
     old = made(slow, profile="vllm 2023", family="a")
-    other = joined(*(made(TRUE, 0, seed, profile="sglang", family=f) for seed, f in enumerate("abc")))
+    names = ("sglang", "gpt-fast", "deepspeed", "trtllm 2024", "llama.cpp")
+    other = joined(*(made(TRUE, 0, seed, profile=name) for seed, name in enumerate(names)))
     thin = made(slow, profile="vllm 2026", family="b")
     thin = thin.take(thin.coefficients[:, 0] > 0)  # prefills only
     found = by_key(profiles.profiles(joined(old, other, thin)))["vllm 2026", False, ""]

@@ -149,6 +149,13 @@ def test_reducing_across_domains_pays_the_network_by_hand():
     assert reduce_seconds(use, message, 1) == 0
 
 
+def test_the_head_is_computed_for_the_last_token_of_each_prompt():
+    on = serve("Gemma-2-2B")  # a quarter of a million words
+    few, many = (device_seconds(on, new=8192, prompts=n).products for n in (1, 8192))
+    head = 2 * 8192 * on.model.d_model * on.model.vocab / on.device.peak_flop_per_s("bf16")
+    assert many - few > 0.9 * head
+
+
 def test_pipeline_stages_hand_over():
     one, four = (device_seconds(serve(layout=Layout(tp=8, pp=pp)), decode=8, context=512) for pp in (1, 4))
     assert four.communication > one.communication
