@@ -48,7 +48,7 @@ def interval(
         value: predicted seconds.
         on: the deployment.
         profile: the engine's profile.
-        quantity: ``prefill``, ``decode``, ``request``, ``throughput`` or ``memory``.
+        quantity: ``prefill``, ``first_token``, ``decode``, ``throughput`` or ``memory``.
         without: model family whose residuals must not have been seen.
     """
     low, high = quantiles_of(profile.name, kind_of(on, profile), quantity, on.model.is_moe, without)

@@ -70,7 +70,7 @@ class Server:
 
     def request(self, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
         """Seconds of a static batch from its start to its last token; in waves where it does not fit."""
-        return self._work(inference.static_batch(self.on, self.profile.name, batch, prompt, output), "request")
+        return self._work(inference.static_batch(self.on, self.profile.name, batch, prompt, output), "throughput")
 
     def loaded_tpot(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
         """Seconds per output token with ``concurrency`` requests always in flight: prefills of others included."""
@@ -78,7 +78,7 @@ class Server:
 
     def loaded_ttft(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
         """Seconds to the first token with ``concurrency`` requests always in flight."""
-        return self._estimate(self.closed_loop(concurrency, prompt, output).ttft_s, "prefill")
+        return self._estimate(self.closed_loop(concurrency, prompt, output).ttft_s, "first_token")
 
     def closed_loop(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> inference.ClosedLoop:
         """Both at once, without intervals."""

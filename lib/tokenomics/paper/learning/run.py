@@ -8,14 +8,14 @@ import pandas as pd
 
 from tokenomics import paths
 from tokenomics.compute.calibration.run import write
-from tokenomics.compute.engines import NONE
+from tokenomics.compute.engines import NONE, Profile
 from tokenomics.compute.intervals import OWN, PROFILED, keys, pick
 from tokenomics.compute.operator_parameters import RELATIONS, nearest, read_table, relation
 from tokenomics.compute.operator_parameters import TABLE as OPERATORS
 from tokenomics.facts import catalogue
 from tokenomics.paper.learning import profiles, quantiles, rows, waiting
-from tokenomics.paper.learning.profiles import NUMBERS, Fitted, design
-from tokenomics.paper.scoring.inference import QUANTITY
+from tokenomics.paper.learning.profiles import NUMBERS, Fitted, ask, design, duration
+from tokenomics.paper.scoring.inference import quantity
 
 FOLDER = paths.DATA / "calibration"
 SOURCE = "own_calibration"
@@ -52,13 +52,20 @@ def _round(measured: pd.DataFrame, column: str) -> tuple[list[Fitted], waiting.W
     made = [
         (shown.rows, shown.seconds, profiles.held_out(shown, fitted, column)),
         (queued.rows, queued.seconds, waiting.held_out(queued, waits, column)),
+        _memory(measured),
     ]
     found = pd.concat([r.assign(seconds=s, predicted=p) for r, s, p in made], ignore_index=True)
     found["fold"] = column
     found["residual"] = np.log(found["seconds"] / found["predicted"])
-    found["quantity"] = found["metric"].map(QUANTITY)
+    found["quantity"] = [quantity(*each) for each in zip(found["metric"], found["load"], strict=True)]
     found["kind"] = found["accelerator"].map(_relations(hidden))
     return fitted, waits, found
+
+
+def _memory(measured: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Rows of memory, which no profile's numbers touch: measured and predicted bytes."""
+    table = measured[measured["metric"] == "gpu_memory_used"].reset_index(drop=True)
+    return table, duration(table, table["value"].to_numpy(float)), ask(table, Profile())
 
 
 def _relations(hidden: bool) -> dict[str, str]:

@@ -245,17 +245,25 @@ def _one(case: Case) -> float:
 QUANTITY = {
     **dict.fromkeys((*TTFT, "prefill_tok_s"), "prefill"),
     **dict.fromkeys((*TPOT, "decode_tok_s_per_user"), "decode"),
-    **dict.fromkeys(("e2e_latency", "output_tok_s_per_request"), "request"),
+    **dict.fromkeys(("e2e_latency", "output_tok_s_per_request"), "throughput"),  # a request's whole time is its inverse
     **dict.fromkeys((*RATES, "total_throughput_in_plus_out", *MLPERF), "throughput"),
     "gpu_memory_used": "memory",
 }
 """What a metric is an instance of, for its interval."""
-register(NAME, TTFT, ["isl"])(_time(first_token, "prefill"))
+QUEUED = ("closed", *OPEN)
+
+
+def quantity(metric: str, load: str) -> str:
+    """What a metric under a load is an instance of: a first token that waits for others is no plain prefill."""
+    return "first_token" if metric in TTFT and load in QUEUED else QUANTITY[metric]
+
+
+register(NAME, TTFT, ["isl"])(lambda case: predicted(case, first_token, quantity(case.metric, case.load)))
 register(NAME, TPOT)(_time(per_token, "decode"))
-register(NAME, ["e2e_latency"], ["isl", "osl"])(_time(request, "request"))
+register(NAME, ["e2e_latency"], ["isl", "osl"])(_time(request, "throughput"))
 register(NAME, ["decode_tok_s_per_user"])(_rate(per_token, "decode", _one))
 register(NAME, ["prefill_tok_s"], ["isl"])(_rate(prefill_token, "prefill", _one))
-register(NAME, ["output_tok_s_per_request"], ["isl", "osl"])(_rate(request, "request", lambda case: case["osl"]))
+register(NAME, ["output_tok_s_per_request"], ["isl", "osl"])(_rate(request, "throughput", lambda case: case["osl"]))
 register(NAME, ["output_throughput_total", "serving_output_tok_s"], ["isl", "osl"])(
     _rate(per_output_token, "throughput", _one)
 )
