@@ -102,9 +102,6 @@ def test_no_queue_delivers_more_than_its_bound(on, prompt, output, log_most):
         assert rate <= bounds.output_rate(least, prompt, output, in_flight=running)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="slowdowns below one, learned where host time hides, outrun the device elsewhere"
-)
 def test_no_engine_answers_faster_than_the_bound():
     batch = 2.0 ** np.arange(0, 10)
     for name in MODELS:

@@ -21,7 +21,7 @@ from tokenomics.compute.layout import Layout
 from tokenomics.paper.scoring import conditions
 from tokenomics.paper.scoring.bounds import MLPERF, RATES, TPOT, TTFT
 from tokenomics.paper.scoring.constant import family_of
-from tokenomics.paper.scoring.registry import Case, Prediction, register
+from tokenomics.paper.scoring.registry import Case, Prediction, predictors, register
 
 NAME = "inference"
 LOADS = ("static", "closed", "max", "mlperf_offline")
@@ -226,14 +226,27 @@ def prefill_token(case: Case, g: Group) -> Values:
     return _seconds(g, inference.prefill(g.on, g.batch, g.isl)) / (g.batch * g.isl)
 
 
+def bounded(case: Case, found: Prediction) -> Prediction:
+    """A prediction that does not cross the row's bound, nor does its interval."""
+    if _setting.get().plain:
+        return found
+    limit = predictors("bounds")[case.metric].predict(case)
+
+    def inside(values: ArrayLike) -> Values:
+        return np.where(np.isnan(values), values, np.fmin(np.fmax(values, limit.low), limit.high))
+
+    return Prediction(inside(found.value), inside(found.low), inside(found.high), found.fits)
+
+
 def _time(formula: Formula, quantity: str) -> Callable[[Case], Prediction]:
-    return lambda case: predicted(case, formula, quantity)
+    return lambda case: bounded(case, predicted(case, formula, quantity))
 
 
 def _rate(formula: Formula, quantity: str, scale: Callable[[Case], ArrayLike]) -> Callable[[Case], Prediction]:
     def rate(case: Case) -> Prediction:
         found, factor = predicted(case, formula, quantity), scale(case)
-        return Prediction(factor / found.value, factor / found.high, factor / found.low, found.fits)
+        ends = (factor / each for each in (found.value, found.high, found.low))
+        return bounded(case, Prediction(*ends, found.fits))
 
     return rate
 
@@ -258,7 +271,9 @@ def quantity(metric: str, load: str) -> str:
     return "first_token" if metric in TTFT and load in QUEUED else QUANTITY[metric]
 
 
-register(NAME, TTFT, ["isl"])(lambda case: predicted(case, first_token, quantity(case.metric, case.load)))
+register(NAME, TTFT, ["isl"])(
+    lambda case: bounded(case, predicted(case, first_token, quantity(case.metric, case.load)))
+)
 register(NAME, TPOT)(_time(per_token, "decode"))
 register(NAME, ["e2e_latency"], ["isl", "osl"])(_time(request, "throughput"))
 register(NAME, ["decode_tok_s_per_user"])(_rate(per_token, "decode", _one))
