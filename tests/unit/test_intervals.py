@@ -176,7 +176,6 @@ def test_families_that_differ_widen_every_interval():
     assert np.mean(inside) >= COVERAGE - 0.05
 
 
-@pytest.mark.xfail(strict=True, reason="other families' intervals, from which the stretch is learned, have seen it")
 def test_stretching_without_a_family_does_not_look_at_it():
     rows = drawn()
     changed = rows.assign(residual=np.where(rows.family == "family 1", 50.0, rows.residual))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenomics import paths
-from tokenomics.compute.engines import NONE, Profile
+from tokenomics.compute.engines import Profile, left_out
 from tokenomics.compute.kernels import Serving, kernels
 from tokenomics.compute.operator_parameters import RELATIONS, read_table
 
@@ -75,7 +75,7 @@ def pick(
 @cache
 def _quantiles() -> dict[tuple[str, str, str, str], tuple[float, float]]:
     return {
-        (row["profile"], row["kind"], row["quantity"], row["without"].replace(NONE, "")): (
+        (row["profile"], row["kind"], row["quantity"], left_out(row)): (
             float(row["log_low"] or "nan"),
             float(row["log_high"] or "nan"),
         )

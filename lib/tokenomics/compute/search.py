@@ -125,7 +125,13 @@ def _best(one: Server, prompt: float, output: float, most_tpot_s: float, most_tt
 
 
 def fewest(candidates: list[Candidate], rate: ArrayLike) -> NDArray[np.float64]:
-    """Least devices of the best candidate's copies that deliver ``rate`` output tokens a second."""
+    """Least devices of the best candidate's copies that deliver ``rate`` output tokens a second.
+
+    Raises:
+        DataError: no candidate.
+    """
+    if not candidates:
+        raise DataError("fewest", "candidates", "none", "at least one layout that keeps the limits")
     best = max(candidates, key=lambda each: each.output_rate / each.devices)
     copy = best.output_rate / best.replicas
     return np.ceil(np.asarray(rate, dtype=float) / copy) * best.layout.devices
