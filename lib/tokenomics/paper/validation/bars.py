@@ -82,8 +82,9 @@ BARS = (
 )
 
 
-def line(on: str, measure: str, bar: float, reached: float, beside: float = np.nan, n: int = 0) -> dict[str, object]:
-    """One line of the table of bars."""
+def line(on: str, measure: str, bar: float, found: tuple[float, float], n: int) -> dict[str, object]:
+    """One line of the table of bars; ``found`` is what was reached, and that with the accelerator left out (or NaN)."""
+    reached, beside = found
     good = reached >= bar if measure in HIGHER else reached <= bar
     met = "not measured" if np.isnan(reached) else "yes" if good else "no"
     return dict(zip(COLUMNS, (on, measure, bar, reached, met, beside, n), strict=True))
@@ -99,8 +100,8 @@ def of_rows(frames: Mapping[str, pd.DataFrame], band: float) -> pd.DataFrame:
     lines = []
     for bar in BARS:
         some = {name: frame[bar.rows(frame)] for name, frame in frames.items()}
-        reached, beside = (statistic(some[name], bar.measure, band) for name in ("family", "accelerator"))
-        lines.append(line(bar.on, bar.measure, bar.bar, reached, beside, len(some["family"])))
+        found = tuple(statistic(some[name], bar.measure, band) for name in ("family", "accelerator"))
+        lines.append(line(bar.on, bar.measure, bar.bar, found, len(some["family"])))
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
@@ -119,5 +120,6 @@ def of_intervals(groups: pd.DataFrame) -> pd.DataFrame:
     for name, met in good.items():
         shares = met.groupby(groups["held_out"]).mean()
         n = int((groups["held_out"] == "family").sum())
-        lines.append(line(f"intervals, groups with {name}", "share", 1.0, shares["family"], shares["accelerator"], n))
+        found = (shares["family"], shares["accelerator"])
+        lines.append(line(f"intervals, groups with {name}", "share", 1.0, found, n))
     return pd.DataFrame(lines, columns=COLUMNS)

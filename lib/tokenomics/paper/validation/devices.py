@@ -104,16 +104,11 @@ def share_predicted() -> tuple[float, int]:
 def of_devices() -> pd.DataFrame:
     """The bars of this module, in the columns of :data:`tokenomics.paper.validation.bars.COLUMNS`."""
     plain, borrowed = sums(), sums(left_out=True)
-    lines = [
-        line(
-            f"operator sums, dense 16 bit, {phase}",
-            "mean_error",
-            bar,
-            *(each.loc[each["phase"] == phase, "error"].abs().mean() for each in (plain, borrowed)),
-            int((plain["phase"] == phase).sum()),
-        )
-        for phase, bar in (("decode", 0.04), ("prefill", 0.05))
-    ]
+    lines = []
+    for phase, bar in (("decode", 0.04), ("prefill", 0.05)):
+        found = tuple(each.loc[each["phase"] == phase, "error"].abs().mean() for each in (plain, borrowed))
+        n = int((plain["phase"] == phase).sum())
+        lines.append(line(f"operator sums, dense 16 bit, {phase}", "mean_error", bar, found, n))
     return pd.DataFrame([*lines, *_operators(), *_memory()], columns=COLUMNS)
 
 
@@ -124,10 +119,12 @@ def _operators() -> list[dict[str, object]]:
     n = int((fp8["kind"] == "held_out").sum())
     spread = beside_spread(table)
     spread = spread[spread["operator"] == "expert_gemm"].dropna()
-    ratios = [float((spread[kind] / spread["engine_gap"]).median()) for kind in ("held_out", "transfer")]
+    kinds = ("held_out", "transfer")
+    errors = tuple(float(medians[kind]) for kind in kinds)
+    ratios = tuple(float((spread[kind] / spread["engine_gap"]).median()) for kind in kinds)
     return [
-        line("FP8 GEMM, median kernel", "median_error", 0.10, medians["held_out"], medians["transfer"], n),
-        line("expert GEMM, error over engine gap", "ratio", EXPERT_SPREADS, *ratios, int(spread["kernels"].sum())),
+        line("FP8 GEMM, median kernel", "median_error", 0.10, errors, n),
+        line("expert GEMM, error over engine gap", "ratio", EXPERT_SPREADS, ratios, int(spread["kernels"].sum())),
     ]
 
 
@@ -135,14 +132,13 @@ def _memory() -> list[dict[str, object]]:
     rows = unqueued()
     used = rows[(rows["metric"] == "gpu_memory_used") & (rows["source"] == "fastertransformer")]
     offline = rows[(rows["metric"] == "mlperf_offline_throughput") & rows["model"].str.contains("llama|mixtral")]
-    served = offline["error"].abs().median()
     edge = pd.concat([rows[rows["metric"] == VERDICT], ran()])
+    taken, served = (float(each["error"].abs().median()) for each in (used, offline))
     right = float((edge["predicted"] == edge["value"]).mean())
     share, n = share_predicted()
-    nothing = np.nan
     return [
-        line("memory used, FasterTransformer", "median_error", 0.05, used["error"].abs().median(), nothing, len(used)),
-        line("out of memory or not, right", "share", 1.0, right, nothing, len(edge)),
-        line("MLPerf offline, Llama-2-70B, Mixtral", "median_error", 0.15, served, nothing, len(offline)),
-        line("share predicted, published rows", "share", 0.98, share, nothing, n),
+        line("memory used, FasterTransformer", "median_error", 0.05, (taken, np.nan), len(used)),
+        line("out of memory or not, right", "share", 1.0, (right, np.nan), len(edge)),
+        line("MLPerf offline, Llama-2-70B, Mixtral", "median_error", 0.15, (served, np.nan), len(offline)),
+        line("share predicted, published rows", "share", 0.98, (share, np.nan), n),
     ]

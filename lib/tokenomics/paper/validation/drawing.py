@@ -21,23 +21,25 @@ LEGEND = {"loc": "outside upper center", "columnspacing": 1.0, "handletextpad": 
 
 def parity(fig: "Figure", axes: np.ndarray, data: pd.DataFrame, band: float) -> None:
     """Predicted against measured seconds, a panel a quantity, a colour a source, dotted lines ``band`` off."""
-    names = sorted(data["source"].unique())
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    names = list(data["source"].value_counts().index)  # the largest below the others
+    looks = {name: {"color": PALETTE[-1 - i], "marker": MARKERS[i]} for i, name in enumerate(names)}
     for panel, (quantity, rows) in zip(axes.flat, data.groupby("quantity", sort=True), strict=True):
         pairs = rows[["measured_s", "predicted_s"]].to_numpy()
         ends = np.array([pairs.min() / 1.5, pairs.max() * 1.5])
-        panel.plot(ends, ends, color="0.2", linewidth=0.7)
-        for factor in (1 - band, 1 + band):
-            panel.plot(ends, ends * factor, color="0.4", linewidth=0.6, linestyle=":")
-        for name, some in rows.groupby("source", sort=True):
-            look = {"color": PALETTE[names.index(name)], "marker": MARKERS[names.index(name)]}
-            panel.scatter(some["measured_s"], some["predicted_s"], s=2.5, linewidths=0, **look)
-        panel.set(xscale="log", yscale="log", xlim=ends, ylim=ends, aspect="equal")
-        panel.set(xlabel="measured [s]", ylabel="predicted [s]")
-        panel.set_title(f"{quantity} ({len(rows):,})")
-    handles = [
-        axes.flat[0].scatter([], [], s=9, color=PALETTE[place], marker=MARKERS[place], label=name)
-        for place, name in enumerate(names)
-    ]
+        for name, look in looks.items():
+            some = rows[rows["source"] == name]
+            panel.scatter(some["measured_s"], some["predicted_s"], s=4, linewidths=0, antialiased=False, **look)
+        for factor, line in ((1, "-"), (1 - band, ":"), (1 + band, ":")):
+            panel.plot(ends, ends * factor, color=PALETTE[3], linewidth=0.5, linestyle=line, antialiased=False)
+        panel.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel="measured [s]", ylabel="predicted [s]")
+        panel.set_box_aspect(1)
+        panel.set_title(quantity)
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.set_major_locator(LogLocator(numticks=4))
+            axis.set_minor_locator(NullLocator())
+    handles = [axes.flat[0].scatter([], [], s=9, label=name, **looks[name]) for name in sorted(names)]
     fig.legend(handles=handles, ncols=2, **LEGEND)
 
 
@@ -92,3 +94,29 @@ def tails(axes: "Axes", data: pd.DataFrame) -> None:
         axes.plot(rows["error"], rows["share"], color=PALETTE[place], linestyle=style, label=name)
     axes.set(xscale="log", xlabel="relative error, at most [1]", ylabel="share of the rows [1]")
     axes.xaxis.set_major_formatter("{x:g}")
+
+
+def stacked(axes: "Axes", data: pd.DataFrame) -> None:
+    """Rows by reason (bars, most on top) and quantity (parts)."""
+    wide = data.pivot_table(index="reason", columns="quantity", values="rows", aggfunc="sum", fill_value=0)
+    wide = wide.loc[wide.sum(axis=1).sort_values(kind="stable").index]
+    start, names = np.zeros(len(wide)), wrapped(wide.index)
+    for place, quantity in enumerate(wide):
+        hatch = ("", "////", "....", "xxxx")[place % 4]
+        look = {"color": PALETTE[place], "hatch": hatch, "edgecolor": "white", "linewidth": 0.3}
+        axes.barh(names, wide[quantity], left=start, label=quantity, **look)
+        start += wide[quantity].to_numpy()
+    axes.bar_label(axes.containers[-1], [f"{total:.0f}" for total in start], padding=2, fontsize=6.5)
+    axes.margins(x=0.12)
+    axes.set(xlabel="rows [1]", ylabel="")
+    axes.grid(axis="y", visible=False)
+
+
+def quantiles(answers: pd.DataFrame, points: int = 100) -> pd.DataFrame:
+    """Quantiles of each tool's errors: ``tool, error, share``."""
+    shares = np.arange(1, points + 1) / points
+    parts = [
+        pd.DataFrame({"tool": tool, "error": np.quantile(rows["error"].abs(), shares), "share": shares})
+        for tool, rows in answers.groupby("tool", sort=True)
+    ]
+    return pd.concat(parts, ignore_index=True)

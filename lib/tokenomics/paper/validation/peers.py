@@ -38,8 +38,7 @@ def asked(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
         about.merge(_null(published), on=ROW).assign(tool=NULL),
     ]
     for name, answers in others.groupby("peer"):
-        answers = answers[[*ROW, "predicted"]]
-        parts.append(about.merge(answers, on=ROW, how="left").assign(tool=name))
+        parts.append(about.merge(answers[[*ROW, "predicted"]], on=ROW, how="left").assign(tool=name))
     found = pd.concat(parts, ignore_index=True).rename(columns={"published": "measured"})
     return found[COLUMNS].assign(verdict=False, error=found["predicted"] / found["measured"] - 1)
 

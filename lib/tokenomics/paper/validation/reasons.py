@@ -63,7 +63,7 @@ def _waits(rows: pd.DataFrame, column: str) -> pd.Series:
 
 
 def _beaten(rows: pd.DataFrame) -> pd.Series:
-    """Single-device rows beaten twice over by a device with less arithmetic and less bandwidth, same test and source."""
+    """Single devices beaten twice over, in the same test and source, by one with less arithmetic and less bandwidth."""
     single = rows[(rows["parallelism"] == "single_device") & rows["load"].eq("static")]
     facts = {name: catalogue.accelerator(name) for name in single["accelerator"].unique()}
     peak = single["accelerator"].map(lambda name: facts[name].peak_fp16_flop_per_s or np.nan)
