@@ -24,20 +24,21 @@ def parity(fig: "Figure", axes: np.ndarray, data: pd.DataFrame, band: float) -> 
     from matplotlib.ticker import LogLocator, NullLocator
 
     names = list(data["source"].value_counts().index)  # the largest below the others
-    looks = {name: {"color": PALETTE[-1 - i], "marker": MARKERS[i]} for i, name in enumerate(names)}
+    looks = {name: {"color": PALETTE[i - 2], "marker": MARKERS[i]} for i, name in enumerate(names[1:], 2)}
+    looks[names[0]] = {"color": PALETTE[7], "marker": "o"}
     for panel, (quantity, rows) in zip(axes.flat, data.groupby("quantity", sort=True), strict=True):
         pairs = rows[["measured_s", "predicted_s"]].to_numpy()
         ends = np.array([pairs.min() / 1.5, pairs.max() * 1.5])
-        for name, look in looks.items():
+        for name in names:
             some = rows[rows["source"] == name]
-            panel.scatter(some["measured_s"], some["predicted_s"], s=4, linewidths=0, antialiased=False, **look)
+            panel.scatter(some["measured_s"], some["predicted_s"], s=4, linewidths=0, antialiased=False, **looks[name])
         for factor, line in ((1, "-"), (1 - band, ":"), (1 + band, ":")):
-            panel.plot(ends, ends * factor, color=PALETTE[3], linewidth=0.5, linestyle=line, antialiased=False)
+            panel.plot(ends, ends * factor, color="black", linewidth=0.3, linestyle=line, antialiased=False)
         panel.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel="measured [s]", ylabel="predicted [s]")
         panel.set_box_aspect(1)
         panel.set_title(quantity)
         for axis in (panel.xaxis, panel.yaxis):
-            axis.set_major_locator(LogLocator(numticks=4))
+            axis.set_major_locator(LogLocator(numticks=3))
             axis.set_minor_locator(NullLocator())
     handles = [axes.flat[0].scatter([], [], s=9, label=name, **looks[name]) for name in sorted(names)]
     fig.legend(handles=handles, ncols=2, **LEGEND)

@@ -14,8 +14,8 @@ SLOWER_WON = "beaten by a slower device in the same source"
 EARLY = "early software, by its source"
 SPLIT = "layers split over devices"
 ALONE = "no other model family was measured on the engine"
-GENERATION = 0.5
-"""Share of an answer's whole generation; a first token that takes longer has waited for other answers."""
+GENERATION = 0.25
+"""Share of an answer's whole generation; first tokens that take longer on average have waited for other answers."""
 TWICE = 2.0
 SAME_TEST = ["source", "model", "metric", "precision", "isl", "osl", "batch"]
 
@@ -38,10 +38,18 @@ def explain(rows: pd.DataFrame) -> pd.Series:
     return pd.Series(np.select(conditions, list(rules), UNKNOWN), rows.index)
 
 
-def worst(rows: pd.DataFrame, count: int) -> pd.DataFrame:
-    """The rows farthest off by factor, with ``factor`` (measured over predicted duration) and ``reason``."""
+def worst(rows: pd.DataFrame, count: int, by: str = "") -> pd.DataFrame:
+    """The rows farthest off by factor, with ``factor`` (measured over predicted duration) and ``reason``.
+
+    Args:
+        rows: as :func:`tokenomics.paper.validation.rows.held_out` gives them.
+        count: how many.
+        by: a column of each of whose values so many are wanted.
+    """
     found = rows.assign(factor=np.exp(-rows["log_ratio"]), reason=explain(rows), far=rows["log_ratio"].abs())
-    return found.sort_values(["far", "table", "case", "metric"], ascending=[False, True, True, True]).head(count)
+    keys = ["far", "table", "case", "metric"]
+    found = found.sort_values([*([by] if by else []), *keys], ascending=[*([True] if by else []), False, *[True] * 3])
+    return (found.groupby(by) if by else found).head(count)
 
 
 def beyond(rows: pd.DataFrame, factor: float) -> pd.DataFrame:

@@ -113,6 +113,12 @@ def seen_elsewhere(rows: pd.DataFrame) -> NDArray[np.float64]:
     return np.array([counts.get((name, bool(moe), family), np.nan) for name, moe, family in asked])
 
 
+def without_copies(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row of each group of the silicon sample that agrees in everything known but the id: published twice."""
+    same = ["table", "metric", "profile", "family", "accelerator", "isl", "osl", "measured"]
+    return rows[~((rows["table"] == SILICON) & rows.duplicated(same))]
+
+
 def _published() -> pd.DataFrame:
     frames = [measurements.read(kind).reindex(columns=["case", *KNOWN]).assign(table=kind) for kind in KINDS]
     found = pd.concat(frames, ignore_index=True)
