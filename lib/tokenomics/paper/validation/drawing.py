@@ -40,8 +40,9 @@ def parity(fig: "Figure", axes: np.ndarray, data: pd.DataFrame, band: float) -> 
         for axis in (panel.xaxis, panel.yaxis):
             axis.set_major_locator(LogLocator(numticks=3))
             axis.set_minor_locator(NullLocator())
-    handles = [axes.flat[0].scatter([], [], s=9, label=name, **looks[name]) for name in sorted(names)]
-    fig.legend(handles=handles, ncols=2, **LEGEND)
+    if len(names) > 1:
+        handles = [axes.flat[0].scatter([], [], s=9, label=name, **looks[name]) for name in sorted(names)]
+        fig.legend(handles=handles, ncols=2, **LEGEND)
 
 
 def ranges(axes: "Axes", table: pd.DataFrame) -> None:
