@@ -63,6 +63,17 @@ def test_copies_are_dropped_in_the_sample_only(held):
     assert 0 < len(dropped) < len(family) / 2 and set(dropped["table"]) == {rows.SILICON}
 
 
+def test_an_interval_of_an_unknown_family_has_not_left_it_out(held):
+    some = held["family"].head(20)
+    assert rows.interval_left_out(some).all()
+    assert not rows.interval_left_out(some.assign(family="nobody's")).any()
+
+
+def test_parts_of_a_bar_are_not_counted():
+    lines = [bars.line(on, "share", 1.0, (1.0, np.nan), 1) for on in ("x", "of which y", "beside: z")]
+    assert bars.counted(pd.DataFrame(lines))["on"].tolist() == ["x"]
+
+
 def test_measures_by_hand():
     frame = made([0.5, 0.95, 1.0, 1.1, 3.0])
     assert errors.statistic(frame, "median_error") == pytest.approx(0.1)

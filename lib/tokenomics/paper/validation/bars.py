@@ -16,6 +16,8 @@ WIDEST = 2.5
 """Median half-width of an interval over the median error, at most."""
 COLUMNS = ["on", "measure", "bar", "reached", "met", "left_out_accelerator", "n"]
 UNITS = dict.fromkeys(COLUMNS, "1") | dict.fromkeys(("on", "measure", "met"), "text")
+PARTS = ("of which", "beside")
+"""How lines begin that are parts of a bar or stand beside one, and are no bars themselves."""
 HIGHER = ("within", "coverage", "share")
 Mask = Callable[[pd.DataFrame], pd.Series]
 
@@ -68,14 +70,14 @@ BARS = (
     Bar("static grade A, dense", "p90_error", 0.20, _static(False)),
     Bar("static grade A, MoE", "median_error", 0.12, _static(True)),
     Bar("static grade A, MoE", "p90_error", 0.20, _static(True)),
-    Bar("LLM-Inference-Bench, vLLM, dense", "median_error", 0.06, _static(False, BENCH, ("vllm",))),
-    Bar("LLM-Inference-Bench, TensorRT-LLM, dense", "median_error", 0.06, _static(False, BENCH, ("trtllm",))),
-    Bar("LLM-Inference-Bench, vLLM, Mixtral", "median_error", 0.12, _static(True, BENCH, ("vllm",))),
-    Bar("LLM-Inference-Bench, TensorRT-LLM, Mixtral", "median_error", 0.12, _static(True, BENCH, ("trtllm",))),
-    Bar("TensorRT-LLM 0.6 and 0.9, dense", "median_error", 0.06, _static(False, "tensorrt_llm")),
-    Bar("Splitwise", "median_error", 0.06, _static(False, "splitwise_sim")),
-    Bar("FasterTransformer", "median_error", 0.06, _static(False, "fastertransformer")),
-    Bar("gpt-fast", "median_error", 0.06, _static(False, "gpt_fast")),
+    Bar("of which LLM-Inference-Bench, vLLM, dense", "median_error", 0.06, _static(False, BENCH, ("vllm",))),
+    Bar("of which LLM-Inference-Bench, TensorRT-LLM, dense", "median_error", 0.06, _static(False, BENCH, ("trtllm",))),
+    Bar("of which LLM-Inference-Bench, vLLM, Mixtral", "median_error", 0.12, _static(True, BENCH, ("vllm",))),
+    Bar("of which LLM-Inference-Bench, TensorRT-LLM, Mixtral", "median_error", 0.12, _static(True, BENCH, ("trtllm",))),
+    Bar("of which TensorRT-LLM 0.6 and 0.9, dense", "median_error", 0.06, _static(False, "tensorrt_llm")),
+    Bar("of which Splitwise", "median_error", 0.06, _static(False, "splitwise_sim")),
+    Bar("of which FasterTransformer", "median_error", 0.06, _static(False, "fastertransformer")),
+    Bar("of which gpt-fast", "median_error", 0.06, _static(False, "gpt_fast")),
     Bar("full queue, TensorRT-LLM 0.17", "median_error", 0.07, _full_queue),
     Bar("full queue, TensorRT-LLM 0.17", "mean_error", 0.10, _full_queue),
     Bar("AMD, Gaudi and others", "coverage", 0.75, _elsewhere),
@@ -88,6 +90,11 @@ def line(on: str, measure: str, bar: float, found: tuple[float, float], n: int) 
     good = reached >= bar if measure in HIGHER else reached <= bar
     met = "not measured" if np.isnan(reached) else "yes" if good else "no"
     return dict(zip(COLUMNS, (on, measure, bar, reached, met, beside, n), strict=True))
+
+
+def counted(table: pd.DataFrame) -> pd.DataFrame:
+    """The lines that are bars: no parts, and nothing that stands in for one."""
+    return table[~table["on"].str.startswith(PARTS)]
 
 
 def of_rows(frames: Mapping[str, pd.DataFrame], band: float) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tokenomics import paths
+from tokenomics.compute.intervals import keys
 from tokenomics.compute.precision import parse
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue, measurements, tables
@@ -111,6 +112,21 @@ def seen_elsewhere(rows: pd.DataFrame) -> NDArray[np.float64]:
     counts = dict(zip(keys, engines["rows"].astype(float), strict=True))
     asked = zip(rows["profile"], rows["experts"], rows["family"], strict=True)
     return np.array([counts.get((name, bool(moe), family), np.nan) for name, moe, family in asked])
+
+
+def interval_left_out(rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """Whether the residuals behind each row's interval were taken without its family."""
+    table = tables.read("calibration/intervals").fillna({"without": ""})
+    names = zip(table["profile"], table["kind"], table["quantity"], table["without"], strict=True)
+    filled = dict(zip(names, table["log_low"].notna(), strict=True))
+    found = []
+    for row in rows.itertuples():
+        groups = keys(row.profile, row.kind, row.quantity, row.experts)
+        used = [own for own in ((*group, row.family) for group in groups) if filled.get(own)]
+        open_ones = [group for group in groups if (*group, row.family) not in filled and filled.get((*group, ""))]
+        first_open = min((groups.index(each) for each in open_ones), default=len(groups))
+        found.append(bool(used) and groups.index(used[0][:3]) < first_open)
+    return np.array(found)
 
 
 def without_copies(rows: pd.DataFrame) -> pd.DataFrame:
