@@ -17,6 +17,7 @@ OTHER = {
     "01_ubiquitous_llms": ["bootstrap_samples=100", "first_year=2019", "task_answer_words=500"],
     "03_training_xpus": ["days=14", "lora_rank=8"],
     "04_inference_xpus": ["weight_bits=16", "batch=8"],
+    "08_validation": ["least_rows=100", "far_factor=3"],
 }
 
 

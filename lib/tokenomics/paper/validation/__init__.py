@@ -1,0 +1,1 @@
+"""How far off held-out predictions are: rows, errors by group, bars, reasons, and other tools on the same rows."""
