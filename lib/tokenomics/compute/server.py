@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from tokenomics.compute import bounds, engines, inference, memory
 from tokenomics.compute.engines import Profile, Work
 from tokenomics.compute.intervals import interval
-from tokenomics.compute.kernels import Serving
+from tokenomics.compute.kernels import Serving, completed
 from tokenomics.compute.layout import Layout
 from tokenomics.compute.precision import parse
 from tokenomics.compute.steps import Parts, device_seconds
@@ -111,7 +111,7 @@ class Server:
         parts, total = self.step_parts(batch, context), self.tpot(batch, context).value
         device = self.profile.decode_slowdown * parts.total
         talk = self.profile.decode_slowdown * parts.communication
-        floor = bounds.Deployment(self.on.model, self.on.device, self.on.precision, self.devices)
+        floor = bounds.Deployment(self.on.model, completed(self.on.device), self.on.precision, self.devices)
         waits = bounds_ratio(floor, batch, context)
         work = np.where(waits, "bandwidth", "compute")
         result = np.where(talk > 0.5 * total, "communication", np.where(total - device > 0.5 * total, HOST, work))
