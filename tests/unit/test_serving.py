@@ -116,6 +116,21 @@ def test_a_rent_is_of_one_list_only():
     assert np.isnan(choice.rent(PHONE, "skypilot_catalog"))
 
 
+def test_a_limit_that_nothing_keeps_is_said_in_one_line():
+    points = serving.frontier(LOAD, LLAMA, [H100], 2, [1.0])
+    with pytest.raises(DataError, match="most_tpot_ms"):
+        serving.point_of(serving.within(points, 1e-3), H100, 1e-3)
+    with pytest.raises(DataError, match="most_tpot_ms"):
+        serving.layouts_table([], 1e-3)
+
+
+def test_the_best_counts_whose_intervals_reach_into_its_own():
+    rows = pd.DataFrame({"accelerator": list("cba"), "n": [3, 2, 1], "n_low": [2.5, 1, 0.5], "n_high": [4, 2.6, 2]})
+    found = serving.best(rows, "n")
+    assert (found.name, found.value, found.low, found.high, found.rivals) == ("c", 3, 2.5, 4, 1)
+    assert serving.best(rows.assign(n=np.nan), "n").value == 0
+
+
 def test_the_table_of_layouts_keeps_the_order_of_the_search():
     found = search(LLAMA, H100, 4, prompt=512, output=128, precision="fp8")
     rows = serving.layouts_table(found)

@@ -60,7 +60,17 @@ AcceleratorNames = Annotated[list[str], _are_catalogued("accelerator"), Field(js
 Bits = Annotated[int, AfterValidator(_is_width), Field(json_schema_extra={"enum": list(WIDTHS)})]
 
 
+def _is_price_list(key: str) -> str:
+    from tokenomics.facts import prices
+
+    known = sorted({offer.source for offer in prices.rental_prices()})
+    if key not in known:
+        raise ValueError(f"a source of prices_rental.csv: {', '.join(known)}")
+    return key
+
+
 ProductName = Annotated[str, AfterValidator(_is_priced)]
+PriceList = Annotated[str, AfterValidator(_is_price_list)]
 
 
 class Parameters(BaseModel):
@@ -258,7 +268,7 @@ class InferenceXPUs(ManyModels):
     most_tpot_ms: float = Field(
         50.0, gt=0, le=10_000, description="[ms] time per output token that a user accepts, for prices and layouts"
     )
-    price_list: str = Field(
+    price_list: PriceList = Field(
         "skypilot_catalog", description="[key] source of the rents: one list, so that prices are of one time"
     )
     layout_model: ModelName = Field("DeepSeek-V3", description="[name or path] model whose layouts are searched")

@@ -4,7 +4,7 @@ A :class:`Load` says what is asked; the functions put it to :mod:`tokenomics.com
 tidy tables in which ``value`` stands between ``low`` and ``high`` and beside ``bound``.
 """
 
-from tokenomics.paper.serving.choice import better, frontier, layouts_table, value, within
+from tokenomics.paper.serving.choice import best, better, frontier, layouts_table, point_of, value, within
 from tokenomics.paper.serving.load import TEXTS, Layout, Load, ask, deployment, fastest, group, label, short
 from tokenomics.paper.serving.measured import ceilings, held_out, kernel_roof, summary
 from tokenomics.paper.serving.tables import (
@@ -26,6 +26,7 @@ __all__ = [
     "Layout",
     "Load",
     "ask",
+    "best",
     "better",
     "by_bits",
     "ceilings",
@@ -45,6 +46,7 @@ __all__ = [
     "loaded",
     "memory_parts",
     "operating_points",
+    "point_of",
     "sensitivity",
     "short",
     "step_parts",

@@ -1,6 +1,7 @@
 """Choosing: the frontier of speed and throughput of an accelerator, what it costs in money and power, and layouts."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 
 from tokenomics.compute.search import Candidate, layouts
 from tokenomics.compute.server import Server
+from tokenomics.errors import DataError
 from tokenomics.facts import prices
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
@@ -64,7 +66,7 @@ def _loop(load: Load, it: Server, at: np.ndarray) -> pd.DataFrame:
     )
     ends = {"per_device": rate.value, "per_device_low": rate.low, "per_device_high": rate.high}
     rows = rows.assign(**{name: end / it.devices for name, end in ends.items()})
-    return rows.assign(limit=it.limited_by(at, load.prompt + load.output / 2))
+    return rows.assign(limit=it.limited_by(at, load.middle))
 
 
 def better(points: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
@@ -78,6 +80,40 @@ def within(points: pd.DataFrame, most_tpot_ms: float) -> pd.DataFrame:
     """The point of each accelerator with the highest output a device among those that keep the limit, if any does."""
     kept = points[points["tpot_ms"] <= most_tpot_ms].sort_values(["accelerator", "per_device"], ascending=[True, False])
     return kept.drop_duplicates("accelerator").reset_index(drop=True)
+
+
+def point_of(chosen: pd.DataFrame, device: Accelerator, most_tpot_ms: float) -> pd.Series:
+    """The chosen point of one accelerator.
+
+    Raises:
+        DataError: it has none within the limit.
+    """
+    rows = chosen[chosen["accelerator"] == device.name]
+    if rows.empty:
+        raise DataError("parameters", "most_tpot_ms", most_tpot_ms, f"what {device.name} can keep with the own model")
+    return rows.iloc[0]
+
+
+@dataclass(frozen=True)
+class Best:
+    """The accelerator with the highest value of a column, its interval, and how many others' intervals reach into it."""
+
+    name: str = "no accelerator of the table"
+    value: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    rivals: int = 0
+
+
+def best(chosen: pd.DataFrame, column: str) -> Best:
+    """The best of a column that has ``_low`` and ``_high`` beside it; ties go to the first name."""
+    rows = chosen.dropna(subset=[column]).sort_values([column, "accelerator"], ascending=[False, True])
+    if rows.empty:
+        return Best()
+    first = rows.iloc[0]
+    low, high = first[f"{column}_low"], first[f"{column}_high"]
+    rivals = int((rows[f"{column}_high"] >= low).sum()) - 1
+    return Best(first["accelerator"], float(first[column]), float(low), float(high), rivals)
 
 
 def rent(device: Accelerator, price_list: str) -> float:
@@ -116,8 +152,14 @@ def value(points: pd.DataFrame, devices: Iterable[Accelerator], price_list: str)
     return rows
 
 
-def layouts_table(found: Sequence[Candidate]) -> pd.DataFrame:
-    """Candidates of a search as a table, in their order."""
+def layouts_table(found: Sequence[Candidate], most_tpot_ms: float = np.inf) -> pd.DataFrame:
+    """Candidates of a search as a table, in their order.
+
+    Raises:
+        DataError: the search found none within the limit.
+    """
+    if not found:
+        raise DataError("parameters", "most_tpot_ms", most_tpot_ms, "what some layout of layout_devices can keep")
     return pd.DataFrame(
         {
             "layout": [label(each.layout) for each in found],

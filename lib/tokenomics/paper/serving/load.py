@@ -43,6 +43,11 @@ class Load:
         """Tokens of a sequence at its end."""
         return self.prompt + self.output
 
+    @property
+    def middle(self) -> float:
+        """Tokens of a sequence half-way through its answer: the context of its mean step."""
+        return self.prompt + self.output / 2
+
 
 def ask(load: Load, model: Model, device: Accelerator, layout: Layout | None = None) -> Server:
     """The server of a load on a layout; one device where ``None``."""
@@ -75,8 +80,7 @@ def fastest(load: Load, model: Model, device: Accelerator, least: int = 1) -> Se
     while devices <= MOST_DEVICES:
         found = list(holding(load, model, device, devices))
         if found:
-            at = load.prompt + load.output / 2
-            return min(found, key=lambda it: (float(it.tpot(load.batch, at).value), it.on.layout))
+            return min(found, key=lambda it: (float(it.tpot(load.batch, load.middle).value), it.on.layout))
         devices *= 2
     return None
 

@@ -127,7 +127,7 @@ def operating_points(load: Load, it: Server, concurrencies: Sequence[float]) -> 
     rows = rows.assign(
         **{f"rate{end and '_' + end[:-1]}": getattr(rate, key) / it.devices for end, key in ENDS.items()}
     )
-    return rows.assign(limit=it.limited_by(at, load.prompt + load.output / 2))
+    return rows.assign(limit=it.limited_by(at, load.middle))
 
 
 def step_parts(load: Load, servers: Mapping[str, Server]) -> pd.DataFrame:
@@ -137,7 +137,7 @@ def step_parts(load: Load, servers: Mapping[str, Server]) -> pd.DataFrame:
     """
     rows = []
     for name, it in servers.items():
-        at = load.prompt + load.output / 2
+        at = load.middle
         parts, profile = it.step_parts(np.ceil(load.batch / it.on.layout.pp), at), it.profile
         host = profile.step_s * (2 if it.devices > 1 else 1) + profile.sequence_s * load.batch
         spent = {part: profile.decode_slowdown * float(getattr(parts, part)) for part in PARTS if part != HOST}
@@ -167,7 +167,7 @@ def sensitivity(cases: Mapping[str, tuple[Load, Server]]) -> pd.DataFrame:
     rows = []
     for name, (load, other) in cases.items():
         ttft = other.ttft(load.prompt - load.cached, 1, load.cached)
-        tpot = other.tpot(load.batch, load.prompt + load.output / 2)
+        tpot = other.tpot(load.batch, load.middle)
         rate = other.output_rate(load.prompt - load.cached, load.output, load.batch)
         row = {"change": name, "devices": other.devices}
         row |= {f"ttft_{key}": MILLI * float(getattr(ttft, key)) for key in ENDS.values()}
