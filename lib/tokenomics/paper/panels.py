@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "----", "++++")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "<", ">")
 REST = "free"
 """A part of a bar that is nobody's; drawn pale."""
 BOUND = {"color": "0.35", "linestyle": "--", "linewidth": 0.9}
@@ -42,21 +42,25 @@ def bands(data: pd.DataFrame, x: str, xlabel: str, ylabel: str, direction: str =
     for axes, name in zip(panels, names, strict=True):
         part = data[data["panel"] == name]
         band(axes, part[x], part)
+    for axes in panels:
         log_axes(axes)
     label_outer(panels, xlabel, ylabel)
     legend(fig, panels[0], direction)
     return fig
 
 
-def log_axes(axes: "Axes") -> None:
-    """Logarithmic axes with whole powers marked: of ten, or of two where that leaves a single mark."""
-    axes.set(xscale="log", yscale="log")
-    for name, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
+def log_axes(axes: "Axes", which: str = "xy") -> None:
+    """Logarithmic axes with whole powers marked: of ten, or of two where that might leave a single mark."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    for name in which:
+        getattr(axes, f"set_{name}scale")("log")
+        axis = getattr(axes, f"{name}axis")
         low, high = axis.get_view_interval()
-        if high < 50 * low:
-            getattr(axes, f"set_{name}scale")("log", base=2)
-            axis.set_major_formatter("{x:g}")
-    axes.minorticks_off()
+        if high < 100 * low:
+            axis.set_major_locator(LogLocator(base=2, numticks=5))
+            axis.set_major_formatter("{x:.3g}")
+        axis.set_minor_locator(NullLocator())
 
 
 def by_twos(axes: "Axes", xlabel: str) -> None:

@@ -96,7 +96,7 @@ def point_of(chosen: pd.DataFrame, device: Accelerator, most_tpot_ms: float) -> 
 
 @dataclass(frozen=True)
 class Best:
-    """The accelerator with the highest value of a column, its interval, and how many others' intervals reach into it."""
+    """The accelerator with the highest value of a column, its interval, and how many other intervals reach into it."""
 
     name: str = "no accelerator of the table"
     value: float = 0.0

@@ -65,14 +65,15 @@ def kernel_roof(model: Model, devices: Sequence[Accelerator], weight_bits: int, 
     """TFLOP/s of a product with a square of weights at growing FLOP per byte: data sheet, and calibrated kernel.
 
     A product of ``m`` rows with weights of ``b`` bytes does ``2 m / b`` FLOP a byte of weights, which is the
-    intensity here; so a value stands for its number of rows.
+    intensity here; so a value stands for its number of rows. The ridge of each device is among the points.
     """
     found = []
     for device in map(completed, devices):
         dtype = product_dtype(model, parse(TEXTS[weight_bits]), device)
         p = operators.parameters(device, "gemm", dtype)
         arithmetic, stored, _ = PRECISIONS[dtype]
-        rows = np.unique(np.maximum(np.round(intensity * stored / 2), 1.0))
+        ridge = device.ridge_flop_per_byte(arithmetic)
+        rows = np.unique(np.maximum(np.round(np.append(intensity, ridge) * stored / 2), 1.0))
         x = 2 * rows / stored
         sheet = np.minimum(device.peak_flop_per_s(arithmetic), x * device.bandwidth_bytes_per_s)
         reached = 2 * rows * SIDE**2 / operators.gemm_seconds(p, device, rows, SIDE, SIDE)
