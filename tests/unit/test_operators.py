@@ -132,6 +132,16 @@ def test_one_token_reads_its_experts_and_many_read_all():
     assert spread == pytest.approx(32 * one_expert, rel=1e-6)
 
 
+@pytest.mark.parametrize("alike", [False, True])
+@pytest.mark.parametrize(("spread", "least"), [(1, 2), (2, 1), (8, 1)])
+def test_one_token_never_reads_fewer_experts_than_it_is_sent_to(alike, spread, least):
+    p = made("expert_gemm", skew_distinct=0.5)
+    shape = {"hidden": 4096, "width": 14_336, "experts": 8, "top_k": 2, "expert_parallel": spread, "alike": alike}
+    one_expert = 3 * 4096 * 14_336 * 2 / 1.6e12
+    seconds = operators.expert_gemm_seconds(p, DEVICE, 1, **shape)
+    assert seconds == pytest.approx(least * one_expert, rel=1e-6)
+
+
 def test_skewed_routing_loads_the_fullest_device():
     p = made("expert_gemm", skew_load=0.5, skew_distinct=1.0)
     shape = {"hidden": 4096, "width": 1536, "experts": 128, "top_k": 8}

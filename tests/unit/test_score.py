@@ -40,7 +40,7 @@ def file(tmp_path, monkeypatch):
 
 
 def run(path, **options):
-    outcome = score_file(path, **options)
+    outcome = score_file(path, **{"model": "bounds", **options})
     return outcome, pd.read_csv(outcome.written[0], dtype=str, keep_default_na=False)
 
 
@@ -418,4 +418,4 @@ def test_raw_rows_and_our_table_get_like_errors(given_data):
 def test_names_of_metrics_and_scorers_are_listed():
     result = CliRunner().invoke(main, ["list", "metrics"])
     assert "ttft ms" in result.output.splitlines() and len(result.output.splitlines()) == len(measurements.METRICS)
-    assert CliRunner().invoke(main, ["list", "scorers"]).output.split() == ["bounds", "constant"]
+    assert CliRunner().invoke(main, ["list", "scorers"]).output.split() == ["best", "bounds", "constant", "inference"]

@@ -8,7 +8,7 @@ The first token of a request among others waits besides: ``wait_s``, and ``burst
 
 A profile is an engine in a period of its development on one vendor's devices; its numbers are fitted on measured
 latencies (:mod:`tokenomics.paper.learning`), once with all model families and once without each, so that a prediction
-never rests on a measurement of the family that it predicts.
+never rests on a measurement of the family that it predicts (a profile that has no rows of a family stands as it is).
 """
 
 import re
@@ -24,7 +24,7 @@ from tokenomics.errors import DataError
 from tokenomics.facts.accelerators import Accelerator
 
 TABLE = paths.DATA / "calibration" / "engines.csv"
-GENERIC = "generic"
+GENERIC, NONE = "generic", "none"
 NAMES = (
     (r"tensorrt|trt.?llm", "trtllm"),
     (r"vllm", "vllm"),
@@ -179,6 +179,11 @@ def profile(name: str, experts: bool = False, without: str = "") -> Profile:
     raise DataError(paths.shown(TABLE), "name", GENERIC, "a generic profile, written by make calibrate")
 
 
+def left_out(row: dict[str, str]) -> str:
+    """The family that a row of a calibration table was made without; empty for none."""
+    return "" if row["without"] == NONE else row["without"]
+
+
 def _stack(name: str) -> list[str]:
     """Engine and devices of a profile, without the period."""
     return [word for word in name.split(" ") if not word.isdigit()]
@@ -192,5 +197,5 @@ def _profiles() -> dict[tuple[str, bool, str], Profile]:
     for row in read_table(TABLE):
         values = {key: float(row[key]) for key in numbers}
         made = Profile(name=row["name"], accelerators=tuple(row["accelerators"].split()), **values)
-        found[row["name"], row["experts"] == "true", row["without"]] = made
+        found[row["name"], row["experts"] == "true", left_out(row)] = made
     return found

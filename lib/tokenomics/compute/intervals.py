@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenomics import paths
-from tokenomics.compute.engines import Profile
+from tokenomics.compute.engines import Profile, left_out
 from tokenomics.compute.kernels import Serving, kernels
 from tokenomics.compute.operator_parameters import RELATIONS, read_table
 
@@ -48,7 +48,7 @@ def interval(
         value: predicted seconds.
         on: the deployment.
         profile: the engine's profile.
-        quantity: ``prefill``, ``decode``, ``request``, ``throughput`` or ``memory``.
+        quantity: ``prefill``, ``first_token``, ``decode``, ``throughput`` or ``memory``.
         without: model family whose residuals must not have been seen.
     """
     low, high = quantiles_of(profile.name, kind_of(on, profile), quantity, on.model.is_moe, without)
@@ -75,7 +75,7 @@ def pick(
 @cache
 def _quantiles() -> dict[tuple[str, str, str, str], tuple[float, float]]:
     return {
-        (row["profile"], row["kind"], row["quantity"], row["without"]): (
+        (row["profile"], row["kind"], row["quantity"], left_out(row)): (
             float(row["log_low"] or "nan"),
             float(row["log_high"] or "nan"),
         )

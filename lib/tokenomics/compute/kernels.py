@@ -124,13 +124,21 @@ def kernels(on: Serving) -> Kernels:
     return Kernels(
         device=device,
         products={PROJECTION: product, ROUTER: wide, HEAD: wide},
-        decode_attention=find("decode_mla" if latent else "decode_attention", cache_dtype),
+        decode_attention=find(decode_operator(on.model, on.layout), cache_dtype),
         prefill_attention=find("prefill_mla" if latent else "prefill_attention", cache_dtype),
         elementwise=parameters(device, "elementwise", WIDE, elementwise, left_out=on.left_out),
         all_reduce=_bus(device, find("all_reduce", WIDE)),
         experts=find("expert_gemm", expert_dtype(on.model, on.precision, device)) if on.model.is_moe else None,
         weight_bytes=_stored(on.precision, dense),
     )
+
+
+def decode_operator(model: Model, layout: Layout) -> str:
+    """Kernel of decode attention: latent, grouped, or one key head a query head (also where key heads are copied)."""
+    if model.is_mla:
+        return "decode_mla"
+    grouped = model.heads / layout.tp > max(model.kv_heads / layout.tp, 1.0)
+    return "decode_attention" if grouped else "decode_attention_mha"
 
 
 def _bus(device: Accelerator, given: OperatorParameters) -> OperatorParameters:

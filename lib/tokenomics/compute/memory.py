@@ -49,7 +49,7 @@ RESERVES = {
     "vllm": Reserve(usable=0.9, fills=True),
     "sglang": Reserve(usable=0.9, fills=True),
     "deepspeed": Reserve(usable=0.95, fills=True),
-    "fastertransformer": Reserve(usable=1.0, runtime_bytes=2.4e9, pass_tokens=None, workspace=5.8),
+    "fastertransformer": Reserve(usable=1.0, runtime_bytes=2.55e9, pass_tokens=None, workspace=5.0),
 }
 """By profile, else by engine; the engines' own defaults (vLLM's gpu_memory_utilization 0.9, TensorRT-LLM's free
 fraction 0.9 of what is left after loading). FasterTransformer's two constants were read off its published memory table,

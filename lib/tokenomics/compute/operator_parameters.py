@@ -107,8 +107,9 @@ def parameters(
 
     Args:
         device: the accelerator.
-        operator: ``gemm``, ``prefill_attention``, ``decode_attention``, ``prefill_mla``, ``decode_mla``,
-            ``expert_gemm``, ``all_reduce`` or ``elementwise``.
+        operator: ``gemm``, ``prefill_attention``, ``decode_attention`` (query heads share key heads),
+            ``decode_attention_mha`` (they do not), ``prefill_mla``, ``decode_mla``, ``expert_gemm``, ``all_reduce`` or
+            ``elementwise``.
         dtype: key of :data:`tokenomics.compute.operator_forms.PRECISIONS`.
         engine: whose kernels; where it was not measured, another engine's stand in.
         left_out: behave as if this device had not been measured.
@@ -129,7 +130,8 @@ def parameters(
     rows = others
     from tokenomics.facts import catalogue
 
-    donor = nearest(device, [catalogue.accelerator(name) for name in sorted({row.accelerator for row in rows})])
+    known = catalogue.accelerators()
+    donor = nearest(device, [known[name] for name in sorted({row.accelerator for row in rows})])
     given = _of_engine([row for row in rows if row.accelerator == donor.name], engine)
     low, high = _transfer_quantiles()[operator, relation(device, donor)]
     widened = {"log_q10": min(low, given.log_q10), "log_q90": max(high, given.log_q90)}

@@ -135,6 +135,7 @@ def expert_gemm_seconds(
     load = np.where(skewed, fullest, even)
     touched = np.where(skewed, distinct_experts(load, local, p.skew_distinct), np.minimum(local, np.maximum(even, 1.0)))
     touched = np.minimum(touched, np.minimum(top_k, local)) if alike else touched
+    touched = np.maximum(touched, np.minimum(local, np.maximum(top_k / spread, 1.0)))  # a token's choices differ
     rows = load + touched * p.expert_rows / 2
     tiles = rows / ROW_TILE * np.ceil(width / ROW_TILE)
     loss = (1 + p.compute_units / (2 * tiles)) ** p.wave

@@ -109,8 +109,11 @@ def search(
 
 
 def _best(one: Server, prompt: float, output: float, most_tpot_s: float, most_ttft_s: float) -> tuple | None:
-    """Concurrency, TPOT, TTFT and output rate of one copy at its best point."""
-    at = CONCURRENCIES[np.maximum(one.capacity(prompt + output), 1.0) >= CONCURRENCIES]
+    """Concurrency, TPOT, TTFT and output rate of one copy at its best point; ``None`` where no request fits or keeps
+    the limits."""
+    at = CONCURRENCIES[one.capacity(prompt + output) >= CONCURRENCIES]
+    if not at.size:
+        return None
     loop = one.closed_loop(at, prompt, output)
     tpot, ttft = loop.step.seconds(one.profile), loop.ttft_s
     rate = at * output / (ttft + tpot * np.maximum(output - 1, 0))
@@ -122,7 +125,13 @@ def _best(one: Server, prompt: float, output: float, most_tpot_s: float, most_tt
 
 
 def fewest(candidates: list[Candidate], rate: ArrayLike) -> NDArray[np.float64]:
-    """Least devices of the best candidate's copies that deliver ``rate`` output tokens a second."""
+    """Least devices of the best candidate's copies that deliver ``rate`` output tokens a second.
+
+    Raises:
+        DataError: no candidate.
+    """
+    if not candidates:
+        raise DataError("fewest", "candidates", "none", "at least one layout that keeps the limits")
     best = max(candidates, key=lambda each: each.output_rate / each.devices)
     copy = best.output_rate / best.replicas
     return np.ceil(np.asarray(rate, dtype=float) / copy) * best.layout.devices

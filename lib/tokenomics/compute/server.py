@@ -53,24 +53,32 @@ class Server:
         """Devices of the copy."""
         return self.on.layout.devices
 
-    def _estimate(self, seconds: ArrayLike, quantity: str) -> Estimate:
-        value = np.asarray(seconds, dtype=float)
-        return Estimate(value, *interval(value, self.on, self.profile, quantity))
+    @property
+    def bound(self) -> bounds.Deployment:
+        """The same devices as data sheets have them: no answer is faster."""
+        return bounds.Deployment(self.on.model, completed(self.on.device), self.on.precision, self.devices)
 
-    def _work(self, work: Work, quantity: str) -> Estimate:
-        return self._estimate(work.seconds(self.profile), quantity)
+    def _estimate(self, seconds: ArrayLike, quantity: str, least: ArrayLike = 0.0) -> Estimate:
+        value = np.maximum(seconds, least)
+        low, high = interval(value, self.on, self.profile, quantity)
+        return Estimate(value, np.maximum(low, least), high)
+
+    def _work(self, work: Work, quantity: str, least: ArrayLike = 0.0) -> Estimate:
+        return self._estimate(work.seconds(self.profile), quantity, least)
 
     def ttft(self, prompt: ArrayLike, batch: ArrayLike = 1, cached: ArrayLike = 0) -> Estimate:
         """Seconds of reading ``batch`` prompts together, on an idle server; ``cached`` tokens before them are known."""
-        return self._work(inference.prefill(self.on, batch, prompt, cached), "prefill")
+        least = bounds.prefill_seconds(self.bound, batch, prompt)
+        return self._work(inference.prefill(self.on, batch, prompt, cached), "prefill", least)
 
     def tpot(self, batch: ArrayLike, context: ArrayLike) -> Estimate:
         """Seconds of a decode step of ``batch`` sequences of ``context`` tokens."""
-        return self._work(inference.decode_step(self.on, batch, context), "decode")
+        least = bounds.decode_step_seconds(self.bound, batch, context)
+        return self._work(inference.decode_step(self.on, batch, context), "decode", least)
 
     def request(self, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
         """Seconds of a static batch from its start to its last token; in waves where it does not fit."""
-        return self._work(inference.static_batch(self.on, self.profile.name, batch, prompt, output), "request")
+        return self._work(inference.static_batch(self.on, self.profile.name, batch, prompt, output), "throughput")
 
     def loaded_tpot(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
         """Seconds per output token with ``concurrency`` requests always in flight: prefills of others included."""
@@ -78,7 +86,7 @@ class Server:
 
     def loaded_ttft(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
         """Seconds to the first token with ``concurrency`` requests always in flight."""
-        return self._estimate(self.closed_loop(concurrency, prompt, output).ttft_s, "prefill")
+        return self._estimate(self.closed_loop(concurrency, prompt, output).ttft_s, "first_token")
 
     def closed_loop(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> inference.ClosedLoop:
         """Both at once, without intervals."""
@@ -111,8 +119,7 @@ class Server:
         parts, total = self.step_parts(batch, context), self.tpot(batch, context).value
         device = self.profile.decode_slowdown * parts.total
         talk = self.profile.decode_slowdown * parts.communication
-        floor = bounds.Deployment(self.on.model, completed(self.on.device), self.on.precision, self.devices)
-        waits = bounds_ratio(floor, batch, context)
+        waits = bounds_ratio(self.bound, batch, context)
         work = np.where(waits, "bandwidth", "compute")
         result = np.where(talk > 0.5 * total, "communication", np.where(total - device > 0.5 * total, HOST, work))
         return np.where(self.capacity(context) >= np.asarray(batch), result, MEMORY)

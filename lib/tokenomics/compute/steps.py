@@ -58,7 +58,7 @@ def device_seconds(
     past: ArrayLike = 0,
     prompts: ArrayLike = 1,
 ) -> Parts:
-    """Time of one pass of all layers.
+    """Time of one pass of all layers; a pass without tokens does not happen and takes none.
 
     Args:
         on: the deployment.
@@ -83,18 +83,18 @@ def device_seconds(
         products=_products(on, use, rows, ends),
         attention=attention,
         experts=_experts(on, use, decode + new),
-        communication=_communication(on, use, rows),
-        elementwise=_elementwise(on, use, rows),
+        communication=np.where(rows > 0, _communication(on, use, rows), 0.0),
+        elementwise=np.where(rows > 0, _elementwise(on, use, rows), 0.0),
     )
 
 
 def _products(on: Serving, use: Kernels, rows: Times, ends: Times) -> Times:
     total = np.zeros_like(rows)
     for kind, (inputs, outputs, count) in _sides(on.model, on.layout).items():
-        m = np.asarray(ends if kind == HEAD else rows)[..., None]
-        stored = use.weight_bytes if kind == PROJECTION else None
+        tokens = np.asarray(ends if kind == HEAD else rows)
+        m, stored = np.maximum(tokens, 1.0)[..., None], use.weight_bytes if kind == PROJECTION else None
         seconds = operators.gemm_seconds(use.products[kind], use.device, m, outputs, inputs, stored_bytes=stored)
-        total = total + np.where(m[..., 0] > 0, seconds @ count, 0.0)
+        total = total + np.where(tokens > 0, seconds @ count, 0.0)
     return total
 
 

@@ -109,6 +109,16 @@ class Accelerator:
             raise DataError(self.name, "dtype", dtype, f"{', '.join(usable)}: no other peak is published")
         return max(peaks)
 
+    def ceiling_flop_per_s(self, dtype: str) -> float:
+        """A rate that products of a data type cannot beat: its peak; else, where none so wide is published (phones give
+        8-bit integers only), the highest of the narrower ones, since wider arithmetic is never faster."""
+        try:
+            return self.peak_flop_per_s(dtype)
+        except DataError:
+            if dtype not in FALLBACK:
+                raise
+            return max(peak for peak in map(self._peak, DTYPES) if peak)
+
     def ridge_flop_per_byte(self, dtype: str) -> float:
         """FLOP per byte moved at which arithmetic and memory take equally long: the knee of the roofline."""
         return self.peak_flop_per_s(dtype) / self.bandwidth_bytes_per_s

@@ -63,6 +63,12 @@ def read_meta(csv_path: Path) -> TableMeta:
         DataError: unreadable YAML, a missing key, an unknown column key or type.
     """
     path = meta_path(csv_path)
+    return _read_meta(path, path.stat().st_mtime_ns if path.exists() else 0)
+
+
+@cache
+def _read_meta(path: Path, changed_ns: int) -> TableMeta:
+    """Metadata as they stand at a time of change: parsed once."""
     raw = yaml_file.read(path)
     for key in ("title", "description", "key", "columns"):
         if key not in raw:

@@ -23,6 +23,7 @@ PRIOR_FLOOR = np.array([0.8, 0.7, 2e-4, 3e-6])
 DRAWN = 1.5
 """Log units by which a number may stray from its prior before that costs as much as one row off by ``OUTLIER``."""
 OUTLIER = 0.1
+SEED = 20261124
 RATES = re.compile(r"throughput|tok_s")
 QUEUED = ("closed",)
 UNFIT = ("gpu_memory_used", "mlperf_offline_throughput")
@@ -169,9 +170,10 @@ def _without_period(name: str) -> tuple[str, str]:
 
 
 def _evened(data: Design, most: int = 40) -> Design:
-    """At most so many rows of each profile, evenly spaced in file order; early software on other vendors left out."""
+    """At most so many rows of each profile, drawn with a seed; early software on other vendors left out."""
+    draw = np.random.default_rng(SEED)
     plain = ~data.rows["profile"].map(lambda name: bool(_without_period(name)[1])).to_numpy()
     keep = np.zeros(len(data.rows), dtype=bool)
     for rows in data.rows["profile"].groupby(data.rows["profile"]).indices.values():
-        keep[rows[:: max(1, len(rows) // most)]] = True
+        keep[draw.choice(rows, min(most, len(rows)), replace=False)] = True
     return data.take(keep & plain)

@@ -5,10 +5,14 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from tokenomics.compute.intervals import ANY, COVERAGE, keys, pick
+from tokenomics.compute.intervals import ANY, COVERAGE, OWN, PROFILED, keys, pick
+from tokenomics.compute.operator_parameters import RELATIONS
 
 ENOUGH = 30
 """Fewer rows say too little of a tail."""
+NOT = ""
+"""No family left out."""
+KINDS = (OWN, PROFILED, *RELATIONS[1:])
 LEAST = 0.01
 """No interval is narrower than this to either side of a prediction, in log units."""
 FAMILIES = 2
@@ -30,7 +34,7 @@ def quantiles(rows: pd.DataFrame) -> Iterator[dict[str, object]]:
     residual, family = rows["residual"].to_numpy(float), rows["family"].to_numpy(object)
     for key, places in sorted(groups.items()):
         here = np.array(places)
-        for without in ("", *sorted(set(family[here]))):
+        for without in (NOT, *sorted(set(family[here]))):
             kept = here[family[here] != without]
             yield _row(key, without, residual[kept], len(set(family[kept])))
 
@@ -53,17 +57,23 @@ def widened(rows: pd.DataFrame, table: list[dict[str, object]]) -> list[dict[str
     row lies outside of (or inside) the interval that its own family did not make says by how much to stretch: the 80 %
     quantile of those distances, one number a kind, again without the family in question, and at least one.
     """
+    families = sorted(set(rows["family"]))
+    factors = {NOT: _stretch(rows, table)}
+    for family in families:
+        others = rows[rows["family"] != family]
+        factors[family] = _stretch(others, list(quantiles(others)))
+    return [_stretched(row, factors[str(row["without"])][str(row["kind"]).split(" ")[0]]) for row in table]
+
+
+def _stretch(rows: pd.DataFrame, table: list[dict[str, object]]) -> dict[str, float]:
+    """By kind, the 80 % quantile of how far rows lie from predictions in widths that their family did not make."""
     known = lookup(table)
     ends = np.array([pick(known, keys(*_group(row)), row.family) for row in rows.itertuples()])
-    residual = rows["residual"].to_numpy(float)
+    residual, kinds = rows["residual"].to_numpy(float), rows["kind"].to_numpy(object)
     distance = residual / np.where(residual < 0, ends[:, 0], ends[:, 1])
-    kinds, families = rows["kind"].to_numpy(object), rows["family"].to_numpy(object)
-    stretch: dict[tuple[str, str], float] = {}
-    for kind in (ANY, *sorted(set(kinds))):
-        for without in ("", *sorted(set(families))):
-            kept = ((kinds == kind) | (kind == ANY)) & (families != without)
-            stretch[kind, without] = max(1.0, float(np.quantile(distance[kept], COVERAGE))) if kept.any() else 1.0
-    return [_stretched(row, stretch[str(row["kind"]).split(" ")[0], str(row["without"])]) for row in table]
+    some = {kind: distance[kinds == kind] for kind in sorted(set(kinds))} | {ANY: distance}
+    found = {kind: max(1.0, float(np.quantile(each, COVERAGE))) for kind, each in some.items()}
+    return {kind: found.get(kind, found[ANY]) for kind in (ANY, *KINDS)}
 
 
 def _stretched(row: dict[str, object], factor: float) -> dict[str, object]:

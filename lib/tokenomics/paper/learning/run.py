@@ -8,13 +8,14 @@ import pandas as pd
 
 from tokenomics import paths
 from tokenomics.compute.calibration.run import write
+from tokenomics.compute.engines import NONE, Profile
 from tokenomics.compute.intervals import OWN, PROFILED, keys, pick
 from tokenomics.compute.operator_parameters import RELATIONS, nearest, read_table, relation
 from tokenomics.compute.operator_parameters import TABLE as OPERATORS
 from tokenomics.facts import catalogue
 from tokenomics.paper.learning import profiles, quantiles, rows, waiting
-from tokenomics.paper.learning.profiles import NUMBERS, Fitted, design
-from tokenomics.paper.scoring.inference import QUANTITY
+from tokenomics.paper.learning.profiles import NUMBERS, Fitted, ask, design, duration
+from tokenomics.paper.scoring.inference import quantity
 
 FOLDER = paths.DATA / "calibration"
 SOURCE = "own_calibration"
@@ -30,8 +31,8 @@ def learn(folder: Path = FOLDER) -> None:
     table = quantiles.widened(held, list(quantiles.quantiles(held)))
     held = held.assign(**_interval_columns(held, table))
     write(folder / "engines.csv", [_profile_row(each, waits) for each in fitted], ("name", "experts", "without"))
-    source = {"source": SOURCE}
-    write(folder / "intervals.csv", [each | source for each in table], ("profile", "kind", "quantity", "without"))
+    made = [each | {"without": each["without"] or NONE, "source": SOURCE} for each in table]
+    write(folder / "intervals.csv", made, ("profile", "kind", "quantity", "without"))
     for fold, rows_of_fold in held.groupby("fold"):
         write(folder / f"held_out_{fold}.csv", list(_held_out_rows(rows_of_fold)), ("table", "case", "metric"))
 
@@ -51,13 +52,20 @@ def _round(measured: pd.DataFrame, column: str) -> tuple[list[Fitted], waiting.W
     made = [
         (shown.rows, shown.seconds, profiles.held_out(shown, fitted, column)),
         (queued.rows, queued.seconds, waiting.held_out(queued, waits, column)),
+        _memory(measured),
     ]
     found = pd.concat([r.assign(seconds=s, predicted=p) for r, s, p in made], ignore_index=True)
     found["fold"] = column
     found["residual"] = np.log(found["seconds"] / found["predicted"])
-    found["quantity"] = found["metric"].map(QUANTITY)
+    found["quantity"] = [quantity(*each) for each in zip(found["metric"], found["load"], strict=True)]
     found["kind"] = found["accelerator"].map(_relations(hidden))
     return fitted, waits, found
+
+
+def _memory(measured: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Rows of memory, which no profile's numbers touch: measured and predicted bytes."""
+    table = measured[measured["metric"] == "gpu_memory_used"].reset_index(drop=True)
+    return table, duration(table, table["value"].to_numpy(float)), ask(table, Profile())
 
 
 def _relations(hidden: bool) -> dict[str, str]:
@@ -91,7 +99,7 @@ def _profile_row(each: Fitted, waits: waiting.Waits) -> Row:
     return {
         "name": each.name,
         "experts": each.experts,
-        "without": each.without,
+        "without": each.without or NONE,
         "rows": each.rows,
         **numbers,
         "burst": burst,

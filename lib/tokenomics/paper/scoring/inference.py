@@ -21,7 +21,7 @@ from tokenomics.compute.layout import Layout
 from tokenomics.paper.scoring import conditions
 from tokenomics.paper.scoring.bounds import MLPERF, RATES, TPOT, TTFT
 from tokenomics.paper.scoring.constant import family_of
-from tokenomics.paper.scoring.registry import Case, Prediction, register
+from tokenomics.paper.scoring.registry import Case, Prediction, predictors, register
 
 NAME = "inference"
 LOADS = ("static", "closed", "max", "mlperf_offline")
@@ -226,14 +226,27 @@ def prefill_token(case: Case, g: Group) -> Values:
     return _seconds(g, inference.prefill(g.on, g.batch, g.isl)) / (g.batch * g.isl)
 
 
+def bounded(case: Case, found: Prediction) -> Prediction:
+    """A prediction that does not cross the row's bound, nor does its interval."""
+    if _setting.get().plain:
+        return found
+    limit = predictors("bounds")[case.metric].predict(case)
+
+    def inside(values: ArrayLike) -> Values:
+        return np.where(np.isnan(values), values, np.fmin(np.fmax(values, limit.low), limit.high))
+
+    return Prediction(inside(found.value), inside(found.low), inside(found.high), found.fits)
+
+
 def _time(formula: Formula, quantity: str) -> Callable[[Case], Prediction]:
-    return lambda case: predicted(case, formula, quantity)
+    return lambda case: bounded(case, predicted(case, formula, quantity))
 
 
 def _rate(formula: Formula, quantity: str, scale: Callable[[Case], ArrayLike]) -> Callable[[Case], Prediction]:
     def rate(case: Case) -> Prediction:
         found, factor = predicted(case, formula, quantity), scale(case)
-        return Prediction(factor / found.value, factor / found.high, factor / found.low, found.fits)
+        ends = (factor / each for each in (found.value, found.high, found.low))
+        return bounded(case, Prediction(*ends, found.fits))
 
     return rate
 
@@ -245,17 +258,27 @@ def _one(case: Case) -> float:
 QUANTITY = {
     **dict.fromkeys((*TTFT, "prefill_tok_s"), "prefill"),
     **dict.fromkeys((*TPOT, "decode_tok_s_per_user"), "decode"),
-    **dict.fromkeys(("e2e_latency", "output_tok_s_per_request"), "request"),
+    **dict.fromkeys(("e2e_latency", "output_tok_s_per_request"), "throughput"),  # a request's whole time is its inverse
     **dict.fromkeys((*RATES, "total_throughput_in_plus_out", *MLPERF), "throughput"),
     "gpu_memory_used": "memory",
 }
 """What a metric is an instance of, for its interval."""
-register(NAME, TTFT, ["isl"])(_time(first_token, "prefill"))
+QUEUED = ("closed", *OPEN)
+
+
+def quantity(metric: str, load: str) -> str:
+    """What a metric under a load is an instance of: a first token that waits for others is no plain prefill."""
+    return "first_token" if metric in TTFT and load in QUEUED else QUANTITY[metric]
+
+
+register(NAME, TTFT, ["isl"])(
+    lambda case: bounded(case, predicted(case, first_token, quantity(case.metric, case.load)))
+)
 register(NAME, TPOT)(_time(per_token, "decode"))
-register(NAME, ["e2e_latency"], ["isl", "osl"])(_time(request, "request"))
+register(NAME, ["e2e_latency"], ["isl", "osl"])(_time(request, "throughput"))
 register(NAME, ["decode_tok_s_per_user"])(_rate(per_token, "decode", _one))
 register(NAME, ["prefill_tok_s"], ["isl"])(_rate(prefill_token, "prefill", _one))
-register(NAME, ["output_tok_s_per_request"], ["isl", "osl"])(_rate(request, "request", lambda case: case["osl"]))
+register(NAME, ["output_tok_s_per_request"], ["isl", "osl"])(_rate(request, "throughput", lambda case: case["osl"]))
 register(NAME, ["output_throughput_total", "serving_output_tok_s"], ["isl", "osl"])(
     _rate(per_output_token, "throughput", _one)
 )

@@ -25,6 +25,7 @@ from tokenomics.paper.scoring.units import unit, usual
 OUTPUT = ["predicted", "low", "high"]
 SHARED = ["metric", "load", "model", "hardware", "precision", "kv_precision", "engine"]
 LOADS = ("static", "closed", "open", "max", "production", "training")
+KNOWN_NUMBERS = frozenset(name for each in reading.NUMBERS.values() for name in each)
 NAME_STATUS = {"unknown model": "model", "unknown accelerator": "accelerator"}
 
 
@@ -42,7 +43,7 @@ def predict(inputs: pd.DataFrame, model: str = "bounds") -> pd.DataFrame:
         DataError: an unknown model.
     """
     entries = predictors(model)
-    numbers = {name: inputs[name].to_numpy(float) for name in inputs if name not in reading.TEXTS}
+    numbers = {name: inputs[name].to_numpy(float) for name in inputs if name in KNOWN_NUMBERS}
     made, status = np.full((len(inputs), 3), np.nan), np.full(len(inputs), "ok", dtype=object)
     units = inputs["unit"].to_numpy()
     for key, rows in inputs.groupby(SHARED, sort=False).indices.items():
