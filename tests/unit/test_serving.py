@@ -140,7 +140,8 @@ def test_the_table_of_layouts_keeps_the_order_of_the_search():
 def test_no_kernel_reaches_more_than_the_data_sheet():
     assert serving.ceilings()["share"].between(0, 1).all()
     roof = serving.kernel_roof(LLAMA, [H100, PHONE], 8, 2.0 ** np.arange(12))
-    assert (roof["kernel"] < roof["sheet"]).all()
+    kernel = roof.dropna(subset=["kernel"])
+    assert (kernel["kernel"] < kernel["sheet"]).all() and len(kernel) == 24
 
 
 def test_held_out_rows_are_summed_up_by_quantity():

@@ -65,19 +65,21 @@ def kernel_roof(model: Model, devices: Sequence[Accelerator], weight_bits: int, 
     """TFLOP/s of a product with a square of weights at growing FLOP per byte: data sheet, and calibrated kernel.
 
     A product of ``m`` rows with weights of ``b`` bytes does ``2 m / b`` FLOP a byte of weights, which is the
-    intensity here; so a value stands for its number of rows. The ridge of each device is among the points.
+    intensity here; so a value stands for its number of rows. The ridge is a point of the data
+    sheet's line only.
     """
     found = []
     for device in map(completed, devices):
         dtype = product_dtype(model, parse(TEXTS[weight_bits]), device)
         p = operators.parameters(device, "gemm", dtype)
         arithmetic, stored, _ = PRECISIONS[dtype]
-        ridge = device.ridge_flop_per_byte(arithmetic)
-        rows = np.unique(np.maximum(np.round(np.append(intensity, ridge) * stored / 2), 1.0))
+        asked = np.unique(np.maximum(np.round(intensity * stored / 2), 1.0))
+        rows = np.union1d(asked, np.round(device.ridge_flop_per_byte(arithmetic) * stored / 2))
         x = 2 * rows / stored
         sheet = np.minimum(device.peak_flop_per_s(arithmetic), x * device.bandwidth_bytes_per_s)
         reached = 2 * rows * SIDE**2 / operators.gemm_seconds(p, device, rows, SIDE, SIDE)
-        columns = {"flop_per_byte": x, "sheet": sheet / 1e12, "kernel": reached / 1e12}
+        reached = np.where(np.isin(rows, asked), reached / 1e12, np.nan)
+        columns = {"flop_per_byte": x, "sheet": sheet / 1e12, "kernel": reached}
         found.append(pd.DataFrame({"accelerator": device.name, "borrowed": p.relation != "own"} | columns))
     return pd.concat(found, ignore_index=True)
 
