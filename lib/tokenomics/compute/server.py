@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from tokenomics.compute import bounds, engines, inference, memory
 from tokenomics.compute.engines import Profile, Work
 from tokenomics.compute.intervals import interval
-from tokenomics.compute.kernels import Serving
+from tokenomics.compute.kernels import Serving, completed
 from tokenomics.compute.layout import Layout
 from tokenomics.compute.precision import parse
 from tokenomics.compute.steps import Parts, device_seconds
@@ -56,7 +56,7 @@ class Server:
     @property
     def bound(self) -> bounds.Deployment:
         """The same devices as data sheets have them: no answer is faster."""
-        return bounds.Deployment(self.on.model, self.on.device, self.on.precision, self.devices)
+        return bounds.Deployment(self.on.model, completed(self.on.device), self.on.precision, self.devices)
 
     def _estimate(self, seconds: ArrayLike, quantity: str, least: ArrayLike = 0.0) -> Estimate:
         value = np.maximum(seconds, least)

@@ -60,7 +60,17 @@ AcceleratorNames = Annotated[list[str], _are_catalogued("accelerator"), Field(js
 Bits = Annotated[int, AfterValidator(_is_width), Field(json_schema_extra={"enum": list(WIDTHS)})]
 
 
+def _is_price_list(key: str) -> str:
+    from tokenomics.facts import prices
+
+    known = sorted({offer.source for offer in prices.rental_prices()})
+    if key not in known:
+        raise ValueError(f"a source of prices_rental.csv: {', '.join(known)}")
+    return key
+
+
 ProductName = Annotated[str, AfterValidator(_is_priced)]
+PriceList = Annotated[str, AfterValidator(_is_price_list)]
 
 
 class Parameters(BaseModel):
@@ -244,12 +254,28 @@ class InferenceXPUs(ManyModels):
         8, description="[bit] bits per weight, multiplied in the fastest data type of at least that width"
     )
     kv_bits: Bits = Field(16, description="[bit] bits per cached key or value")
+    engine: str = Field(
+        "vLLM 0.19",
+        max_length=100,
+        description="[name] engine as published, with its version; a profile of its own where one was measured",
+    )
     prompt_tokens: int = Field(1024, ge=1, le=10_000_000, description="[token] prompt of a request")
     output_tokens: int = Field(256, ge=1, le=10_000_000, description="[token] answer of a request")
     batch: int = Field(32, ge=1, le=100_000, description="[1] sequences served together")
     largest_batch: int = Field(1024, ge=2, le=100_000, description="[1] largest batch on the figures")
     context_tokens: int = Field(131_072, ge=2, le=10_000_000, description="[token] longest context on the figures")
-    node_devices: int = Field(8, ge=1, le=1024, description="[1] devices of the group whose times are drawn")
+    node_devices: int = Field(8, ge=1, le=256, description="[1] devices of the group whose times are drawn, at least")
+    most_tpot_ms: float = Field(
+        50.0, gt=0, le=10_000, description="[ms] time per output token that a user accepts, for prices and layouts"
+    )
+    price_list: PriceList = Field(
+        "skypilot_catalog", description="[key] source of the rents: one list, so that prices are of one time"
+    )
+    layout_model: ModelName = Field("DeepSeek-V3", description="[name or path] model whose layouts are searched")
+    layout_accelerator: AcceleratorName = Field(
+        "H200-SXM-141GB", description="[name or path] accelerator of the search"
+    )
+    layout_devices: int = Field(16, ge=1, le=1024, description="[1] devices of the search, all copies together")
 
 
 class Validation(Common):
