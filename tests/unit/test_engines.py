@@ -113,8 +113,10 @@ def test_what_a_profile_says_of_its_kernels_and_benchmarks(name, kernels, fused,
 def test_a_name_without_rows_takes_the_latest_period_on_the_same_devices_then_generic():
     assert engines.profile("vllm 2019").name == "vllm 2026"
     assert engines.profile("trtllm 1999").name == "trtllm 2026"
-    assert engines.profile("vllm 2026 CDNA3").name == "vllm 2024 CDNA3"
-    assert engines.profile("vllm 2024 Trainium").name == GENERIC
+    assert engines.profile("vllm 2026 CDNA3").name == "vllm 2026"
+    assert engines.profile("vllm 2024 Trainium").name == "vllm 2024"
+    assert engines.profile("vllm 2019 CDNA3").name == "vllm 2024 CDNA3"
+    assert engines.profile("gpt-fast Trainium").name == "gpt-fast"
     assert engines.profile("nobody's engine").name == GENERIC
     assert engines.profile(GENERIC).name == GENERIC
 

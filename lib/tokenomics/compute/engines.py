@@ -161,8 +161,9 @@ def repeats_prompt(name: str) -> bool:
 def profile(name: str, experts: bool = False, without: str = "") -> Profile:
     """The numbers of a profile, fitted without one model family.
 
-    A name without rows takes the same engine's latest period on the same devices, then the generic profile. Numbers for
-    models with experts are fitted to all models, those for dense models to dense ones.
+    A name without rows takes the same engine and period on NVIDIA's devices (early software elsewhere says little of
+    later), then the engine's latest period, then the generic profile. Numbers for models with experts are fitted to all
+    models, those for dense models to dense ones.
 
     Args:
         name: as :func:`profile_name` gives it.
@@ -170,8 +171,9 @@ def profile(name: str, experts: bool = False, without: str = "") -> Profile:
         without: the model family that must not have been seen; empty for all rows.
     """
     table = _profiles()
+    period = " ".join([name.split(" ", maxsplit=1)[0], *(word for word in name.split(" ") if word.isdigit())])
     kin = sorted(each for each, *_ in table if _stack(each) == _stack(name) and each != GENERIC)
-    for candidate in (name, *reversed(kin), GENERIC):
+    for candidate in (name, period, *reversed(kin), GENERIC):
         # A profile is fitted anew without each family that it has rows of; others never saw that family.
         found = table.get((candidate, experts, without)) or table.get((candidate, experts, ""))
         if found:

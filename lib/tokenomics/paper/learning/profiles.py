@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from tokenomics.compute.engines import GENERIC, Profile
 from tokenomics.paper.scoring import predict as score
 from tokenomics.paper.scoring import reading
-from tokenomics.paper.scoring.inference import NAME, setting
+from tokenomics.paper.scoring.deploying import setting
+from tokenomics.paper.scoring.inference import NAME
 from tokenomics.paper.scoring.units import unit
 
 NUMBERS = ("prefill_slowdown", "decode_slowdown", "step_s", "sequence_s")

@@ -5,22 +5,20 @@ layout are replicas; a row without a layout gets the fastest that fits. Every va
 so each row's prediction is ``value`` at the profile of its engine fitted without the row's model family.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator
-from contextvars import ContextVar
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.compute import bounds, engines, inference, memory
+from tokenomics.compute import bounds, inference, memory
 from tokenomics.compute.engines import Profile, Work
 from tokenomics.compute.intervals import interval
 from tokenomics.compute.kernels import Serving
-from tokenomics.compute.layout import Layout
 from tokenomics.paper.scoring import conditions
 from tokenomics.paper.scoring.bounds import MLPERF, RATES, TPOT, TTFT
 from tokenomics.paper.scoring.constant import family_of
+from tokenomics.paper.scoring.deploying import BEAMS, ORCA_PROMPT_TOKENS, active, layouts, profile_of, serving
 from tokenomics.paper.scoring.registry import Case, Prediction, predictors, register
 
 NAME = "inference"
@@ -28,44 +26,7 @@ LOADS = ("static", "closed", "max", "mlperf_offline")
 """Loads that need no queue: engine profiles are learned from these."""
 OPEN = ("open", "mlperf_server")
 """Loads of random arrivals: a closed loop of as many requests in flight, until a simulator knows better."""
-ORCA_PROMPT_TOKENS = 291.0
-"""Prompt of MLPerf's language models, which the results do not state: taken to be as long as Open-Orca's answers."""
-BEAMS = "GPT-J"
-"""The model family that MLPerf runs with four beams, which nothing here models."""
-BY_LAYERS = "llama.cpp"
-"""The engine that cuts models by layers unless told otherwise."""
-DOMAIN = 8
-"""Devices of a fast domain where the vendor names no number."""
 Values = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a caller may force, to learn profiles or to leave an accelerator out.
-
-    Attributes:
-        profile: use this profile for every row.
-        left_out: treat every accelerator as if nobody had measured it.
-        plain: no interval, no bound: the duration as it is.
-    """
-
-    profile: Profile | None = None
-    left_out: bool = False
-    plain: bool = False
-
-
-USUAL = Setting()
-_setting: ContextVar[Setting] = ContextVar("setting", default=USUAL)
-
-
-@contextlib.contextmanager
-def setting(**changes) -> Iterator[None]:
-    """Force a :class:`Setting` while the block runs."""
-    token = _setting.set(Setting(**changes))
-    try:
-        yield
-    finally:
-        _setting.reset(token)
 
 
 @dataclass(frozen=True)
@@ -104,7 +65,7 @@ def predicted(case: Case, formula: Formula, quantity: str) -> Prediction:
                 continue
             profile = profile_of(case, without)
             value[some] = formula(case, _group(case, on, profile, replicas, some))
-            if not _setting.get().plain:
+            if not active().plain:
                 low[some], high[some] = interval(value[some], on, profile, quantity, without)
     return Prediction(value, low, high, fits)
 
@@ -116,66 +77,6 @@ def _group(case: Case, on: Serving, profile: Profile, replicas: float, rows: NDA
         one = inference.open_loop_concurrency(on, profile, rate / replicas, np.nan_to_num(isl, nan=1.0), osl)
         batch = np.maximum(one * replicas, 1.0)
     return Group(on, profile, np.full(len(rows), replicas), batch, isl, osl, rate)
-
-
-def profile_of(case: Case, without: str = "") -> Profile:
-    """The profile of a case's engine, fitted without a model family."""
-    forced = _setting.get().profile
-    if forced is not None:
-        return forced
-    return engines.profile(engines.profile_name(case.engine, case.device), case.model.is_moe, without)
-
-
-def serving(case: Case, layout: Layout) -> Serving:
-    """The deployment of a case in a layout."""
-    name = engines.profile_name(case.engine, case.device)
-    return Serving(
-        *(case.model, case.device, case.precision, layout, engines.kernels_of(name)),
-        fused=engines.fuses(name),
-        alike=case.load == "static" and engines.repeats_prompt(name),
-        left_out=_setting.get().left_out,
-    )
-
-
-def layouts(case: Case) -> Iterator[tuple[Layout, float, NDArray[np.int64]]]:
-    """Layouts that a case's rows state, or are given, with replicas and row numbers."""
-    sizes = np.stack([np.maximum(case.known(name, 1), 1) for name in ("n_gpu", "tp", "pp", "dp", "ep")], axis=1)
-    for size in np.unique(sizes, axis=0):
-        rows = np.flatnonzero((sizes == size).all(axis=1))
-        n = int(size[0])
-        layout = Layout() if n == 1 else _layout(case, *(int(each) for each in size))
-        yield layout, n / layout.devices, rows
-
-
-def _layout(case: Case, *size: int) -> Layout:
-    model, (n, tp, pp, dp, ep) = case.model, size
-    if case.load.startswith("mlperf"):
-        return fastest(case, n)
-    if engines.profile_name(case.engine, case.device).startswith(BY_LAYERS):
-        return Layout(pp=n)
-    if tp * pp * dp > n:
-        dp = max(1, n // (tp * pp))
-    if model.heads % tp:  # Heads that cannot be shared evenly: attention runs on every device by itself.
-        return Layout(1, pp, tp, tp if model.is_moe else 1)
-    domain = case.device.link_devices or DOMAIN
-    tp = min(tp, domain) if not tp % domain else tp  # nobody cuts heads across nodes: the rest are replicas
-    dp = dp if model.is_moe else 1
-    ep = ep if model.is_moe and not (tp * dp) % ep else 1
-    return Layout(tp, pp, dp, ep)
-
-
-def fastest(case: Case, n: int) -> Layout:
-    """The tensor-parallel group whose replicas on ``n`` devices deliver most, as a submitter would choose it."""
-    profile, osl = profile_of(case), float(np.nanmedian(case["osl"]))
-    sizes = [tp for tp in (1, 2, 4, 8) if n % tp == 0]
-    found = {}
-    for tp in sizes:
-        on = serving(case, Layout(tp=tp))
-        if memory.capacity(on, profile.name, ORCA_PROMPT_TOKENS + osl) >= 1:
-            running = inference.in_flight(on, profile.name, np.inf, ORCA_PROMPT_TOKENS, osl)
-            cycle = inference.full_queue_cycle(on, profile.name, ORCA_PROMPT_TOKENS, osl)
-            found[tp] = float(running / cycle.seconds(profile) / tp)
-    return Layout(tp=max(found, key=found.get, default=sizes[-1]))
 
 
 def _batch(case: Case) -> Values:
@@ -228,7 +129,7 @@ def prefill_token(case: Case, g: Group) -> Values:
 
 def bounded(case: Case, found: Prediction) -> Prediction:
     """A prediction that does not cross the row's bound, nor does its interval."""
-    if _setting.get().plain:
+    if active().plain:
         return found
     limit = predictors("bounds")[case.metric].predict(case)
 
