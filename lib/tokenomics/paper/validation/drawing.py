@@ -26,7 +26,10 @@ def parity(fig: "Figure", axes: np.ndarray, data: pd.DataFrame, band: float) -> 
     names = list(data["source"].value_counts().index)  # the largest below the others
     looks = {name: {"color": PALETTE[i - 2], "marker": MARKERS[i]} for i, name in enumerate(names[1:], 2)}
     looks[names[0]] = {"color": PALETTE[7], "marker": "o"}
-    for panel, (quantity, rows) in zip(axes.flat, data.groupby("quantity", sort=True), strict=True):
+    groups = list(data.groupby("quantity", sort=True))
+    for spare in axes.flat[len(groups) :]:
+        spare.set_axis_off()
+    for panel, (quantity, rows) in zip(axes.flat, groups, strict=False):
         pairs = rows[["measured_s", "predicted_s"]].to_numpy()
         ends = np.array([pairs.min() / 1.5, pairs.max() * 1.5])
         for name in names:

@@ -12,18 +12,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tokenomics import paths
+from tokenomics.compute.engines import NONE
 from tokenomics.compute.intervals import keys
 from tokenomics.compute.precision import parse
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue, measurements, tables
 from tokenomics.paper.scoring import reading
-from tokenomics.paper.scoring.inference import QUANTITY
+from tokenomics.paper.scoring.inference import quantity
 
 FOLDS = ("family", "accelerator")
 """What no profile that predicts a row has seen; the second also borrows the operators of the accelerator."""
 KEY = ["table", "case", "metric"]
 KINDS = ("inference_throughput", "inference_latency")
-SILICON = "silicon_sample"
+SILICON, MEMORY = "silicon_sample", "memory"
 KNOWN = ["load", "grade", "precision", "hardware", "parallelism", "early_software", "model", "isl", "osl", "batch"]
 RATES = re.compile(r"throughput|tok_s")
 LENGTHS = r"_(\d+)x(\d+)"
@@ -54,7 +55,7 @@ def held_out(fold: str) -> pd.DataFrame:
     vendors = {name: catalogue.accelerator(name).vendor for name in rows["accelerator"].unique()}
     slower = np.where(is_rate(rows), -1.0, 1.0)
     return rows.assign(
-        quantity=rows["metric"].map(QUANTITY),
+        quantity=[quantity(*each) for each in zip(rows["metric"], rows["load"], strict=True)],
         bits=bits.fillna(NOT_NAMED),
         vendor=rows["accelerator"].map(vendors),
         experts=rows["experts"].astype(bool),
@@ -106,24 +107,28 @@ def all_inputs() -> pd.DataFrame:
 
 
 def seen_elsewhere(rows: pd.DataFrame) -> NDArray[np.float64]:
-    """How many rows of other model families each row's engine profile was fitted to; NaN where the table lacks it."""
+    """How many rows of other model families each row's engine profile was fitted to; NaN where the table lacks it.
+
+    Memory rests on no fitted number: none.
+    """
     engines = tables.read("calibration/engines")
-    keys = zip(engines["name"], engines["experts"].astype(bool), engines["without"].fillna(""), strict=True)
+    keys = zip(engines["name"], engines["experts"].astype(bool), engines["without"], strict=True)
     counts = dict(zip(keys, engines["rows"].astype(float), strict=True))
     asked = zip(rows["profile"], rows["experts"], rows["family"], strict=True)
-    return np.array([counts.get((name, bool(moe), family), np.nan) for name, moe, family in asked])
+    found = np.array([counts.get((name, bool(moe), family), np.nan) for name, moe, family in asked])
+    return np.where(rows["quantity"] == MEMORY, 0.0, found)
 
 
 def interval_left_out(rows: pd.DataFrame) -> NDArray[np.bool_]:
     """Whether the residuals behind each row's interval were taken without its family."""
-    table = tables.read("calibration/intervals").fillna({"without": ""})
+    table = tables.read("calibration/intervals")
     names = zip(table["profile"], table["kind"], table["quantity"], table["without"], strict=True)
     filled = dict(zip(names, table["log_low"].notna(), strict=True))
     found = []
     for row in rows.itertuples():
         groups = keys(row.profile, row.kind, row.quantity, row.experts)
         used = [own for own in ((*group, row.family) for group in groups) if filled.get(own)]
-        open_ones = [group for group in groups if (*group, row.family) not in filled and filled.get((*group, ""))]
+        open_ones = [group for group in groups if (*group, row.family) not in filled and filled.get((*group, NONE))]
         first_open = min((groups.index(each) for each in open_ones), default=len(groups))
         found.append(bool(used) and groups.index(used[0][:3]) < first_open)
     return np.array(found)
