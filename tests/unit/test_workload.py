@@ -138,7 +138,7 @@ def test_arrivals_keep_their_rate_and_their_seed(arrivals):
     np.testing.assert_array_equal(times, arrival_times(arrivals, duration_s=2 * DAY_S, seed=3))
     counted = arrival_times(arrivals, requests=1000, seed=1)
     assert len(counted) == 1000 and np.all(np.isfinite(counted))
-    if not isinstance(arrivals, Constant) or type(arrivals) is not Constant:
+    if type(arrivals) is not Constant:
         assert not np.array_equal(counted, arrival_times(arrivals, requests=1000, seed=2))
 
 
@@ -405,6 +405,7 @@ def write(path, text):
         ("time,prompt_tokens,completion_tokens\n2024-01-01T00:00:00Z,9,8\n2024-01-01T00:00:01Z,7,6\n", [0, 1]),
         ("arrival_s,isl,osl,note\n1.5,9,8,x\n2.5,7,6,y\n", [1.5, 2.5]),
         ("Arrival_MS,Input Tokens,Output Tokens\n1500,9,8\n2500,7,6\n", [1.5, 2.5]),
+        ("\ufeffarrivalTime (ms),inputLength,outputLength\n1500,9,8\n2500,7,6\n", [1.5, 2.5]),
         ("request_id,arrived_at,num_prefill_tokens,num_decode_tokens\n0,1.5,9,8\n1,2.5,7,6\n", [1.5, 2.5]),
         ("Timestamp,Model,Request tokens,Response tokens\n5,x,9,8\n45,x,7,6\n", [5, 45]),
     ],

@@ -56,9 +56,11 @@ def read_trace(path: Path | str, columns: Mapping[str, str] | None = None) -> St
     path = Path(path)
     shown = paths.shown(path)
     try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            return _json_lines(shown, file) if path.suffixes[:1] == [".jsonl"] else _table(shown, file, columns or {})
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        lines = path.name.removesuffix(".gz").endswith(".jsonl")
+        opened = gzip.open if path.suffix == ".gz" else open
+        with opened(path, "rt", encoding="utf-8-sig") as file:
+            return _json_lines(shown, file) if lines else _table(shown, file, columns or {})
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or "not a UTF-8 CSV"
         raise DataError(shown, "file", reason, "a CSV or JSON lines file that can be read") from None
 
@@ -82,7 +84,7 @@ def _column(shown: str, header: list[str], meaning: str, named: str | None) -> i
     if named is not None:
         require(named in header, shown, f"columns.{meaning}", named, ", ".join(header) or "a header line")
         return header.index(named)
-    plain = ["".join(sign for sign in name.lower() if sign.isalnum()) for name in header]
+    plain = [_plain(name) for name in header]
     units = ("", *UNITS) if meaning == "arrival" else ("",)
     places = (plain.index(name + unit) for name in NAMES[meaning] for unit in units if name + unit in plain)
     place = next(places, None)
@@ -94,10 +96,19 @@ def _column(shown: str, header: list[str], meaning: str, named: str | None) -> i
     return place
 
 
+def _plain(name: str) -> str:
+    return "".join(sign for sign in name.lower() if sign.isalnum())
+
+
+def _unit_s(name: str) -> float:
+    """Seconds in the unit that ends a name of a column; one without."""
+    known = (unit for unit in UNITS for each in NAMES["arrival"] if _plain(name) == each + unit)
+    return UNITS.get(next(known, name.lower().rpartition("_")[2]), 1.0)
+
+
 def _seconds(shown: str, name: str, text: list[str]) -> NDArray[np.float64]:
-    unit = name.lower().replace("(", "_").rstrip(")").rpartition("_")[2]
     try:
-        return np.array(text, dtype=np.float64) * UNITS.get(unit, 1.0)
+        return np.array(text, dtype=np.float64) * _unit_s(name)
     except ValueError:
         pass
     try:
