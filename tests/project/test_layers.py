@@ -50,6 +50,7 @@ def test_modules_and_functions_stay_short(module):
     [
         ("tokenomics", ["numpy", "pandas", "pydantic", "matplotlib", "papermill", "dvc"]),
         ("tokenomics.compute.transformer", ["pandas", "pandera", "matplotlib", "papermill", "scipy", "pydantic"]),
+        ("tokenomics.service.workload", ["pandas", "pandera", "matplotlib", "papermill", "scipy", "pydantic"]),
         ("tokenomics.cli", ["numpy", "pandas", "matplotlib", "papermill"]),
     ],
 )
