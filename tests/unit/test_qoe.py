@@ -165,6 +165,7 @@ def test_requests_do_not_mix(first, second):
         (lambda: timeline([0.0], [[np.nan]]), "token_s"),
         (lambda: timeline([0.0], [[]]), "wanted = 0"),
         (lambda: timeline([0.0], [[1.0, 2.0]], wanted=[1]), "wanted = 1"),
+        (lambda: timeline([0.0], [[1.0]], wanted=[1.5]), "wanted = 1.5"),
         (lambda: timeline([0.0, 1.0], [[1.0]]), "requests = 1"),
         (lambda: timeline([], []), "requests = 0"),
         (lambda: Slo(0, 1), "ttft_s = 0"),

@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from tokenomics.errors import DataError
 
 Values = NDArray[np.float64]
+BLOCK = 4096
+"""Requests that are gone through together."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,10 @@ def timeline(arrival_s: ArrayLike, token_s: Sequence[ArrayLike], wanted: ArrayLi
     each = [np.atleast_1d(np.asarray(times, dtype=float)) for times in token_s]
     count = np.array([len(times) for times in each], dtype=np.int64)
     flat = np.concatenate(each) if each else np.empty(0)
-    asked = count if wanted is None else np.atleast_1d(np.asarray(wanted)).astype(np.int64)
+    asked = np.atleast_1d(np.asarray(count if wanted is None else wanted, dtype=float))
+    whole = np.isfinite(asked) & (asked == np.floor(asked))
+    require(bool(whole.all()), "timeline", "wanted", _first_of(asked, ~whole), "whole numbers")
+    asked = asked.astype(np.int64)
     require(len(arrival) == len(count) > 0, "timeline", "requests", len(count), f"{len(arrival)}, as many as arrivals")
     require(len(asked) == len(count), "timeline", "wanted", len(asked), f"{len(count)}, as many as requests")
     made = Timeline(arrival, flat, count, asked)
@@ -114,12 +119,16 @@ def quantiles(values: ArrayLike, at: ArrayLike) -> Values:
 
 
 def positions(of: Timeline) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
-    """Position in the reply, the requests that have a token there, and where these tokens stand."""
-    order = np.argsort(-of.count, kind="stable")
-    longest, start = of.count[order], of.start[order]
-    for position in range(int(longest[0])):
-        having = int(np.searchsorted(-longest, -position))
-        yield position, order[:having], start[:having] + position
+    """Position in the reply, the requests that have a token there, and where these tokens stand.
+
+    Block after block of requests of like length, so that memory is read nearly in order; within a block by position.
+    """
+    order, starts = np.argsort(-of.count, kind="stable"), of.start
+    for block in np.split(order, range(BLOCK, len(order), BLOCK)):
+        longest, start = of.count[block], starts[block]
+        for position in range(int(longest[0])):
+            having = int(np.searchsorted(-longest, -position))
+            yield position, block[:having], start[:having] + position
 
 
 def _first(of: Timeline) -> NDArray[np.bool_]:
