@@ -51,6 +51,9 @@ def test_modules_and_functions_stay_short(module):
         ("tokenomics", ["numpy", "pandas", "pydantic", "matplotlib", "papermill", "dvc"]),
         ("tokenomics.compute.transformer", ["pandas", "pandera", "matplotlib", "papermill", "scipy", "pydantic"]),
         ("tokenomics.service.workload", ["pandas", "pandera", "matplotlib", "papermill", "scipy", "pydantic"]),
+        ("tokenomics.economics.cost", ["pandas", "pandera", "matplotlib", "papermill", "scipy", "pydantic", "numba"]),
+        ("tokenomics.economics.frontier", ["pandas", "pandera", "matplotlib", "papermill", "scipy", "pydantic"]),
+        ("tokenomics.service.qoe", ["pandas", "pandera", "matplotlib", "papermill", "scipy", "pydantic", "numba"]),
         ("tokenomics.cli", ["numpy", "pandas", "matplotlib", "papermill"]),
     ],
 )
