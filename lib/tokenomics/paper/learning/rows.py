@@ -25,6 +25,8 @@ SAME = ["backend", "system", "isl", "osl", "silicon_ttft_ms", "silicon_tpot_ms"]
 """Rows alike in these are copies of one measurement, whatever model or layout they name."""
 LATENT = "DeepSeek|Kimi|GLM"
 """Models with latent attention, whose cache SGLang keeps in 16 bit whatever the weights are."""
+ENGINES = {"trtllm": "trtllm 1.0", "vllm": "vllm 0.12"}
+"""The sample's engines are all of 2025 and 2026; some of its versions are those of the server around them."""
 PUBLISHED_AS = {
     "Qwen/Qwen3-235B-A22B-FP8": "Qwen3-235B-A22B",
     "nvidia/Llama-3.1-8B-Instruct-FP8": "Llama-3.1-8B",
@@ -79,9 +81,7 @@ def silicon() -> pd.DataFrame:
     Copies whose tensor parallelism disagrees are dropped altogether; so are rows whose stated concurrency is not their
     batch size (several servers, or a load that was never reached).
     """
-    if util.find_spec(PACKAGE) is None:
-        raise RunError(f"{PACKAGE} is not installed: pip install 'tokenomics-lab[calibration]'")
-    raw = pd.read_csv(Path(str(resources.files(PACKAGE))) / "systems" / "silicon_sample.csv")
+    raw = sample()
     raw = raw[raw["mode"] == "agg"]
     raw = raw[raw.groupby(SAME)["tp_size"].transform("nunique") == 1].drop_duplicates(SAME)
     stated = raw["silicon_data_source"].str.extract(r"concurrency=(\d+)")[0].astype(float)
@@ -91,15 +91,13 @@ def silicon() -> pd.DataFrame:
     groups = np.maximum(groups, experts // raw["tp_size"])  # experts over more devices than attention: data parallel
     inputs = pd.DataFrame(
         {
-            "model": raw["model_path"].replace(PUBLISHED_AS),
+            "model": raw["model_name"],
             "hardware": raw["system"],
             "unit": "ms",
             "load": "closed",
-            "precision": [_precision(*each) for each in zip(raw["model_path"], *_modes(raw), strict=True)],
+            "precision": precisions(raw),
             "kv_precision": np.where((raw["backend"] == "sglang") & raw["model_path"].str.contains(LATENT), "bf16", ""),
-            "engine": raw["backend"]
-            + " "
-            + raw["backend_version"].fillna("1.0").str.replace(r"^\D.*", "1.0", regex=True),
+            "engine": raw["engine"],
             "n_gpu": raw["tp_size"] * raw["pp_size"] * groups,
             "tp": raw["tp_size"],
             "pp": raw["pp_size"],
@@ -119,9 +117,24 @@ def silicon() -> pd.DataFrame:
     return pd.concat([inputs.assign(metric=m, value=raw[column]) for m, column in TTFT_TPOT], ignore_index=True)
 
 
-def _modes(raw: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+def sample() -> pd.DataFrame:
+    """The package's sample as it is, with ``model_name`` and ``engine`` as the scorer knows them.
+
+    Raises:
+        RunError: the package is not installed.
+    """
+    if util.find_spec(PACKAGE) is None:
+        raise RunError(f"{PACKAGE} is not installed: pip install 'tokenomics-lab[calibration]'")
+    raw = pd.read_csv(Path(str(resources.files(PACKAGE))) / "systems" / "silicon_sample.csv")
+    names = raw["model_path"].replace(PUBLISHED_AS)
+    return raw.assign(model_name=names, engine=raw["backend"].map(ENGINES).fillna(raw["backend"]))
+
+
+def precisions(raw: pd.DataFrame) -> list[str]:
+    """The scorer's word for the quantisation of each row of the sample."""
     dense = raw["gemm_quant_mode"].fillna("bf16")
-    return dense, raw["moe_quant_mode"].fillna(dense)
+    experts = raw["moe_quant_mode"].fillna(dense)
+    return [_precision(*each) for each in zip(raw["model_path"], dense, experts, strict=True)]
 
 
 def _precision(model: str, dense: str, experts: str) -> str:

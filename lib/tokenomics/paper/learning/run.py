@@ -13,7 +13,7 @@ from tokenomics.compute.intervals import OWN, PROFILED, keys, pick
 from tokenomics.compute.operator_parameters import RELATIONS, nearest, read_table, relation
 from tokenomics.compute.operator_parameters import TABLE as OPERATORS
 from tokenomics.facts import catalogue
-from tokenomics.paper.learning import profiles, quantiles, rows, waiting
+from tokenomics.paper.learning import pools, profiles, quantiles, rows, waiting
 from tokenomics.paper.learning.profiles import NUMBERS, Fitted, ask, design, duration
 from tokenomics.paper.scoring.inference import quantity
 
@@ -31,8 +31,12 @@ def learn(folder: Path = FOLDER) -> None:
     table = quantiles.widened(held, list(quantiles.quantiles(held)))
     held = held.assign(**_interval_columns(held, table))
     write(folder / "engines.csv", [_profile_row(each, waits) for each in fitted], ("name", "experts", "without"))
-    made = [each | {"without": each["without"] or NONE, "source": SOURCE} for each in table]
+    source = {"source": SOURCE}
+    made = [each | source | {"without": each["without"] or NONE} for each in table]
     write(folder / "intervals.csv", made, ("profile", "kind", "quantity", "without"))
+    apart = list(pools.predictions(fitted, waits))
+    write(folder / "held_out_disaggregated.csv", apart, ("table", "case", "metric"))
+    write(folder / "silicon_sample.csv", _shares(measured, by_family, apart), ("mode",))
     for fold, rows_of_fold in held.groupby("fold"):
         write(folder / f"held_out_{fold}.csv", list(_held_out_rows(rows_of_fold)), ("table", "case", "metric"))
 
@@ -60,6 +64,20 @@ def _round(measured: pd.DataFrame, column: str) -> tuple[list[Fitted], waiting.W
     found["quantity"] = [quantity(*each) for each in zip(found["metric"], found["load"], strict=True)]
     found["kind"] = found["accelerator"].map(_relations(hidden))
     return fitted, waits, found
+
+
+def _shares(measured: pd.DataFrame, held: pd.DataFrame, apart: list[Row]) -> list[Row]:
+    """How many rows of the silicon sample could be asked (complete, no copies), and how many were predicted."""
+    counts = {
+        "aggregated": (_points(measured), _points(held)),
+        "disaggregated": (len(pools.disaggregated()), len(apart) // len(rows.TTFT_TPOT)),
+    }
+    return [{"mode": m, "asked": a, "predicted": p, "source": rows.SILICON} for m, (a, p) in counts.items()]
+
+
+def _points(table: pd.DataFrame) -> int:
+    """Operating points of the silicon sample in a table."""
+    return int((table["table"] == rows.SILICON).sum()) // len(rows.TTFT_TPOT)
 
 
 def _memory(measured: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:

@@ -136,11 +136,24 @@ def _memory() -> list[dict[str, object]]:
     taken, served = (float(each["error"].abs().median()) for each in (used, offline))
     right = float((edge["predicted"] == edge["value"]).mean())
     share, n = share_predicted()
+    sample = tables.read("calibration/silicon_sample").set_index("mode")
+    parts = (sample["predicted"] / sample["asked"]).astype(float)
+    apart = tables.read("calibration/held_out_disaggregated").query("metric == 'tpot_mean'")
+    off = float((apart["predicted"] / apart["measured"] - 1).abs().median())
     return [
         line("memory used, FasterTransformer", "median_error", 0.05, (taken, np.nan), len(used)),
         line("out of memory or not, right", "share", 1.0, (right, np.nan), len(edge)),
         line("MLPerf offline, Llama-2-70B, Mixtral", "median_error", 0.15, (served, np.nan), len(offline)),
-        line("share predicted, silicon sample, aggregated", "share", 0.98, (np.nan, np.nan), 0),
-        line("share predicted, silicon sample, disaggregated", "share", 0.90, (np.nan, np.nan), 0),
+        *(
+            line(
+                f"share predicted, silicon sample, {mode}",
+                "share",
+                bar,
+                (parts[mode], np.nan),
+                int(sample["asked"][mode]),
+            )
+            for mode, bar in (("aggregated", 0.98), ("disaggregated", 0.90))
+        ),
+        line("beside: disaggregated TPOT, as MoE TPOT", "median_error", 0.12, (off, np.nan), len(apart)),
         line("beside: share predicted, published rows", "share", 0.98, (share, np.nan), n),
     ]
