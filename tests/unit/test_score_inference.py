@@ -14,7 +14,7 @@ from tokenomics.compute.layout import Layout
 from tokenomics.compute.precision import parse
 from tokenomics.compute.server import server
 from tokenomics.facts import catalogue, measurements
-from tokenomics.paper.scoring import conditions, inference, reading, registry
+from tokenomics.paper.scoring import conditions, deploying, reading, registry
 from tokenomics.paper.scoring import predict as score
 from tokenomics.paper.scoring.constant import family_of
 
@@ -228,14 +228,14 @@ def test_layouts_that_rows_state(changes, layout):
 
 def test_a_forced_setting_ends_with_its_block():
     usual = ask()
-    with inference.setting(profile=Profile(name="vllm 2026", step_s=100.0), plain=True):
+    with deploying.setting(profile=Profile(name="vllm 2026", step_s=100.0), plain=True):
         forced = ask()
     assert forced["predicted"] > 200
     assert np.isnan(forced["low"])
     pd.testing.assert_series_equal(ask(), usual)
-    with inference.setting(left_out=True):
+    with deploying.setting(left_out=True):
         assert ask()["predicted"] != usual["predicted"]
-    with pytest.raises(ZeroDivisionError), inference.setting(plain=True):
+    with pytest.raises(ZeroDivisionError), deploying.setting(plain=True):
         raise ZeroDivisionError
     pd.testing.assert_series_equal(ask(), usual)
 
