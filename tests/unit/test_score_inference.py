@@ -201,7 +201,7 @@ def layout_of(**changes):
         precision=parse("fp8"),
         columns=columns,
     )
-    ((layout, replicas, chosen),) = inference.layouts(case)
+    ((layout, replicas, chosen),) = deploying.layouts(case)
     assert chosen.tolist() == [0]
     assert layout.devices * replicas == columns["n_gpu"][0]
     return layout
