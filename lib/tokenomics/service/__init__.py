@@ -1,0 +1,1 @@
+"""What requests meet: workloads, a serving simulator, quality of experience."""
