@@ -32,7 +32,7 @@ class Requests:
     patience_s: ArrayLike = field(default=np.inf)
 
     def __post_init__(self):
-        arrival = np.ascontiguousarray(self.arrival_s, dtype=float)
+        arrival = np.array(self.arrival_s, dtype=float)
         if arrival.ndim != 1 or not arrival.size:
             raise DataError(WHERE, "arrival_s", arrival.shape, "a list of one request or more")
         _all(arrival, "arrival_s", np.isfinite(arrival) & (arrival >= 0), "finite, zero or more")
@@ -46,7 +46,7 @@ class Requests:
             object.__setattr__(self, name, values.astype(np.int64))
         patience = self._filled("patience_s")
         _all(patience, "patience_s", patience >= 0, "zero or more")
-        object.__setattr__(self, "patience_s", np.ascontiguousarray(patience))
+        object.__setattr__(self, "patience_s", np.array(patience))
 
     def _filled(self, name: str) -> NDArray[np.float64]:
         given = np.asarray(getattr(self, name), dtype=float)

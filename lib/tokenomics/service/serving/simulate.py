@@ -64,8 +64,10 @@ def simulate(
     if loop != PLAIN and _can_run_fast(times, rules, loop == FAST):
         from tokenomics.service.serving.fast import run
 
-        return run(requests, times, rules, replicas, routing == LEAST_LOADED, tokens, log)
-    return _plain(requests, times, rules, replicas, routing == LEAST_LOADED, Record(requests, tokens, log))
+        return run(requests, times, rules, (replicas, routing == LEAST_LOADED), (tokens, log))
+    record = Record(requests, tokens, log)
+    _plain(requests, [Replica(rules, times, record, number) for number in range(replicas)], routing == LEAST_LOADED)
+    return record.outcome()
 
 
 def _can_run_fast(times: StepTimes, rules: Rules, wanted: bool) -> bool:
@@ -82,18 +84,17 @@ def _can_run_fast(times: StepTimes, rules: Rules, wanted: bool) -> bool:
     return False
 
 
-def _plain(requests: Requests, times: StepTimes, rules: Rules, count: int, by_load: bool, record: Record) -> Outcome:
-    replicas = [Replica(rules, times, record, number) for number in range(count)]
+def _plain(requests: Requests, replicas: list[Replica], by_load: bool) -> None:
     for job, arrival in zip(_jobs(requests), requests.arrival_s.tolist(), strict=True):
         for replica in replicas:
             replica.advance(arrival)
-        chosen = min(replicas, key=lambda replica: replica.inside) if by_load else replicas[job.index % count]
+        turn = replicas[job.index % len(replicas)]
+        chosen = min(replicas, key=lambda replica: replica.inside) if by_load else turn
         chosen.push(job, arrival)
-        if len(chosen.waiting) > rules.most_waiting:
-            return record.outcome()
+        if len(chosen.waiting) > chosen.rules.most_waiting:
+            return
     for replica in replicas:
         replica.advance(np.inf)
-    return record.outcome()
 
 
 def _jobs(requests: Requests):

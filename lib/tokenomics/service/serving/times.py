@@ -37,11 +37,14 @@ class StepTimes(Protocol):
 
 
 class Grid(NamedTuple):
-    """A :class:`StepTable` as the look-ups see it (rows as lists in plain code, as arrays in compiled code)."""
+    """A :class:`StepTable` as the look-ups see it: flat (``contexts`` and ``sizes`` long rows, one after another), as
+    lists in plain code and arrays in compiled code."""
 
     linear: Sequence[float]
-    decode: Sequence[Sequence[float]]
-    prefill: Sequence[Sequence[float]]
+    decode: Sequence[float]
+    prefill: Sequence[float]
+    contexts: int
+    sizes: int
     context_step: int
     past_step: int
     chunk_step: int
@@ -49,41 +52,51 @@ class Grid(NamedTuple):
     rounded: bool
 
 
-def along(row, x):
-    """Value at place ``x`` of a row, linear between places and beyond the last."""
-    i = min(int(x), len(row) - 2)
-    return row[i] + (x - i) * (row[i + 1] - row[i])
+class Chunks(NamedTuple):
+    """Chunks of a pass, together.
+
+    Attributes:
+        count, tokens, squares: how many, their tokens, the sum of their squares.
+        past: sum of tokens before each chunk, each rounded up to the grid.
+        work: sum of chunk x tokens before it.
+    """
+
+    count: int
+    tokens: int
+    squares: int
+    past: int
+    work: int
+
+
+def along(values, start, count, x):
+    """Value at place ``x`` of the ``count`` values from ``start`` on, linear between places and beyond the last."""
+    i = min(int(x), count - 2)
+    low = values[start + i]
+    return low + (x - i) * (values[start + i + 1] - low)
 
 
 def decode_seconds(grid, n, context):
     """Seconds of a pass of ``n >= 1`` decodes alone."""
+    place = float(-(-(context // n) // grid.context_step)) if grid.rounded else context / n / grid.context_step
+    return along(grid.decode, n * grid.contexts, grid.contexts, place)
+
+
+def prompt_seconds(grid, n, chunks):
+    """Seconds that chunks add to a pass of ``n`` decodes."""
+    size = sqrt(chunks.squares)
     if grid.rounded:
-        return along(grid.decode[n], float(-(-(context // n) // grid.context_step)))
-    return along(grid.decode[n], context / n / grid.context_step)
-
-
-def prompt_seconds(grid, n, prompts, new, squares, past, work):
-    """Seconds that chunks add to a pass of ``n`` decodes.
-
-    Args:
-        grid: the table.
-        n: decodes.
-        prompts, new, squares: chunks, their tokens and the sum of their squares.
-        past: sum of tokens before each chunk, each rounded up to the grid.
-        work: sum of chunk x tokens before it.
-    """
-    chunk = sqrt(squares)
-    if grid.rounded:
-        place, chunk = past / grid.past_step, float(round(chunk))
+        place, size = chunks.past / grid.past_step, float(round(size))
     else:
-        place = work / chunk / grid.past_step
-    i = min(int(place), len(grid.prefill) - 2)
-    low = along(grid.prefill[i], chunk / grid.chunk_step)
-    high = along(grid.prefill[i + 1], chunk / grid.chunk_step)
+        place = chunks.work / size / grid.past_step
+    i = min(int(place), len(grid.prefill) // grid.sizes - 2)
+    low = along(grid.prefill, i * grid.sizes, grid.sizes, size / grid.chunk_step)
+    high = along(grid.prefill, (i + 1) * grid.sizes, grid.sizes, size / grid.chunk_step)
     attention = low + (place - i) * (high - low)
-    if prompts > 1:
+    if chunks.count > 1:
         attention *= grid.several
-    return along(grid.linear, float(n + new)) - along(grid.linear, float(n)) + attention
+    count = len(grid.linear)
+    grows = along(grid.linear, 0, count, float(n + chunks.tokens)) - along(grid.linear, 0, count, float(n))
+    return grows + attention
 
 
 @dataclass(frozen=True)
@@ -118,23 +131,31 @@ class StepTable:
 
     def __post_init__(self):
         for name, dimensions in (("decode_s", 2), ("linear_s", 1), ("prefill_s", 2), ("hop_s", 1)):
-            values = np.ascontiguousarray(getattr(self, name), dtype=float)
+            values = np.array(getattr(self, name), dtype=float, order="C")
             if values.ndim != dimensions or min(values.shape) < 2:
                 raise DataError("StepTable", name, values.shape, f"{dimensions} dimensions, each of 2 or more")
             if not np.all(np.isfinite(values) & (values >= 0)):
                 raise DataError("StepTable", name, float(values.min()), "finite seconds, zero or more")
             object.__setattr__(self, name, values)
-        lists = Grid(self.linear_s.tolist(), self.decode_s.tolist(), self.prefill_s.tolist(), *self._steps())
-        object.__setattr__(self, "_lists", lists)
+        lists = [values.tolist() for values in self.grid[:3]]
+        object.__setattr__(self, "_lists", Grid(*lists, *self.grid[3:]))
         object.__setattr__(self, "_hops", self.hop_s.tolist())
-
-    def _steps(self) -> tuple:
-        return self.context_step, self.past_step, self.chunk_step, float(self.several), bool(self.rounded)
 
     @property
     def grid(self) -> Grid:
         """For compiled code."""
-        return Grid(self.linear_s, self.decode_s, self.prefill_s, *self._steps())
+        return Grid(
+            linear=self.linear_s,
+            decode=self.decode_s.ravel(),
+            prefill=self.prefill_s.ravel(),
+            contexts=self.decode_s.shape[1],
+            sizes=self.prefill_s.shape[1],
+            context_step=self.context_step,
+            past_step=self.past_step,
+            chunk_step=self.chunk_step,
+            several=float(self.several),
+            rounded=bool(self.rounded),
+        )
 
     @property
     def max_batch(self) -> int:
@@ -145,12 +166,12 @@ class StepTable:
         """Seconds of a pass; see :class:`StepTimes`."""
         seconds = decode_seconds(self._lists, decodes, context) if decodes else 0.0
         if chunks:
-            new, squares = sum(c for c, _ in chunks), sum(c * c for c, _ in chunks)
             past = sum(-(-p // self.past_step) * self.past_step for _, p in chunks)
-            work = sum(c * p for c, p in chunks)
-            seconds += prompt_seconds(self._lists, decodes, len(chunks), new, squares, past, work)
+            tokens, squares = sum(c for c, _ in chunks), sum(c * c for c, _ in chunks)
+            together = Chunks(len(chunks), tokens, squares, past, sum(c * p for c, p in chunks))
+            seconds += prompt_seconds(self._lists, decodes, together)
         return seconds
 
     def hop(self, tokens: int) -> float:
         """Seconds of sending the pass's tokens to the next pipeline stage."""
-        return along(self._hops, float(tokens))
+        return along(self._hops, 0, len(self._hops), float(tokens))
