@@ -15,7 +15,7 @@ import pandas as pd
 
 from tokenomics.compute.server import server
 from tokenomics.facts import catalogue
-from tokenomics.service.serving import Requests, Rules, simulate, tables
+from tokenomics.service.serving import Prefixes, Requests, Rules, simulate, tables
 
 REPEATS = 3
 LONGEST = 16_384
@@ -38,6 +38,20 @@ def lengths(trace: str | None, count: int) -> tuple[np.ndarray, np.ndarray]:
     drawn = rng.lognormal(np.log([690.0, 145.0]), [1.0, 0.85], size=(count, 2))
     prompt, output = np.clip(np.ceil(drawn), 1, [[LONGEST // 2, 2048]]).astype(int).T
     return prompt, output
+
+
+def shared(sizes) -> Prefixes:
+    """Prompts that begin with up to eight units of 128 tokens of one of a thousand popular beginnings."""
+    rng, count = np.random.default_rng(3), len(sizes[0])
+    families, depths = rng.zipf(1.3, count) % 1000, rng.integers(0, 9, count)
+    own = 10_000 + 1000 * np.arange(count)
+    level = np.arange(1000)
+    full = sizes[0] // 128
+    chains = (
+        np.where(level[:n] < depth, 10 * family + level[:n], start + level[:n])
+        for n, depth, family, start in zip(full, depths, families, own, strict=True)
+    )
+    return Prefixes.of(chains, 128)
 
 
 def requests(sizes, rate: float, count: int, **more) -> Requests:
@@ -79,6 +93,7 @@ def features(table, sizes, capacity: float, count: int) -> None:
         ("few blocks, swap", tight, swapped, {}, {}),
         ("three priorities", capacity, base, {"priority": ranks}, {}),
         ("patience of 1 s", capacity, base, {"patience_s": patience}, {}),
+        ("prefix cache, 128 GiB", capacity, Rules(max_tokens=512, kv_blocks=65_536), {"prefix": shared(sizes)}, {}),
         ("8 replicas, least loaded", 8 * capacity, base, {}, {"replicas": 8, "routing": "least loaded"}),
         ("log and token times", capacity, base, {}, {"log": True, "tokens": True}),
     ]

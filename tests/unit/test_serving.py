@@ -1,5 +1,6 @@
 """The serving simulator: equal to a naive one, conserving, and right where theory knows the answer."""
 
+import itertools
 import sys
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from tokenomics.compute.server import server
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue
-from tokenomics.service.serving import ABANDONED, UNSERVED, Requests, Rules, StepTable, simulate, tables
+from tokenomics.service.serving import ABANDONED, UNSERVED, Prefixes, Requests, Rules, StepTable, simulate, tables
 from tokenomics.service.serving.histogram import histogram
 
 try:
@@ -58,7 +59,7 @@ def naive(requests, table, rules):  # noqa: PLR0912, PLR0915
     """Another simulator, written for comparison only: one replica, dictionaries, every token by itself."""
     block, swap = rules.block_tokens, rules.preemption == "swap"
     jobs = [
-        dict(i=i, at=a, p=p, o=o, order=(pr, i), until=a + w, need=p, read=0, made=0, blocks=0, begun=False)
+        dict(i=i, at=a, p=p, o=o, order=(pr, i), until=a + w, need=p, read=0, made=0, blocks=0, begun=False, mine=[])
         for i, (a, p, o, pr, w) in enumerate(
             zip(
                 *(requests.arrival_s, requests.prompt, requests.output, requests.priority, requests.patience_s),
@@ -70,14 +71,44 @@ def naive(requests, table, rules):  # noqa: PLR0912, PLR0915
     waiting, swapped, running, now, filling = [], [], [], 0.0, True
     order = lambda job: job["order"]  # noqa: E731
     pages = lambda n: (n + block - 1) // block  # noqa: E731
-    free = lambda: rules.kv_blocks - sum(job["blocks"] for job in running)  # noqa: E731
-    coming = list(jobs)
+    coming, cache, clock = list(jobs), {}, itertools.count()
+    unit, page = (requests.prefix.tokens, requests.prefix.tokens // block) if requests.prefix else (10**9, 1)
+    for job in jobs:
+        job["chain"] = []
+        if requests.prefix:
+            part = slice(*requests.prefix.start[job["i"] : job["i"] + 2])
+            job["chain"] = requests.prefix.units[part].tolist()[: job["p"] // unit]
+
+    def free():
+        """Blocks nobody uses: each job's own ones, and shared ones once."""
+        own = sum(job["blocks"] - page * len(job["mine"]) for job in running)
+        return rules.kv_blocks - own - page * len({u for job in running for u in job["mine"]})
+
+    def known(job):
+        found = list(itertools.takewhile(lambda u: u in cache, job["chain"]))
+        return found[: (job["need"] - 1) // unit]
+
+    def wanted_by(job):
+        used = {u for other in running for u in other["mine"]}
+        return pages(job["need"]) - page * len(used & set(known(job)))
+
+    def forget():
+        used = {u for job in running for u in job["mine"]}
+        idle = sorted((stamp, u) for u, stamp in cache.items() if u not in used)
+        while len(idle) * page > free():
+            del cache[idle.pop(0)[1]]
+
+    def go(job):
+        running.remove(job)
+        for u in reversed(job["mine"]):
+            cache[u] = next(clock)
+        job["mine"], job["blocks"] = [], 0
 
     def lose():
         victim = max(running, key=order)
-        running.remove(victim)
         preempted[victim["i"]] += 1
-        pages_lost, victim["blocks"] = victim["blocks"], 0
+        pages_lost = victim["blocks"]
+        go(victim)
         if swap and victim["read"] == victim["need"]:
             swapped.append(victim)
             return victim, pages_lost
@@ -98,6 +129,7 @@ def naive(requests, table, rules):  # noqa: PLR0912, PLR0915
             if job in running:
                 job["blocks"] = wanted
                 batch.append(job)
+        forget()
         for job in sorted(swapped, key=order):
             wanted = pages(job["p"] + job["made"])
             if lost or free() - wanted < rules.kept_blocks or len(running) >= rules.max_batch:
@@ -107,13 +139,14 @@ def naive(requests, table, rules):  # noqa: PLR0912, PLR0915
             batch.append(job)
             job["blocks"] = wanted
             moved += wanted
+            forget()
         return batch, moved, lost
 
     def next_in(lost):
         while waiting:
             job = min(waiting, key=order)
             if job["begun"] or job["until"] >= now:
-                fits = free() - pages(job["need"]) >= rules.kept_blocks and len(running) < rules.max_batch
+                fits = free() - wanted_by(job) >= rules.kept_blocks and len(running) < rules.max_batch
                 return job if fits and not swapped and not lost else None
             waiting.remove(job)
             gone[job["i"]] = job["until"]
@@ -121,8 +154,11 @@ def naive(requests, table, rules):  # noqa: PLR0912, PLR0915
 
     def begin(job):
         waiting.remove(job)
+        job["mine"] = known(job)
+        job["read"] = unit * len(job["mine"])
         running.append(job)
         job["blocks"], job["begun"] = pages(job["need"]), True
+        forget()
 
     while True:
         while coming and coming[0]["at"] <= now:
@@ -137,16 +173,16 @@ def naive(requests, table, rules):  # noqa: PLR0912, PLR0915
                     left -= chunks[-1][1]
             while (job := next_in(lost)) and left > 0:
                 begin(job)
-                chunks.append((job, min(left, job["need"]), 0))
+                chunks.append((job, min(left, job["need"] - job["read"]), job["read"]))
                 left -= chunks[-1][1]
         else:
             filling = rules.policy == "prefill" or filling or not running
             while filling and (job := next_in(False)):
-                sizes = [*(c for _, c, _ in chunks), job["need"]]
+                sizes = [*(c for _, c, _ in chunks), job["need"] - unit * len(known(job))]
                 if chunks and (len(sizes) * max(sizes) if rules.padded else sum(sizes)) > rules.max_tokens:
                     break
                 begin(job)
-                chunks.append((job, job["need"], 0))
+                chunks.append((job, job["need"] - job["read"], job["read"]))
             if not chunks:
                 batch, moved, lost = decodes()
                 filling = rules.policy == "prefill" or not running
@@ -158,14 +194,19 @@ def naive(requests, table, rules):  # noqa: PLR0912, PLR0915
         now += naive_seconds(table, [j["p"] + j["made"] for j in batch], [(c, p) for _, c, p in chunks])
         now += moved * rules.swap_block_s
         assert free() >= 0
-        for job, size, _ in chunks:
-            job["read"] += size
-        for job in [*batch, *(job for job, _, _ in chunks)]:
+        size_of = {job["i"]: size for job, size, _ in chunks}
+        for job in [*sorted(batch, key=lambda job: job["i"]), *(job for job, _, _ in chunks)]:
+            job["read"] += size_of.get(job["i"], 0)
             if job["read"] == job["need"]:
+                if job["i"] in size_of:
+                    for u in job["chain"]:
+                        if u not in cache:
+                            cache[u] = None
+                            job["mine"].append(u)
                 tokens[job["i"]].append(now)
                 job["made"] += 1
                 if job["made"] == job["o"]:
-                    running.remove(job)
+                    go(job)
 
 
 @st.composite
@@ -176,12 +217,22 @@ def situations(draw):
     block = draw(st.sampled_from([1, 3, 16]))
     watermark = draw(st.sampled_from([0.0, 0.1]))
     smallest = np.ceil(-(-(prompt + output).max() // block) / (1 - watermark)) + 1
+    prefix, unit = None, block * draw(st.integers(1, 3))
+    if draw(st.booleans()):
+        families, depths = rng.integers(0, 4, count), rng.integers(0, 1 + 70 // unit, count)
+        fresh = itertools.count(10**6)
+        chains = [
+            [100 * family + level if level < depth else next(fresh) for level in range(size // unit + 1)]
+            for family, depth, size in zip(families, depths, prompt, strict=True)
+        ]
+        prefix = Prefixes.of(chains, unit)
     requests = Requests(
         np.cumsum(rng.exponential(draw(st.sampled_from([0.0, 0.005, 0.1, 0.4])), count)),
         prompt,
         output,
         priority=rng.integers(0, draw(st.integers(1, 3)), count),
         patience_s=draw(st.sampled_from([np.inf, 0.3])) * rng.uniform(0.5, 2, count),
+        prefix=prefix,
     )
     rules = Rules(
         policy=draw(st.sampled_from(["prefill", "decode", "chunked"])),
@@ -244,7 +295,7 @@ def test_nothing_is_lost_or_made_up(loop, situation):
     for row in np.flatnonzero(served):
         assert np.all(np.diff(done.tokens_of(row)) > 0)
     if not done.totals["preemptions"]:
-        assert done.totals["prompt_tokens"] == requests.prompt[served].sum()
+        assert done.totals["prompt_tokens"] + done.totals["cached_tokens"] == requests.prompt[served].sum()
         assert done.totals["decode_tokens"] == (requests.output[served] - 1).sum()
     idle = np.r_[done.log["start_s"], np.inf] > np.r_[0.0, done.log["end_s"]]
     for start, end in zip(np.r_[0.0, done.log["end_s"]][idle], np.r_[done.log["start_s"], np.inf][idle], strict=True):
@@ -272,6 +323,17 @@ def test_waits_are_those_of_a_queue_with_one_server(loop, sizes, chances):
         wait[row] = max(now - arrivals[row], 0.0)
         now = max(now, arrivals[row]) + service[row]
     np.testing.assert_allclose(done.queue_s, wait, atol=1e-6)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_known_beginning_is_not_read_again(loop):
+    chains = [[6, 7], [6, 8], [6, 7, 9]]
+    requests = Requests([0.0, 10.0, 20.0], [40, 50, 50], 2, prefix=Prefixes.of(chains, 16))
+    done = simulate(requests, TABLE, Rules(max_batch=4, block_tokens=16), log=True, loop=loop)
+    assert done.log["prompt_tokens"][done.log["chunks"] > 0].tolist() == [40, 34, 18]
+    assert done.totals["cached_tokens"] == 16 + 32 and done.ttft_s[2] < done.ttft_s[1]
+    full = simulate(requests, TABLE, Rules(max_batch=4, block_tokens=16, kv_blocks=4, watermark=0.0), loop=loop)
+    assert full.totals["cached_tokens"] == 16 + 16, "the end of a beginning is forgotten first"
 
 
 def offered(rate, count=400, output=20, seed=0):
@@ -334,6 +396,8 @@ def test_histogram_quantiles(values, q):
         (lambda: Requests([0.0], 1, 0), "output = 0.0"),
         (lambda: Requests([0.0], 1.5, 1), "prompt = 1.5"),
         (lambda: Requests([0.0, 1.0], [1, 2, 3], 1), "as many as arrivals"),
+        (lambda: Requests([0.0, 1.0], 9, 1, prefix=Prefixes.of([[1]], 4)), "prefix = 1"),
+        (lambda: simulate(Requests([0.0], 9, 1, prefix=Prefixes.of([[1]], 4)), TABLE, Rules(max_batch=4)), "multiple"),
         (lambda: Rules(policy="fifo"), "policy = fifo; allowed: prefill, decode, chunked"),
         (lambda: Rules(max_batch=0), "max_batch"),
         (lambda: Rules(watermark=1.0), "watermark"),

@@ -9,6 +9,7 @@
 """
 
 from tokenomics.service.serving.outcome import ABANDONED, FINISHED, UNSERVED, Load, Outcome
+from tokenomics.service.serving.prefix import Prefixes
 from tokenomics.service.serving.requests import Requests
 from tokenomics.service.serving.rules import Rules
 from tokenomics.service.serving.simulate import simulate
@@ -20,6 +21,7 @@ __all__ = [
     "UNSERVED",
     "Load",
     "Outcome",
+    "Prefixes",
     "Requests",
     "Rules",
     "StepTable",

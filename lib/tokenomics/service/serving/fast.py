@@ -3,7 +3,7 @@
 import numpy as np
 
 from tokenomics.service.serving import kernel
-from tokenomics.service.serving import kernel_state as column
+from tokenomics.service.serving import kernel_columns as column
 from tokenomics.service.serving.outcome import COLUMNS, Outcome
 from tokenomics.service.serving.requests import Requests
 from tokenomics.service.serving.rules import CHUNKED, DECODE, SWAP, Rules
@@ -41,6 +41,8 @@ def _limits(requests: Requests, rules: Rules, by_load: bool) -> column.Limits:
         bits=len(requests).bit_length(),
         most_waiting=rules.most_waiting,
         swap_block_s=float(rules.swap_block_s),
+        unit=requests.prefix.tokens // rules.block_tokens if requests.prefix else 0,
+        unit_tokens=requests.prefix.tokens if requests.prefix else 1,
     )
 
 
@@ -48,7 +50,7 @@ def _state(
     requests: Requests, rules: Rules, limits: column.Limits, replicas: int, keep: tuple[bool, bool]
 ) -> column.State:
     count, most = len(requests), min(rules.max_batch, len(requests)) + 1
-    who, when = np.zeros((count, 9), dtype=np.int64), np.full((count, 4), np.nan)
+    who, when = np.zeros((count, column.WHO), dtype=np.int64), np.full((count, 4), np.nan)
     who[:, column.KEY] = requests.priority << limits.bits | np.arange(count)
     who[:, column.PROMPT], who[:, column.OUTPUT] = requests.prompt, requests.output
     who[:, column.STATUS], who[:, column.REPLICA] = column.UNSERVED, column.NOBODY
@@ -56,6 +58,12 @@ def _state(
     at, now = np.zeros((replicas, column.AT), dtype=np.int64), np.zeros((replicas, column.NOW))
     at[:, column.FREE], at[:, column.PARTIAL], at[:, column.FILLING] = rules.kv_blocks, column.NOBODY, 1
     at[:, column.NUMBER] = np.arange(replicas)
+    units = np.empty(0, dtype=np.int64)
+    if requests.prefix:
+        units, who[:, column.CHAIN] = requests.prefix.units.copy(), requests.prefix.start[:-1]
+        who[:, column.UNITS] = requests.prefix.full(requests.prompt)
+    different = requests.prefix.count if requests.prefix else 0
+    links = np.full((replicas, different + 1), different)
     starts = np.cumsum(requests.output) - requests.output
     return column.State(
         who,
@@ -70,6 +78,11 @@ def _state(
         np.full(int(requests.output.sum()) if keep[0] else 0, np.nan),
         np.empty((ROWS if keep[1] else 0, len(COLUMNS))),
         np.zeros(1, dtype=np.int64),
+        units,
+        np.zeros(units.size, dtype=np.bool_),
+        np.full((replicas, different), column.UNKNOWN),
+        links,
+        links.copy(),
     )
 
 
@@ -86,6 +99,7 @@ def _outcome(requests: Requests, state: column.State, keep: tuple[bool, bool]) -
         "passes": at[:, column.PASSES].sum(),
         "decode_tokens": at[:, column.DECODED].sum(),
         "prompt_tokens": at[:, column.PROMPT_TOKENS].sum(),
+        "cached_tokens": at[:, column.CACHED].sum(),
         "preemptions": at[:, column.PREEMPTIONS].sum(),
         "swapped_blocks": at[:, column.SWAPPED_BLOCKS].sum(),
         "most_used_blocks": at[:, column.MOST_USED].max(),

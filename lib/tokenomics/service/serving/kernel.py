@@ -17,9 +17,8 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
-from tokenomics.service.serving import heaps, kernel_state, times
-from tokenomics.service.serving.kernel_state import (
-    AT,
+from tokenomics.service.serving import heaps, kernel_columns, kernel_prefix, kernel_state, times
+from tokenomics.service.serving.kernel_columns import (
     BUSY,
     CLOCK,
     CONTEXT,
@@ -35,7 +34,6 @@ from tokenomics.service.serving.kernel_state import (
     MADE,
     MOST_USED,
     NOBODY,
-    NOW,
     NUMBER,
     PARTIAL,
     PASSES,
@@ -48,17 +46,8 @@ from tokenomics.service.serving.kernel_state import (
     SWAPPED_BLOCKS,
     TO_READ,
     WAITING,
-    Limits,
-    State,
-    complete,
-    decodes,
-    may_start,
-    row,
-    start,
-    write_tokens,
 )
-
-__all__ = ["AT", "NOW", "Limits", "State", "drive"]
+from tokenomics.service.serving.kernel_state import complete, decodes, may_start, row, start, write_tokens
 
 for _function in (times.along, times.decode_seconds, times.prompt_seconds):
     register_jitable(_function)
@@ -92,31 +81,35 @@ def _chunked(s, limits, past_step):
         at[PARTIAL] = NOBODY
         _read(s, i, read, at[TO_READ])
     while may_start(s, limits, preempted) and tokens < room:
-        i = start(s, limits)
+        i, known = start(s, limits)
         to_read = s.who[i, PROMPT] + s.who[i, MADE]
-        read = min(to_read, room - tokens)
-        _read(s, i, read, to_read)
+        read = min(to_read - known, room - tokens)
+        _read(s, i, known + read, to_read)
         count, tokens, squares = count + 1, tokens + read, squares + read * read
+        past, work = past + -(-known // past_step) * past_step, work + read * known
     return preempted, moved, Chunks(count, tokens, squares, past, work)
 
 
 @INLINE
-def _whole(s, limits):
+def _whole(s, limits, past_step):
     """Compose a pass of whole prompts, or of decodes where none can start: (preempted, swapped blocks, chunks)."""
     at = s.at
-    count, tokens, squares, longest = 0, 0, 0, 0
+    count, tokens, squares, past, work, longest = 0, 0, 0, 0, 0, 0
     if not limits.refill and at[DECODES] == 0:
         at[FILLING] = 1
     while at[FILLING] and may_start(s, limits, False):
         i = s.waiting[0] & ((1 << limits.bits) - 1)
         to_read = s.who[i, PROMPT] + s.who[i, MADE]
-        longest = max(longest, to_read)
-        total = (count + 1) * longest if limits.padded else tokens + to_read
+        read = to_read - kernel_prefix.hits(s, limits, i) * limits.unit_tokens
+        longest = max(longest, read)
+        total = (count + 1) * longest if limits.padded else tokens + read
         if count and total > limits.max_tokens:
             break
-        _read(s, start(s, limits), to_read, to_read)
-        count, tokens, squares = count + 1, tokens + to_read, squares + to_read * to_read
-    chunks = Chunks(count, tokens, squares, 0, 0)
+        i, known = start(s, limits)
+        _read(s, i, to_read, to_read)
+        count, tokens, squares = count + 1, tokens + read, squares + read * read
+        past, work = past + -(-known // past_step) * past_step, work + read * known
+    chunks = Chunks(count, tokens, squares, past, work)
     if count:
         return False, 0, chunks
     preempted, moved = decodes(s, limits)
@@ -165,7 +158,7 @@ def _compose(s, limits, grid, until):
     if limits.chunked:
         preempted, moved, chunks = _chunked(s, limits, grid.past_step)
     else:
-        preempted, moved, chunks = _whole(s, limits)
+        preempted, moved, chunks = _whole(s, limits, grid.past_step)
     running = at[DECODES] if limits.chunked or not chunks.count else 0
     if not running and not chunks.count:
         return False
@@ -201,6 +194,7 @@ def _stretch(s, limits, grid, until):
         clock += seconds
         busy += seconds
         phase = phase + 1 if phase + 1 < limits.block else 0
+    kernel_prefix.trim(s, limits, free)
     at[COUNTER], at[CONTEXT], at[FREE] = counter, context, free
     now[CLOCK], now[BUSY] = clock, busy
     at[PASSES] += counter - before
@@ -285,4 +279,6 @@ def _compiled(sources):
         return njit(error_model="numpy", _nrt=False)(drive)
 
 
-drive = _compiled("".join(inspect.getsource(module) for module in (heaps, times, kernel_state)))
+drive = _compiled(
+    "".join(inspect.getsource(module) for module in (heaps, times, kernel_columns, kernel_prefix, kernel_state))
+)

@@ -1,67 +1,48 @@
-"""State of the compiled loop (:mod:`tokenomics.service.serving.kernel`) and the moves of single requests in it.
-
-Requests are rows of ``who`` (whole numbers) and ``when`` (seconds), a replica's state is ``at`` and ``now`` besides
-queues; the constants name their columns.
-"""
-
-from typing import NamedTuple
+"""Moves of single requests in the compiled loop (:mod:`tokenomics.service.serving.kernel`)."""
 
 import numpy as np
-from numba import njit
 from numba.extending import register_jitable
 
 from tokenomics.service.serving import heaps
+from tokenomics.service.serving import kernel_prefix as prefix
+from tokenomics.service.serving.kernel_columns import (
+    ABANDONED,
+    CACHED,
+    CLOCK,
+    CONTEXT,
+    COUNTER,
+    DECODES,
+    ENDING,
+    FINISH,
+    FINISHED,
+    FIRST,
+    FREE,
+    FRESH,
+    GIVES_UP,
+    INLINE,
+    JOINED,
+    KEY,
+    MADE,
+    NOBODY,
+    NUMBER,
+    OUTPUT,
+    PARTIAL,
+    PENDING,
+    PLACE,
+    PREEMPTED,
+    PREEMPTIONS,
+    PROMPT,
+    REPLICA,
+    STARTED,
+    STATUS,
+    SWAPPED,
+    TO_READ,
+    WAITING,
+    State,
+)
 
 for _function in (heaps.rise, heaps.sink, heaps.push, heaps.pop, heaps.remove):
     register_jitable(_function)
-
-INLINE = njit(error_model="numpy", forceinline=True, _nrt=False)
-"""Without counting references to arrays (the caller holds them all) a pass takes a twentieth of the time."""
-
-KEY, PROMPT, OUTPUT, MADE, JOINED, PLACE, PREEMPTED, STATUS, REPLICA = range(9)
-GIVES_UP, STARTED, FIRST, FINISH = range(4)
-COUNTER, DECODES, CONTEXT, FREE, WAITING, SWAPPED, ENDING, FRESH, PARTIAL, READ, TO_READ, PENDING, FILLING = range(13)
-PASSES, DECODED, PROMPT_TOKENS, PREEMPTIONS, SWAPPED_BLOCKS, MOST_USED, NUMBER, AT = range(13, 21)
-CLOCK, BUSY, NOW = range(3)
-NOBODY, UNSERVED, FINISHED, ABANDONED = -1, 2, 0, 1
-
-
-class Limits(NamedTuple):
-    """Rules as numbers; ``bits`` of a queue entry hold the request's row."""
-
-    chunked: bool
-    refill: bool
-    padded: bool
-    swap: bool
-    by_load: bool
-    max_batch: int
-    max_tokens: int
-    blocks: int
-    kept: int
-    block: int
-    bits: int
-    most_waiting: int
-    swap_block_s: float
-
-
-class State(NamedTuple):
-    """Arrays of a simulation; those after ``when`` have one row a replica, or are empty where not asked for."""
-
-    who: np.ndarray
-    when: np.ndarray
-    at: np.ndarray
-    now: np.ndarray
-    waiting: np.ndarray
-    swapped: np.ndarray
-    ending: np.ndarray
-    running: np.ndarray
-    fresh: np.ndarray
-    phases: np.ndarray
-    ends: np.ndarray
-    token_start: np.ndarray
-    token_s: np.ndarray
-    log: np.ndarray
-    logged: np.ndarray
 
 
 @INLINE
@@ -83,6 +64,11 @@ def row(s, r):
         s.token_s,
         s.log,
         s.logged,
+        s.units,
+        s.held,
+        s.users[r],
+        s.older[r],
+        s.newer[r],
     )
 
 
@@ -133,7 +119,7 @@ def leave(s, limits, i):
     who[last, PLACE] = who[i, PLACE]
     at[CONTEXT] -= who[i, PROMPT] + who[i, MADE]
     blocks = blocks_for(limits, who[i, PROMPT] + who[i, MADE] - 1)
-    at[FREE] += blocks
+    at[FREE] += blocks - prefix.release(s, limits, i)
     return blocks
 
 
@@ -154,6 +140,8 @@ def complete(s, limits):
         s.when[i, FINISH], who[i, STATUS] = clock, FINISHED
     for place in range(at[FRESH]):
         i = s.fresh[place]
+        if limits.unit:
+            prefix.add(s, i)
         if s.token_s.size:
             s.token_s[s.token_start[i] + who[i, MADE]] = clock
         if who[i, MADE] == 0:
@@ -161,7 +149,7 @@ def complete(s, limits):
         who[i, MADE] += 1
         if who[i, MADE] == who[i, OUTPUT]:
             s.when[i, FINISH], who[i, STATUS] = clock, FINISHED
-            at[FREE] += blocks_for(limits, who[i, PROMPT] + who[i, MADE] - 1)
+            at[FREE] += blocks_for(limits, who[i, PROMPT] + who[i, MADE] - 1) - prefix.release(s, limits, i)
         else:
             join(s, limits, i)
     at[FRESH] = 0
@@ -179,7 +167,7 @@ def preempt(s, limits):
     who[last, PREEMPTED] += 1
     if last == at[PARTIAL]:
         at[PARTIAL] = NOBODY
-        at[FREE] += blocks_for(limits, at[TO_READ])
+        at[FREE] += blocks_for(limits, at[TO_READ]) - prefix.release(s, limits, last)
     else:
         end = who[last, JOINED] + who[last, OUTPUT] - who[last, MADE]
         at[ENDING] = heaps.remove(s.ending, at[ENDING], end << limits.bits | last)
@@ -199,6 +187,7 @@ def decodes(s, limits):
         moved += preempt(s, limits)
         preempted = True
     at[FREE] -= s.phases[at[COUNTER] % limits.block]
+    prefix.trim(s, limits, at[FREE])
     while at[SWAPPED] and not preempted and at[DECODES] + (at[PARTIAL] != NOBODY) < limits.max_batch:
         i = s.swapped[0] & ((1 << limits.bits) - 1)
         blocks = blocks_for(limits, s.who[i, PROMPT] + s.who[i, MADE])
@@ -206,6 +195,7 @@ def decodes(s, limits):
             break
         at[SWAPPED] = heaps.pop(s.swapped, at[SWAPPED])
         at[FREE] -= blocks
+        prefix.trim(s, limits, at[FREE])
         moved += blocks
         join(s, limits, i)
     return preempted, moved
@@ -226,16 +216,21 @@ def may_start(s, limits, preempted):
     if at[DECODES] + at[FRESH] + (at[PARTIAL] != NOBODY) >= limits.max_batch:
         return False
     i = s.waiting[0] & ((1 << limits.bits) - 1)
-    return at[FREE] - blocks_for(limits, s.who[i, PROMPT] + s.who[i, MADE]) >= limits.kept
+    there = prefix.shared(s, limits, i, prefix.hits(s, limits, i))
+    return at[FREE] - blocks_for(limits, s.who[i, PROMPT] + s.who[i, MADE]) + there >= limits.kept
 
 
 @INLINE
 def start(s, limits):
-    """Take the first waiting request; its row."""
+    """Take the first waiting request; its row, and the tokens of its prompt that are known."""
     at = s.at
     i = s.waiting[0] & ((1 << limits.bits) - 1)
     at[WAITING] = heaps.pop(s.waiting, at[WAITING])
-    at[FREE] -= blocks_for(limits, s.who[i, PROMPT] + s.who[i, MADE])
+    known = prefix.hits(s, limits, i)
+    at[FREE] -= blocks_for(limits, s.who[i, PROMPT] + s.who[i, MADE]) - prefix.shared(s, limits, i, known)
+    prefix.use(s, i, known)
+    prefix.trim(s, limits, at[FREE])
+    at[CACHED] += known * limits.unit_tokens
     if np.isnan(s.when[i, STARTED]):
         s.when[i, STARTED], s.who[i, REPLICA] = s.now[CLOCK], at[NUMBER]
-    return i
+    return i, known * limits.unit_tokens

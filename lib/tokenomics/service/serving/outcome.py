@@ -11,7 +11,16 @@ from tokenomics.service.serving.requests import Requests
 Values = NDArray[np.float64]
 FINISHED, ABANDONED, UNSERVED = 0, 1, 2
 COLUMNS = ("replica", "start_s", "end_s", "decodes", "context", "chunks", "prompt_tokens", "used_blocks", "waiting")
-TOTALS = ("passes", "decode_tokens", "prompt_tokens", "preemptions", "swapped_blocks", "most_used_blocks", "busy_s")
+TOTALS = (
+    "passes",
+    "decode_tokens",
+    "prompt_tokens",
+    "cached_tokens",
+    "preemptions",
+    "swapped_blocks",
+    "most_used_blocks",
+    "busy_s",
+)
 WINDOWS = 32
 GROWTH_SHARE = 0.02
 """Requests piling up, as a share of those arriving, from which a load counts as unstable (if beyond chance)."""
@@ -53,7 +62,8 @@ class Outcome:
         preempted: times it lost its place.
         status: 0 finished, 1 abandoned (patience ended before it was started), 2 unserved (simulation stopped).
         replica: which replica served it; -1 where none.
-        totals: by name: passes, decode_tokens, prompt_tokens (recomputed ones included), preemptions, swapped_blocks,
+        totals: by name: passes, decode_tokens, prompt_tokens (read, recomputed ones
+            included), cached_tokens (of prompts that did not have to be read), preemptions, swapped_blocks,
             most_used_blocks (of a replica), busy_s (of all replicas; passes in flight counted once each stage 0).
         token_s: times of all tokens, request after request, where asked for: those of request ``i`` start at
             ``token_start[i]``.

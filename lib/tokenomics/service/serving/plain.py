@@ -11,16 +11,19 @@ from the last in order on, and nobody is started in such a pass. Swapped request
 
 from bisect import insort
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
+from tokenomics.service.serving.prefix import PrefixCache, Prefixes
 from tokenomics.service.serving.rules import CHUNKED, DECODE, SWAP, Rules
 from tokenomics.service.serving.times import StepTimes
 
 
 @dataclass(slots=True)
 class Job:
-    """A request on its way; ``key`` is its place in the order of service, ``index`` its row."""
+    """A request on its way; ``key`` is its place in the order of service, ``index`` its row, ``chain`` the units of its
+    prompt (see :mod:`tokenomics.service.serving.prefix`) and ``held`` those that it shares or has made known."""
 
     key: int
     index: int
@@ -31,6 +34,8 @@ class Job:
     read: int = 0
     made: int = 0
     blocks: int = 0
+    chain: Sequence[int] = ()
+    held: list[int] = field(default_factory=list)
     started: bool = False
     in_flight: bool = False
 
@@ -72,7 +77,7 @@ class Pass:
 class Replica:
     """State of one replica. ``record`` is told what happens (see :class:`tokenomics.service.serving.record.Record`)."""
 
-    def __init__(self, rules: Rules, times: StepTimes, record, number: int = 0):
+    def __init__(self, rules: Rules, times: StepTimes, record, number: int = 0, prefix: Prefixes | None = None):
         self.rules, self.times, self.record, self.number = rules, times, record, number
         self.clock, self.free = 0.0, rules.kv_blocks
         self.stage_free = [0.0] * rules.stages
@@ -81,6 +86,8 @@ class Replica:
         self.running: list[Job] = []
         self.flight: deque[Pass] = deque()
         self.filling = True
+        self.unit = prefix.tokens if prefix else 1
+        self.known = PrefixCache(self.unit // rules.block_tokens)
 
     @property
     def inside(self) -> int:
@@ -130,16 +137,26 @@ class Replica:
         return batch.decodes + [job for job, _, _ in batch.chunks]
 
     def _complete(self, batch: Pass) -> None:
+        for job in sorted(batch.decodes, key=lambda job: job.index):
+            self._token(job, batch.end_s)
         for job, tokens, _ in batch.chunks:
             job.read += tokens
-        for job in self._jobs(batch):
-            job.in_flight = False
             if job.decoding:
-                self.record.token(job, batch.end_s)
-                job.made += 1
-                if job.made == job.output:
-                    self.running.remove(job)
-                    self.free += job.blocks
+                job.held += self.known.add(job.chain[len(job.held) :])
+            self._token(job, batch.end_s)
+
+    def _token(self, job: Job, now: float) -> None:
+        job.in_flight = False
+        if job.decoding:
+            self.record.token(job, now)
+            job.made += 1
+            if job.made == job.output:
+                self._leave(job)
+
+    def _leave(self, job: Job) -> None:
+        self.running.remove(job)
+        self.free += job.blocks - len(job.held) * self.known.blocks + self.known.release(job.held)
+        job.blocks, job.held = 0, []
 
     def _chunked(self) -> Pass:
         batch = self._decodes()
@@ -149,7 +166,7 @@ class Replica:
                 batch.take(job, left)
         while self._may_start(batch) and len(batch.decodes) + batch.new < self.rules.max_tokens:
             job = self._start(batch)
-            batch.take(job, min(job.to_read, self.rules.max_tokens - len(batch.decodes) - batch.new))
+            batch.take(job, min(job.to_read - job.read, self.rules.max_tokens - len(batch.decodes) - batch.new))
         return batch
 
     def _whole(self) -> Pass:
@@ -157,7 +174,7 @@ class Replica:
         if self.rules.policy == DECODE:
             self.filling = self.filling or not self.running
         while self.filling and self._may_start(batch):
-            tokens = self.waiting[0].to_read
+            tokens = self.waiting[0].to_read - self.unit * len(self._hits(self.waiting[0]))
             longest = max(longest, tokens)
             total = (len(batch) + 1) * longest if self.rules.padded else batch.new + tokens
             if batch.chunks and total > self.rules.max_tokens:
@@ -192,17 +209,16 @@ class Replica:
 
     def _preempt(self, batch: Pass) -> None:
         job = next(job for job in reversed(self.running) if not job.in_flight)
-        self.running.remove(job)
+        blocks = job.blocks
+        self._leave(job)
         self.record.preempted(job)
         batch.preempted = True
-        self.free += job.blocks
         if self.rules.preemption == SWAP and job.decoding:
-            batch.swapped += job.blocks
+            batch.swapped += blocks
             heappush(self.swapped, job)
         else:
             job.read, job.to_read = 0, job.prompt + job.made
             heappush(self.waiting, job)
-        job.blocks = 0
 
     def _may_start(self, batch: Pass) -> bool:
         """Whether the first waiting request can start in this pass; those whose patience has ended leave."""
@@ -211,15 +227,26 @@ class Replica:
         if not self.waiting or self.swapped or batch.preempted:
             return False
         room = len(self.running) < self.rules.max_batch and len(batch) < self.rules.pass_requests
-        return room and self._fits(self._blocks(self.waiting[0].to_read))
+        if not room:
+            return False
+        first = self.waiting[0]
+        return self._fits(self._blocks(first.to_read) - self.known.shared(self._hits(first)))
+
+    def _hits(self, job: Job) -> Sequence[int]:
+        """Units of a waiting request's prompt that need not be read; at least one token must be."""
+        chain = job.chain[: (job.to_read - 1) // self.unit]
+        return chain[: self.known.known(chain)] if chain else ()
 
     def _start(self, batch: Pass) -> Job:
         job = heappop(self.waiting)
+        job.held = list(self._hits(job))
+        job.read = self.unit * len(job.held)
+        self.free += self.known.shared(job.held)
+        self.known.use(job.held)
         self._give(job, self._blocks(job.to_read))
         insort(self.running, job)
-        if not job.started:
-            job.started = True
-            self.record.started(job, self)
+        self.record.started(job, self)
+        job.started = True
         return job
 
     def _blocks(self, tokens: int) -> int:
@@ -234,3 +261,4 @@ class Replica:
     def _give(self, job: Job, blocks: int) -> None:
         self.free -= blocks - job.blocks
         job.blocks = blocks
+        self.known.trim(self.free)

@@ -36,7 +36,10 @@ class Record:
             self.rows.append((replica.number, batch.start_s, batch.end_s, *counts))
 
     def started(self, job, replica) -> None:
-        """A request's first pass was composed."""
+        """A request was started, after a preemption once more."""
+        self.totals["cached_tokens"] += job.read
+        if job.started:
+            return
         self.started_s[job.index] = replica.clock
         self.replica[job.index] = replica.number
 

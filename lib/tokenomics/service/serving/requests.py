@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.errors import DataError
+from tokenomics.service.serving.prefix import Prefixes
 
 WHERE = "Requests"
 
@@ -20,6 +21,7 @@ class Requests:
         output: output tokens, one or more; the first comes with the end of the prompt.
         priority: smaller goes first; among equals the earlier arrival.
         patience_s: seconds after arrival up to which a request waits to be started; ``inf`` waits for ever.
+        prefix: beginnings that prompts share, where a cache of them is simulated.
 
     Raises:
         DataError: times that fall, are negative or not finite, tokens below one, no request at all, unequal lengths.
@@ -30,6 +32,7 @@ class Requests:
     output: ArrayLike
     priority: ArrayLike = field(default=0)
     patience_s: ArrayLike = field(default=np.inf)
+    prefix: Prefixes | None = None
 
     def __post_init__(self):
         arrival = np.array(self.arrival_s, dtype=float)
@@ -47,6 +50,8 @@ class Requests:
         patience = self._filled("patience_s")
         _all(patience, "patience_s", patience >= 0, "zero or more")
         object.__setattr__(self, "patience_s", np.array(patience))
+        if self.prefix is not None and len(self.prefix.start) != len(self) + 1:
+            raise DataError(WHERE, "prefix", len(self.prefix.start) - 1, f"as many as arrivals: {len(self)}")
 
     def _filled(self, name: str) -> NDArray[np.float64]:
         given = np.asarray(getattr(self, name), dtype=float)

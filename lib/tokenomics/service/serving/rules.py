@@ -75,6 +75,10 @@ class Rules:
 
     def check(self, requests: Requests) -> None:
         """Refuse a request that could never end: its whole sequence has to fit alone, above the watermark."""
+        if requests.prefix is not None and requests.prefix.tokens % self.block_tokens:
+            raise DataError(
+                "Prefixes", "tokens", requests.prefix.tokens, f"a multiple of block_tokens ({self.block_tokens})"
+            )
         most = (self.kv_blocks - self.kept_blocks) * self.block_tokens
         longest = requests.prompt + requests.output - 1
         if longest.max() > most:

@@ -47,7 +47,7 @@ def simulate(
     Raises:
         DataError: a request that never fits, more requests in a batch than the table has, a name not listed here.
 
-    Left out: network and tokenising, speculation, prefixes shared between requests, cancelling of running requests.
+    Left out: network and tokenising, speculation, cancelling of running requests.
     """
     rules.check(requests)
     most = getattr(times, "max_batch", rules.max_batch)
@@ -66,7 +66,11 @@ def simulate(
 
         return run(requests, times, rules, (replicas, routing == LEAST_LOADED), (tokens, log))
     record = Record(requests, tokens, log)
-    _plain(requests, [Replica(rules, times, record, number) for number in range(replicas)], routing == LEAST_LOADED)
+    _plain(
+        requests,
+        [Replica(rules, times, record, number, requests.prefix) for number in range(replicas)],
+        routing == LEAST_LOADED,
+    )
     return record.outcome()
 
 
@@ -98,6 +102,11 @@ def _plain(requests: Requests, replicas: list[Replica], by_load: bool) -> None:
 
 
 def _jobs(requests: Requests):
+    count, prefix = len(requests), requests.prefix
+    chains = [()] * count
+    if prefix is not None:
+        ends = prefix.start[:-1] + prefix.full(requests.prompt)
+        chains = [prefix.units[a:b].tolist() for a, b in zip(prefix.start[:-1], ends, strict=True)]
     columns = requests.keys, requests.prompt, requests.output, requests.arrival_s + requests.patience_s
     for index, (key, prompt, output, gives_up) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
-        yield Job(key, index, prompt, output, gives_up, to_read=prompt)
+        yield Job(key, index, prompt, output, gives_up, to_read=prompt, chain=chains[index])
