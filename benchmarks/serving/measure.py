@@ -93,7 +93,13 @@ def features(table, sizes, capacity: float, count: int) -> None:
         ("few blocks, swap", tight, swapped, {}, {}),
         ("three priorities", capacity, base, {"priority": ranks}, {}),
         ("patience of 1 s", capacity, base, {"patience_s": patience}, {}),
-        ("prefix cache, 128 GiB", capacity, Rules(max_tokens=512, kv_blocks=65_536), {"prefix": shared(sizes)}, {}),
+        (
+            "prefix cache, 65,536 blocks",
+            capacity,
+            Rules(max_tokens=512, kv_blocks=65_536),
+            {"prefix": shared(sizes)},
+            {},
+        ),
         ("8 replicas, least loaded", 8 * capacity, base, {}, {"replicas": 8, "routing": "least loaded"}),
         ("log and token times", capacity, base, {}, {"log": True, "tokens": True}),
     ]

@@ -13,7 +13,7 @@ The functions that look up are plain Python and are compiled as they stand by :m
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import sqrt
 from typing import NamedTuple, Protocol
 
@@ -156,6 +156,11 @@ class StepTable:
             several=float(self.several),
             rounded=bool(self.rounded),
         )
+
+    def scaled(self, decode: float, prompt: float) -> "StepTable":
+        """The table with decodes and prompts slower by a factor each: two numbers to fit to a run."""
+        times = {"decode_s": self.decode_s * decode, "linear_s": self.linear_s * prompt}
+        return replace(self, **times, prefill_s=self.prefill_s * prompt)
 
     @property
     def max_batch(self) -> int:
