@@ -1,0 +1,30 @@
+"""A serving simulator: requests through continuous batching, pass by pass.
+
+>>> import numpy as np
+>>> from tokenomics.service.serving import Requests, Rules, StepTable, simulate
+>>> table = StepTable(decode_s=np.full((9, 2), 0.02), linear_s=np.arange(513) * 1e-4)
+>>> done = simulate(Requests([0.0, 0.1], prompt=[300, 200], output=[3, 2]), table, Rules(max_batch=8, max_tokens=512))
+>>> done.ttft_s.round(3).tolist()
+[0.03, 0.02]
+"""
+
+from tokenomics.service.serving.outcome import ABANDONED, FINISHED, UNSERVED, Load, Outcome
+from tokenomics.service.serving.prefix import Prefixes
+from tokenomics.service.serving.requests import Requests
+from tokenomics.service.serving.rules import Rules
+from tokenomics.service.serving.simulate import simulate
+from tokenomics.service.serving.times import StepTable, StepTimes
+
+__all__ = [
+    "ABANDONED",
+    "FINISHED",
+    "UNSERVED",
+    "Load",
+    "Outcome",
+    "Prefixes",
+    "Requests",
+    "Rules",
+    "StepTable",
+    "StepTimes",
+    "simulate",
+]

@@ -1,0 +1,284 @@
+"""The plain loop (:mod:`tokenomics.service.serving.plain`) on arrays, compiled by numba: the same decisions, the same
+arithmetic in the same order, hence the same numbers. One pipeline stage.
+
+What makes it fast is that nothing is done for each running request and pass:
+
+* every pass with decodes serves all that are running, so a request's tokens follow from a counter of such passes; when
+  it ends is known when it joins, and the next to end stands on top of a heap;
+* which of them need a block in a pass depends on the counter modulo the size of a block: a count for each remainder;
+* while nobody can end, start, come back or run out of blocks, the next pass differs from the last by one token a
+  request: :func:`stretch` adds up such passes one after the other, a few nanoseconds each. (A closed sum over the
+  stretch would round differently from the plain loop and now and then put an arrival on the other side of a pass.)
+"""
+
+import inspect
+
+import numpy as np
+from numba import njit
+from numba.extending import register_jitable
+
+from tokenomics.service.serving import heaps, kernel_columns, kernel_prefix, kernel_state, times
+from tokenomics.service.serving.kernel_columns import (
+    BUSY,
+    CLOCK,
+    CONTEXT,
+    COUNTER,
+    DECODED,
+    DECODES,
+    FILLING,
+    FREE,
+    FRESH,
+    GIVES_UP,
+    INLINE,
+    KEY,
+    MADE,
+    MOST_USED,
+    NOBODY,
+    NUMBER,
+    PARTIAL,
+    PASSES,
+    PENDING,
+    PROMPT,
+    PROMPT_TOKENS,
+    READ,
+    STARTED,
+    SWAPPED,
+    SWAPPED_BLOCKS,
+    TO_READ,
+    WAITING,
+)
+from tokenomics.service.serving.kernel_state import complete, decodes, may_start, row, start, write_tokens
+
+for _function in (times.along, times.decode_seconds, times.prompt_seconds):
+    register_jitable(_function)
+Chunks = times.Chunks
+STOPPED = -1
+
+
+@INLINE
+def _read(s, i, read, to_read):
+    """A request started in this pass reads so much of its prompt."""
+    at = s.at
+    if read == to_read:
+        s.fresh[at[FRESH]] = i
+        at[FRESH] += 1
+    else:
+        at[PARTIAL], at[READ], at[TO_READ] = i, read, to_read
+
+
+@INLINE
+def _chunked(s, limits, past_step):
+    """Compose a pass of decodes and chunks: (preempted, swapped blocks, chunks)."""
+    at = s.at
+    preempted, moved = decodes(s, limits)
+    room = limits.max_tokens - at[DECODES]
+    count, tokens, squares, past, work = 0, 0, 0, 0, 0
+    if at[PARTIAL] != NOBODY and room > 0:
+        tokens = min(at[TO_READ] - at[READ], room)
+        count, squares = 1, tokens * tokens
+        past, work = -(-at[READ] // past_step) * past_step, tokens * at[READ]
+        i, read = at[PARTIAL], at[READ] + tokens
+        at[PARTIAL] = NOBODY
+        _read(s, i, read, at[TO_READ])
+    while may_start(s, limits, preempted) and tokens < room:
+        i, known = start(s, limits)
+        to_read = s.who[i, PROMPT] + s.who[i, MADE]
+        read = min(to_read - known, room - tokens)
+        _read(s, i, known + read, to_read)
+        count, tokens, squares = count + 1, tokens + read, squares + read * read
+        past, work = past + -(-known // past_step) * past_step, work + read * known
+    return preempted, moved, Chunks(count, tokens, squares, past, work)
+
+
+@INLINE
+def _whole(s, limits, past_step):
+    """Compose a pass of whole prompts, or of decodes where none can start: (preempted, swapped blocks, chunks)."""
+    at = s.at
+    count, tokens, squares, past, work, longest = 0, 0, 0, 0, 0, 0
+    if not limits.refill and at[DECODES] == 0:
+        at[FILLING] = 1
+    while at[FILLING] and may_start(s, limits, False):
+        i = s.waiting[0] & ((1 << limits.bits) - 1)
+        to_read = s.who[i, PROMPT] + s.who[i, MADE]
+        read = to_read - kernel_prefix.hits(s, limits, i) * limits.unit_tokens
+        longest = max(longest, read)
+        total = (count + 1) * longest if limits.padded else tokens + read
+        if count and total > limits.max_tokens:
+            break
+        i, known = start(s, limits)
+        _read(s, i, to_read, to_read)
+        count, tokens, squares = count + 1, tokens + read, squares + read * read
+        past, work = past + -(-known // past_step) * past_step, work + read * known
+    chunks = Chunks(count, tokens, squares, past, work)
+    if count:
+        return False, 0, chunks
+    preempted, moved = decodes(s, limits)
+    at[FILLING] = limits.refill or at[DECODES] == 0
+    return preempted, moved, chunks
+
+
+@INLINE
+def _note(s, limits, running, chunks, seconds):
+    """Count a pass, and log it where asked for."""
+    at, now = s.at, s.now
+    used = limits.blocks - at[FREE]
+    at[PASSES] += 1
+    at[DECODED] += running
+    at[PROMPT_TOKENS] += chunks.tokens
+    at[MOST_USED] = max(at[MOST_USED], used)
+    now[BUSY] += seconds
+    if s.log.size:
+        columns = (
+            float(at[NUMBER]),
+            now[CLOCK],
+            now[CLOCK] + seconds,
+            float(running),
+            float(at[CONTEXT]) if running else 0.0,
+            float(chunks.count),
+            float(chunks.tokens),
+            float(used),
+            float(at[WAITING]),
+        )
+        for i in range(len(columns)):
+            s.log[s.logged[0], i] = columns[i]
+        s.logged[0] += 1
+    now[CLOCK] += seconds
+
+
+@INLINE
+def _room(s):
+    """Whether there is room to write down one more pass."""
+    return (not s.log.size or s.logged[0] < len(s.log)) and (not s.token_s.size or s.at[COUNTER] < len(s.ends))
+
+
+@INLINE
+def _compose(s, limits, grid, until):
+    """The next pass, and those after it that differ in nothing but a token a request; whether there was one."""
+    at = s.at
+    if limits.chunked:
+        preempted, moved, chunks = _chunked(s, limits, grid.past_step)
+    else:
+        preempted, moved, chunks = _whole(s, limits, grid.past_step)
+    running = at[DECODES] if limits.chunked or not chunks.count else 0
+    if not running and not chunks.count:
+        return False
+    seconds = times.decode_seconds(grid, running, at[CONTEXT]) if running else 0.0
+    if chunks.count:
+        seconds += times.prompt_seconds(grid, running, chunks)
+    at[SWAPPED_BLOCKS] += moved
+    _note(s, limits, running, chunks, seconds + moved * limits.swap_block_s)
+    at[PENDING] = 2 if running else 1
+    if not chunks.count and not preempted and not moved and at[PARTIAL] == NOBODY:
+        _stretch(s, limits, grid, until)
+    return True
+
+
+@INLINE
+def _stretch(s, limits, grid, until):
+    """Complete and compose passes of the same decodes until something else can happen."""
+    at, now = s.at, s.now
+    if s.log.size or s.token_s.size:
+        return
+    running, counter, context, free = at[DECODES], at[COUNTER], at[CONTEXT], at[FREE]
+    clock, busy, before = now[CLOCK], now[BUSY], counter
+    patience, last = np.inf, s.ending[0] >> limits.bits
+    if at[WAITING]:
+        i = s.waiting[0] & ((1 << limits.bits) - 1)
+        patience = s.when[i, GIVES_UP] if np.isnan(s.when[i, STARTED]) else np.inf
+    phase = (counter + 1) % limits.block
+    while counter + 1 < last and clock < until and clock <= patience and s.phases[phase] <= free:
+        counter += 1
+        context += running
+        free -= s.phases[phase]
+        seconds = times.decode_seconds(grid, running, context)
+        clock += seconds
+        busy += seconds
+        phase = phase + 1 if phase + 1 < limits.block else 0
+    kernel_prefix.trim(s, limits, free)
+    at[COUNTER], at[CONTEXT], at[FREE] = counter, context, free
+    now[CLOCK], now[BUSY] = clock, busy
+    at[PASSES] += counter - before
+    at[DECODED] += (counter - before) * running
+    at[MOST_USED] = max(at[MOST_USED], limits.blocks - free)
+
+
+@INLINE
+def _advance(s, limits, grid, until):
+    """Complete and compose every pass due before ``until``; whether there was room to write it down."""
+    at = s.at
+    while s.now[CLOCK] < until:
+        if at[PENDING]:
+            complete(s, limits)
+        if not _room(s):
+            return False
+        if not _compose(s, limits, grid, until):
+            break
+    return True
+
+
+@INLINE
+def _inside(state, r):
+    """Requests that were sent to a replica and have not left."""
+    at = state.at
+    return at[r, WAITING] + at[r, SWAPPED] + at[r, DECODES] + at[r, FRESH] + (at[r, PARTIAL] != NOBODY)
+
+
+@INLINE
+def _write_running(state):
+    """Note the tokens of requests that still run when the simulation stops."""
+    for r in range(len(state.at)):
+        for place in range(state.at[r, DECODES] if state.token_s.size else 0):
+            write_tokens(row(state, r), state.running[r, place])
+
+
+@INLINE
+def _choose(state, i, by_load):
+    """The replica for a request: the next in turn, or the first of those with fewest inside."""
+    replicas = len(state.at)
+    chosen = 0 if by_load else i % replicas
+    if by_load:
+        for r in range(1, replicas):
+            if _inside(state, r) < _inside(state, chosen):
+                chosen = r
+    return chosen
+
+
+@INLINE
+def _drive(state, limits, grid, arrival, first):
+    replicas, count = len(state.at), len(arrival)
+    for i in range(first, count + 1):
+        until = arrival[i] if i < count else np.inf
+        for r in range(replicas):
+            if state.now[r, CLOCK] < until and not _advance(row(state, r), limits, grid, until):
+                return i
+        if i < count:
+            r = _choose(state, i, limits.by_load)
+            if not state.at[r, PENDING]:
+                state.now[r, CLOCK] = max(state.now[r, CLOCK], until)
+            state.at[r, WAITING] = heaps.push(state.waiting[r], state.at[r, WAITING], state.who[i, KEY])
+            if state.at[r, WAITING] > limits.most_waiting:
+                _write_running(state)
+                break
+    return STOPPED
+
+
+def _compiled(sources):
+    """The entry, kept on disk between processes where there is a place for it. numba notices a change of this file
+    only; a variable of the enclosing function is part of its key, so the sources of all that is compiled stand in one.
+    """
+
+    def drive(state, limits, grid, arrival, first):
+        """Send requests from row ``first`` on to the replicas; the row to go on from when there is more room to write,
+        or :data:`STOPPED` when all is done or too many wait."""
+        len(sources)
+        return _drive(state, limits, grid, arrival, first)
+
+    try:
+        return njit(cache=True, error_model="numpy", _nrt=False)(drive)
+    except RuntimeError:
+        return njit(error_model="numpy", _nrt=False)(drive)
+
+
+drive = _compiled(
+    "".join(inspect.getsource(module) for module in (heaps, times, kernel_columns, kernel_prefix, kernel_state))
+)

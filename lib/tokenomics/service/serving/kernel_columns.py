@@ -1,0 +1,65 @@
+"""State of the compiled loop (:mod:`tokenomics.service.serving.kernel`): what it consists of.
+
+Requests are rows of ``who`` (whole numbers) and ``when`` (seconds), a replica's state is ``at`` and ``now`` besides
+queues; the constants name their columns.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+INLINE = njit(error_model="numpy", forceinline=True, _nrt=False)
+"""Without counting references to arrays (the caller holds them all) a pass takes a twentieth of the time."""
+
+KEY, PROMPT, OUTPUT, MADE, JOINED, PLACE, PREEMPTED, STATUS, REPLICA, CHAIN, UNITS, WHO = range(12)
+GIVES_UP, STARTED, FIRST, FINISH = range(4)
+COUNTER, DECODES, CONTEXT, FREE, WAITING, SWAPPED, ENDING, FRESH, PARTIAL, READ, TO_READ, PENDING, FILLING = range(13)
+PASSES, DECODED, PROMPT_TOKENS, PREEMPTIONS, SWAPPED_BLOCKS, MOST_USED, NUMBER, CACHED, IDLE, AT = range(13, 23)
+CLOCK, BUSY, NOW = range(3)
+NOBODY, UNKNOWN, UNSERVED, FINISHED, ABANDONED = -1, -1, 2, 0, 1
+
+
+class Limits(NamedTuple):
+    """Rules as numbers; ``bits`` of a queue entry hold the request's row; ``unit`` blocks of a prefix cache, or 0."""
+
+    chunked: bool
+    refill: bool
+    padded: bool
+    swap: bool
+    by_load: bool
+    max_batch: int
+    max_tokens: int
+    blocks: int
+    kept: int
+    block: int
+    bits: int
+    most_waiting: int
+    swap_block_s: float
+    unit: int
+    unit_tokens: int
+
+
+class State(NamedTuple):
+    """Arrays of a simulation; those after ``when`` have one row a replica, or are empty where not asked for."""
+
+    who: np.ndarray
+    when: np.ndarray
+    at: np.ndarray
+    now: np.ndarray
+    waiting: np.ndarray
+    swapped: np.ndarray
+    ending: np.ndarray
+    running: np.ndarray
+    fresh: np.ndarray
+    phases: np.ndarray
+    ends: np.ndarray
+    token_start: np.ndarray
+    token_s: np.ndarray
+    log: np.ndarray
+    logged: np.ndarray
+    units: np.ndarray
+    held: np.ndarray
+    users: np.ndarray
+    older: np.ndarray
+    newer: np.ndarray
