@@ -187,6 +187,7 @@ class TrainingXPUs(ManyModels):
             "MI300X",
             "TPU-v5p",
             "Gaudi3",
+            "Ascend-910C",
             "Apple-M2-Ultra-76-core",
             "Jetson-AGX-Orin-64GB",
         ],
