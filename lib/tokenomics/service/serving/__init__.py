@@ -12,7 +12,7 @@ from tokenomics.service.serving.outcome import ABANDONED, FINISHED, UNSERVED, Lo
 from tokenomics.service.serving.prefix import Prefixes
 from tokenomics.service.serving.requests import Requests
 from tokenomics.service.serving.rules import Rules
-from tokenomics.service.serving.simulate import simulate
+from tokenomics.service.serving.simulator import simulate
 from tokenomics.service.serving.times import StepTable, StepTimes
 
 __all__ = [

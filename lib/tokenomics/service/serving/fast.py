@@ -16,7 +16,7 @@ ROWS = 65536
 def run(
     requests: Requests, table: StepTable, rules: Rules, fleet: tuple[int, bool], keep: tuple[bool, bool]
 ) -> Outcome:
-    """As :func:`tokenomics.service.serving.simulate.simulate`; ``fleet`` is replicas and whether they are chosen by
+    """As :func:`tokenomics.service.serving.simulator.simulate`; ``fleet`` is replicas and whether they are chosen by
     load, ``keep`` whether to keep tokens and the log."""
     limits = _limits(requests, rules, fleet[1])
     state = _state(requests, rules, limits, fleet[0], keep)

@@ -53,13 +53,8 @@ class Grid(NamedTuple):
 
 
 class Chunks(NamedTuple):
-    """Chunks of a pass, together.
-
-    Attributes:
-        count, tokens, squares: how many, their tokens, the sum of their squares.
-        past: sum of tokens before each chunk, each rounded up to the grid.
-        work: sum of chunk x tokens before it.
-    """
+    """Chunks of a pass, together: how many, their tokens, the sum of the squares of their tokens; ``past``, the sum of
+    tokens before each chunk, each rounded up to the grid; ``work``, the sum of chunk x tokens before it."""
 
     count: int
     tokens: int
