@@ -244,7 +244,7 @@ def test_a_kernel_that_does_not_start_is_tried_once_more(monkeypatch):
 @pytest.fixture
 def dvc_project(good):
     (good / "dvc.yaml").write_text(
-        f"stages:\n  {NOTEBOOK}:\n    cmd: tokenomics run {NOTEBOOK}\n    params:\n      - params/00_common.yaml:\n"
+        f"stages:\n  {NOTEBOOK}:\n    cmd: exec tokenomics run {NOTEBOOK}\n    params:\n      - params/00_common.yaml:\n"
         f"      - params/{NOTEBOOK}.yaml:\n    deps:\n      - notebooks/{NOTEBOOK}.ipynb\n    outs:\n"
         f"      - results/{NOTEBOOK}:\n          cache: false\n          persist: true\n"
     )
@@ -281,7 +281,11 @@ def test_dvc_failure_keeps_the_last_good_result(dvc_project):
     assert state(result(dvc_project)) == before
 
 
-def test_killed_dvc_leaves_no_kernel_and_does_not_block_the_next(dvc_project):
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+def test_killed_dvc_leaves_no_kernel_and_does_not_block_the_next(dvc_project, monkeypatch, shell):
+    if not Path(shell).exists():
+        pytest.skip(f"no {shell} here")
+    monkeypatch.setenv("SHELL", shell)
     before = state(result(dvc_project))
     sleeping(dvc_project)
     process = start(dvc_project, "dvc", "repro")

@@ -31,3 +31,5 @@ def test_stages_are_the_notebooks():
     notebooks = sorted(path.stem for path in paths.NOTEBOOKS.glob("*.ipynb"))
     assert notebooks == sorted(NOTEBOOK_PARAMETERS)
     assert notebooks == [name for name in pipeline.stages() if name[:2].isdigit()]
+    for name in notebooks:  # `exec`: the runner is DVC's own child, whatever the shell, and sees it being killed
+        assert pipeline.stages()[name]["cmd"] == f"exec tokenomics run {name}"
