@@ -25,8 +25,8 @@ BOUNDS = {
 }
 UNIT = re.compile(r"\[([^\]]+)\]\s*(.*)", re.S)
 FLOORS = ("facts", "compute", "service", "footprint", "economics", "paper")
-NOT_IN_API = ("facts.params", "paper.site", "service.serving.fast", "service.serving.kernel")
-"""Starts of module names; the last two are compiled by an extra and give the plain loop's numbers."""
+NOT_IN_API = ("facts.params", "paper.site")
+"""Starts of module names."""
 TEX = str.maketrans({**{sign: f"\\{sign}" for sign in "&%#_${}"}, "~": r"\~{}", "\\": ""})
 PARAMETERS_INTRODUCTION = """\
 # Parameters
