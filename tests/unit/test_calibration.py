@@ -78,13 +78,20 @@ def test_tables_become_inputs_in_si_units():
     assert frame[["dtype", "message", "devices", "seconds"]].values.tolist() == [["bf16", 1024, 8, 5e-6]]
 
 
+def test_all_to_all_counts_elements_of_two_bytes():
+    raw = {"op_name": ["alltoall", "all_gather"], "kernel_source": ["NCCL"] * 2, "version": ["1"] * 2}
+    raw |= {"nccl_dtype": ["half"] * 2, "num_gpus": [8] * 2, "message_size": [512] * 2, "latency": [0.005] * 2}
+    frame = measured._all_to_all(pd.DataFrame(raw))
+    assert frame[["dtype", "message", "devices", "seconds"]].values.tolist() == [["bf16", 1024, 8, 5e-6]]
+
+
 def test_newest_version_of_those_that_are_complete(tmp_path):
     pytest.importorskip("pyarrow.parquet", reason="the extra `calibration` is not installed")
     for version, rows in {"1.3.0rc9": 10, "1.3.0rc20": 8, "1.3.0rc23": 2}.items():
         (tmp_path / version).mkdir()
         pd.DataFrame({"a": range(rows)}).to_parquet(tmp_path / version / "t.parquet")
-    assert measured._newest(tmp_path, "t.parquet").parent.name == "1.3.0rc20"
-    assert measured._newest(tmp_path, "other.parquet") is None
+    assert measured.newest(tmp_path.glob("*/t.parquet")).parent.name == "1.3.0rc20"
+    assert measured.newest([]) is None
 
 
 def test_left_out_accelerators_are_predicted_by_their_relatives():

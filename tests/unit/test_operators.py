@@ -156,6 +156,12 @@ def test_all_reduce_is_latency_then_wire():
     assert seconds == pytest.approx(np.array([4e-6 + 8 * 0.2e-6, 2 * 7 / 8 * 1e9 / 240e9, 0.0]))
 
 
+def test_all_to_all_sends_once_what_all_reduce_sends_twice():
+    p = made("all_to_all", floor_s=0.0)
+    once, twice = (f(p, DEVICE, 1e9, 8) for f in (operators.all_to_all_seconds, operators.all_reduce_seconds))
+    assert twice == pytest.approx(2 * once) and operators.all_to_all_seconds(p, DEVICE, 1e9, 1) == 0
+
+
 def test_all_reduce_needs_a_link():
     with pytest.raises(DataError, match="link_bytes_per_s = missing"):
         operators.all_reduce_seconds(made("all_reduce"), dataclasses.replace(DEVICE, link_bytes_per_s=None), 1e6, 2)

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenomics.compute import bounds
+from tokenomics.compute.communication import exchange_seconds, experts_seconds, reduce_seconds
 from tokenomics.compute.kernels import Serving, completed, expert_dtype, kernels, product_dtype
 from tokenomics.compute.layout import Layout
+from tokenomics.compute.operators import distinct_experts
 from tokenomics.compute.precision import parse
-from tokenomics.compute.steps import device_seconds, reduce_seconds
+from tokenomics.compute.steps import device_seconds
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue
 
@@ -144,9 +146,39 @@ def test_a_batch_of_equal_prompts_reads_the_experts_of_one_token():
 def test_reducing_across_domains_pays_the_network_by_hand():
     use = kernels(serve(layout=Layout(tp=8)))
     message = 1e8
-    inside, across = (reduce_seconds(use, message, n) for n in (8, 16))
+    inside, across, alone = (reduce_seconds(use.all_reduce, use.device, message, n) for n in (8, 16, 1))
     assert across - inside == pytest.approx(2 * 15e-6 + 2 * 0.5 * message / 8 / 50e9, rel=1e-9)
-    assert reduce_seconds(use, message, 1) == 0
+    assert alone == 0
+
+
+SPREAD = Layout(tp=1, dp=8, ep=8)
+
+
+def test_exchange_between_domains_sends_what_leaves_the_domain():
+    use = kernels(serve("DeepSeek-V3", layout=SPREAD))
+    far = exchange_seconds(use.all_to_all, use.device, 1e8, 16)
+    assert far == pytest.approx(use.all_to_all.floor_s + 15e-6 + 0.5 * 1e8 / 50e9, rel=1e-9)
+    assert exchange_seconds(use.all_to_all, use.device, 1e8, 8) < far
+
+
+def test_experts_are_reached_by_the_faster_way():
+    on = serve("DeepSeek-V3", precision="fp8", layout=SPREAD)
+    use = kernels(on)
+    for rows in (1, 4096):
+        width = rows * on.model.d_model
+        gathered = reduce_seconds(use.all_reduce, use.device, 8 * 2 * width, 8)
+        sent = width * distinct_experts(on.model.experts_per_token, 8)
+        exchanged = sum(exchange_seconds(use.all_to_all, use.device, sent * size, 8) for size in (1, 2))
+        assert experts_seconds(on, use, rows) == pytest.approx(min(gathered, exchanged))
+        assert gathered != exchanged
+    assert kernels(serve("DeepSeek-V3", layout=Layout(tp=8))).all_to_all is None
+
+
+def test_experts_cut_by_width_are_only_gathered():
+    on = serve("DeepSeek-V3", layout=Layout(tp=1, dp=8, ep=1))
+    use = kernels(on)
+    message = 64 * on.model.d_model * 8 * 2
+    assert experts_seconds(on, use, 64) == pytest.approx(reduce_seconds(use.all_reduce, use.device, message, 8))
 
 
 def test_the_head_is_computed_for_the_last_token_of_each_prompt():

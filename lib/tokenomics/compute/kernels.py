@@ -61,13 +61,14 @@ class Kernels:
     prefill_attention: OperatorParameters
     elementwise: OperatorParameters
     all_reduce: OperatorParameters
+    all_to_all: OperatorParameters | None
     experts: OperatorParameters | None
     weight_bytes: float | None
 
     def all(self) -> list[OperatorParameters]:
         """Every parameter set, for intervals and provenance."""
         found = [*self.products.values(), self.decode_attention, self.prefill_attention, self.elementwise]
-        return [*found, self.all_reduce, *([self.experts] if self.experts else [])]
+        return [*found, self.all_reduce, *(each for each in (self.all_to_all, self.experts) if each)]
 
 
 def completed(device: Accelerator) -> Accelerator:
@@ -109,6 +110,7 @@ def kernels(on: Serving) -> Kernels:
     """Parameters of every operator of a deployment; the nearest relative's where the device was not measured."""
     device = completed(on.device)
     dense, latent = product_dtype(on.model, on.precision, device), on.model.is_mla
+    spread = on.model.is_moe and on.layout.dp > 1 and on.layout.ep > 1
     cache_dtype = "bf16_kv8" if on.precision.kv_bits <= 8 else WIDE
 
     def find(operator: str, dtype: str) -> OperatorParameters:
@@ -128,6 +130,7 @@ def kernels(on: Serving) -> Kernels:
         prefill_attention=find("prefill_mla" if latent else "prefill_attention", cache_dtype),
         elementwise=parameters(device, "elementwise", WIDE, elementwise, left_out=on.left_out),
         all_reduce=_bus(device, find("all_reduce", WIDE)),
+        all_to_all=_bus(device, find("all_to_all", WIDE)) if spread else None,
         experts=find("expert_gemm", expert_dtype(on.model, on.precision, device)) if on.model.is_moe else None,
         weight_bytes=_stored(on.precision, dense),
     )
@@ -142,7 +145,7 @@ def decode_operator(model: Model, layout: Layout) -> str:
 
 
 def _bus(device: Accelerator, given: OperatorParameters) -> OperatorParameters:
-    """All-reduce over a host's bus: whether devices reach each other directly is a matter of the machine, not of the
+    """A collective over a host's bus: whether devices reach each other directly is a matter of the machine, not of the
     device (5 GB/s were measured for L40S, 27 GB/s for RTX PRO 6000), so the share of the bus is the better one's."""
     if device.link_devices or given.byte_efficiency >= DIRECT:
         return given

@@ -23,6 +23,8 @@ TABLE = paths.DATA / "calibration" / "operators.csv"
 TRANSFER = paths.DATA / "calibration" / "transfer.csv"
 ENGINES = ("trtllm", "vllm", "sglang")
 """Engines in the order in which one is taken where the caller names none, or the named one was not measured."""
+COLLECTIVES = "nccl"
+"""The vendor's library, whose all-to-all every engine uses."""
 RELATIONS = ("own", "generation", "vendor", "other")
 TEXT = ("accelerator", "operator", "dtype", "engine", "engine_version", "kernel", "relation")
 
@@ -108,8 +110,8 @@ def parameters(
     Args:
         device: the accelerator.
         operator: ``gemm``, ``prefill_attention``, ``decode_attention`` (query heads share key heads),
-            ``decode_attention_mha`` (they do not), ``prefill_mla``, ``decode_mla``, ``expert_gemm``, ``all_reduce`` or
-            ``elementwise``.
+            ``decode_attention_mha`` (they do not), ``prefill_mla``, ``decode_mla``, ``expert_gemm``, ``all_reduce``,
+            ``all_to_all`` or ``elementwise``.
         dtype: key of :data:`tokenomics.compute.operator_forms.PRECISIONS`.
         engine: whose kernels; where it was not measured, another engine's stand in.
         left_out: behave as if this device had not been measured.
@@ -139,7 +141,7 @@ def parameters(
 
 
 def _of_engine(rows: list[OperatorParameters], engine: str | None) -> OperatorParameters:
-    order = (engine, *ENGINES)
+    order = (engine, *ENGINES, COLLECTIVES)
     return min(rows, key=lambda row: order.index(row.engine))
 
 

@@ -10,7 +10,7 @@ Every formula has the shape ``floor + smooth maximum(FLOP / (efficiency peak), b
 
 Arguments are numbers or arrays and are broadcast; the result has their common shape. Parameters come from
 :func:`tokenomics.compute.operator_parameters.parameters`, which also gives the interval. The formulas are this
-project's; the roofline is Williams et al. 2009, tiles and waves as in NVIDIA's matrix multiplication guide, all-reduce
+project's; the roofline is Williams et al. 2009, tiles and waves as in NVIDIA's matrix multiplication guide, collectives
 the alpha-beta model of Thakur et al. 2005. Left out: neighbours in the pipeline (prefetching of weights, power
 throttling over seconds), clocks, host time, and anything that shares the device.
 """
@@ -45,6 +45,7 @@ __all__ = [
     "PRECISIONS",
     "OperatorParameters",
     "all_reduce_seconds",
+    "all_to_all_seconds",
     "decode_attention_seconds",
     "distinct_experts",
     "elementwise_seconds",
@@ -155,11 +156,26 @@ def all_reduce_seconds(p: OperatorParameters, device: Accelerator, message: Arra
     Raises:
         DataError: the device has no published link.
     """
+    return _collective(p, device, message, devices, 2.0)
+
+
+def all_to_all_seconds(p: OperatorParameters, device: Accelerator, message: ArrayLike, devices: ArrayLike) -> Times:
+    """Every one of ``devices`` sends an equal part of its ``message`` bytes to each, within one fast domain; 0 for one.
+
+    As :func:`all_reduce_seconds`, but each sends ``(N-1)/N`` of its message once.
+
+    Raises:
+        DataError: the device has no published link.
+    """
+    return _collective(p, device, message, devices, 1.0)
+
+
+def _collective(p: OperatorParameters, device: Accelerator, message, devices, times_sent: float) -> Times:
     message, devices = arrays(message, devices)
     if not device.link_bytes_per_s:
-        raise DataError(device.name, "link_bytes_per_s", "missing", "a link, to reduce over devices")
+        raise DataError(device.name, "link_bytes_per_s", "missing", "a link, to talk to other devices")
     latency = p.floor_s + p.device_s * devices
-    wire = 2 * (devices - 1) / devices * message / (p.byte_efficiency * device.link_bytes_per_s)
+    wire = times_sent * (devices - 1) / devices * message / (p.byte_efficiency * device.link_bytes_per_s)
     return np.where(devices > 1, smooth_maximum(p, latency, wire), 0.0)
 
 

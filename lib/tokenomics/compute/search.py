@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tokenomics.compute.communication import domain
 from tokenomics.compute.layout import Layout
 from tokenomics.compute.server import Server, server
 from tokenomics.errors import DataError
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 
-DOMAIN = 8
 CONCURRENCIES = 2.0 ** np.arange(0, 13)
 """Requests in flight of one copy that are tried."""
 
@@ -49,8 +49,7 @@ class Candidate:
 def layouts(model: Model, device: Accelerator, devices: int) -> Iterator[Layout]:
     """Ways to cut a model over at most ``devices``: heads within a fast domain, layers in even stages, experts whole or
     cut; copies that do not divide ``devices`` are left out."""
-    domain = min(device.link_devices or DOMAIN, devices)
-    for tp in _powers(domain):
+    for tp in _powers(domain(device, devices)):
         if model.heads % tp:
             continue
         for pp in _powers(devices // tp):

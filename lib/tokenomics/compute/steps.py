@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.compute import operators
+from tokenomics.compute import communication, operators
 from tokenomics.compute.kernels import Kernels, Serving, kernels
 from tokenomics.compute.layout import HEAD, PROJECTION, Layout, products
 from tokenomics.compute.matrices import attention_shapes, linear_widths
@@ -24,12 +24,6 @@ ROUTING_KERNELS, LATENT_KERNELS, INDEX_KERNELS = 2, 3, 10
 """Small kernels a layer besides those with a formula: choosing experts (softmax, selection); MLA's norms and second
 absorbed product; sparse attention's indexer (positions, quantising, scores, selection, gathering)."""
 ACTIVATION_BYTES = 2.0
-NETWORK_BYTES_PER_S = 50e9
-"""Between nodes: one 400 Gb/s adapter a device (InfiniBand NDR), the usual build of a training or serving cluster."""
-NETWORK_LATENCY_S = 15e-6
-"""A hop between nodes, with its launch; a prior, not fitted."""
-DOMAIN = 8
-"""Devices that share a fast domain where the vendor names no number."""
 Times = NDArray[np.float64]
 
 
@@ -83,7 +77,7 @@ def device_seconds(
         products=_products(on, use, rows, ends),
         attention=attention,
         experts=_experts(on, use, decode + new),
-        communication=np.where(rows > 0, _communication(on, use, rows), 0.0),
+        communication=np.where(rows > 0, communication.pass_seconds(on, use, rows), 0.0),
         elementwise=np.where(rows > 0, _elementwise(on, use, rows), 0.0),
     )
 
@@ -173,33 +167,6 @@ def _experts(on: Serving, use: Kernels, tokens: Times) -> Times:
         alike=on.alike,
     )
     return np.where(tokens > 0, model.moe_layers * seconds, 0.0)
-
-
-def _communication(on: Serving, use: Kernels, rows: Times) -> Times:
-    """Two all-reduces a layer over TP; with attention groups, experts gather and scatter over all of them."""
-    model, layout = on.model, on.layout
-    message = rows * model.d_model * ACTIVATION_BYTES
-    mixers, mlps = model.layers, model.dense_layers + model.moe_layers
-    total = (mixers + mlps) * reduce_seconds(use, message, layout.tp)
-    if layout.dp > 1 and model.is_moe:
-        spread = reduce_seconds(use, message * layout.dp, layout.tp * layout.dp)
-        total = total + model.moe_layers * (spread - reduce_seconds(use, message, layout.tp))
-    if layout.pp > 1:
-        hop = message / (use.all_reduce.byte_efficiency * use.device.link_bytes_per_s) + use.all_reduce.floor_s
-        total = total + (layout.pp - 1) * hop
-    return total
-
-
-def reduce_seconds(use: Kernels, message: ArrayLike, devices: int) -> Times:
-    """All-reduce of ``message`` bytes over devices: within a fast domain as fitted, between domains from the network's
-    data sheet, each device sending its share of the domain's sum."""
-    inside = min(devices, use.device.link_devices or DOMAIN)
-    seconds = operators.all_reduce_seconds(use.all_reduce, use.device, message, inside)
-    domains = -(-devices // inside)
-    if domains > 1:
-        wire = 2 * (domains - 1) / domains * np.asarray(message, dtype=float) / inside / NETWORK_BYTES_PER_S
-        seconds = seconds + NETWORK_LATENCY_S * np.ceil(np.log2(domains)) * 2 + wire
-    return seconds
 
 
 def _elementwise(on: Serving, use: Kernels, rows: Times) -> Times:

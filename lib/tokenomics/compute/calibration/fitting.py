@@ -43,6 +43,12 @@ _PREFILL = {
     "wave_s": (0.0, 0.3 * US, 20 * US),
     "extra_traffic": (0.0, 0.5, 16.0),
 }
+_COLLECTIVE = {
+    "floor_s": (0.1 * US, 4 * US, 60 * US),
+    "device_s": (0.0, 0.2 * US, 10 * US),
+    "byte_efficiency": (0.05, 0.7, 1.0),
+    "exponent": (0.3, 0.7, 6.0),
+}
 BOUNDS: Mapping[str, Mapping[str, tuple[float, float, float]]] = {
     "gemm": {
         "floor_s": (0.5 * US, 5 * US, 150 * US),
@@ -68,12 +74,8 @@ BOUNDS: Mapping[str, Mapping[str, tuple[float, float, float]]] = {
         "skew_distinct": (0.05, 0.6, 1.5),
         "skew_load": (0.0, 0.2, 0.8),
     },
-    "all_reduce": {
-        "floor_s": (0.1 * US, 4 * US, 60 * US),
-        "device_s": (0.0, 0.2 * US, 10 * US),
-        "byte_efficiency": (0.05, 0.7, 1.0),
-        "exponent": (0.3, 0.7, 6.0),
-    },
+    "all_reduce": _COLLECTIVE,
+    "all_to_all": _COLLECTIVE,
     "elementwise": {
         "floor_s": (0.1 * US, 2 * US, 50 * US),
         "byte_efficiency": (0.05, 0.8, 1.0),
@@ -92,6 +94,7 @@ FORMULAS = {
     "decode_mla": operators.mla_decode_seconds,
     "expert_gemm": operators.expert_gemm_seconds,
     "all_reduce": operators.all_reduce_seconds,
+    "all_to_all": operators.all_to_all_seconds,
     "elementwise": operators.elementwise_seconds,
 }
 

@@ -1,13 +1,15 @@
 """Reads the package's tables into samples: inputs of a formula, measured seconds, and what was measured."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata, resources
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from tokenomics.compute.operator_parameters import COLLECTIVES
 
 PACKAGE = "aiconfigurator-core"
 SEED = 20261124
@@ -44,6 +46,7 @@ TABLES = {
     "decode_mla": ("mla", "generation_mla_perf"),
     "expert_gemm": ("moe", "moe_perf"),
     "all_reduce": ("comm", "custom_allreduce_perf"),
+    "all_to_all": ("comm", "nccl_perf"),
     "elementwise": ("quantize", "scale_matrix_perf"),
 }
 WEIGHT_TYPES = {
@@ -105,9 +108,9 @@ def package_version() -> str:
 def samples(system: str, operator: str) -> Iterator[Sample]:
     """Samples of an operator on a system, by engine, data type and kernel; none where it was not measured."""
     family, table = TABLES[operator]
-    folder = Path(str(resources.files("aiconfigurator_core"))) / "systems" / "data" / system / family
-    for engine in ("sglang", "trtllm", "vllm"):
-        path = _newest(folder / engine, f"{table}.parquet")
+    folder = system_folder(system) / family
+    for engine in (COLLECTIVES,) if operator == "all_to_all" else ("sglang", "trtllm", "vllm"):
+        path = newest(folder.glob(f"{engine}/*/{table}.parquet"))
         if path is None:
             continue
         frame = PREPARE[operator](pd.read_parquet(path))
@@ -116,11 +119,16 @@ def samples(system: str, operator: str) -> Iterator[Sample]:
             yield from _kernels(system, operator, engine, str(dtype), rows)
 
 
-def _newest(folder: Path, name: str) -> Path | None:
-    """The table of the newest version that is at least half as long as the longest."""
+def system_folder(system: str) -> Path:
+    """Where the package keeps a system's tables."""
+    return Path(str(resources.files("aiconfigurator_core"))) / "systems" / "data" / system
+
+
+def newest(tables: Iterable[Path]) -> Path | None:
+    """The table, in a folder named by its version, of the newest version at least half as long as the longest."""
     import pyarrow.parquet
 
-    lengths = {path: pyarrow.parquet.read_metadata(path).num_rows for path in folder.glob(f"*/{name}")}
+    lengths = {path: pyarrow.parquet.read_metadata(path).num_rows for path in tables}
     complete = [path for path, rows in lengths.items() if 2 * rows >= max(lengths.values())]
     return max(complete, key=lambda path: [int(each) for each in re.findall(r"\d+", path.parent.name)], default=None)
 
@@ -129,7 +137,7 @@ def _kernels(system: str, operator: str, engine: str, dtype: str, rows: pd.DataF
     """One sample a kernel for experts, where shapes compete; else one for all (products) or the main one."""
     counts = rows["kernel_source"].value_counts()
     counts = counts[counts >= MAIN_SHARE * len(rows)].sort_index().sort_values(ascending=False, kind="stable")
-    pooled = operator in ("gemm", "all_reduce")
+    pooled = operator in ("gemm", "all_reduce", "all_to_all")
     sets = [list(counts.index)] if pooled else [[each] for each in counts.index]
     for place, names in enumerate(sets[: None if operator == "expert_gemm" else 1]):
         kept = rows[rows["kernel_source"].isin(names)]
@@ -226,6 +234,13 @@ def _all_reduce(raw: pd.DataFrame) -> pd.DataFrame:
     return _frame(raw, dtype, ["message_size"], message=2 * raw["message_size"], devices=raw["num_gpus"])
 
 
+def _all_to_all(raw: pd.DataFrame) -> pd.DataFrame:
+    """A device's whole message, counted in elements of two bytes as in :func:`_all_reduce`."""
+    raw = raw[raw["op_name"] == "alltoall"]
+    dtype = raw["nccl_dtype"].map({"half": "bf16"})
+    return _frame(raw, dtype, ["message_size"], message=2 * raw["message_size"], devices=raw["num_gpus"])
+
+
 def _elementwise(raw: pd.DataFrame) -> pd.DataFrame:
     """Quantising 16-bit activations to 8 bits: two bytes read and one written per element."""
     raw = raw[raw["quant_dtype"] == "fp8"]
@@ -241,5 +256,6 @@ PREPARE = {
     "decode_mla": lambda raw: _latent(raw, context=raw["step"] + 1),
     "expert_gemm": _experts,
     "all_reduce": _all_reduce,
+    "all_to_all": _all_to_all,
     "elementwise": _elementwise,
 }

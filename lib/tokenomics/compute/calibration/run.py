@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from tokenomics import paths
-from tokenomics.compute.calibration import fitting
+from tokenomics.compute.calibration import fitting, network
 from tokenomics.compute.calibration.measured import PACKAGE, SYSTEMS, TABLES, Sample, package_version, samples
 from tokenomics.compute.operator_parameters import RELATIONS, borrowed, nearest, relation
 from tokenomics.facts import catalogue
+from tokenomics.facts.accelerators import Accelerator
 
 FOLDER = paths.DATA / "calibration"
 SOURCE = "aiconfigurator_operator_tables"
@@ -35,7 +36,8 @@ def calibrate(folder: Path = FOLDER) -> None:
     write(folder / "operators.csv", [_parameter_row(sample, fit) for sample, fit in fitted], (*IDENTITY,))
     seen = [_error_row(sample, "fit", fit.residuals) for sample, fit in fitted]
     held_out = [_error_row(sample, "held_out", fit.held_out) for sample, fit in fitted]
-    write(folder / "errors.csv", [*seen, *held_out, *transferred], (*IDENTITY, "kind"))
+    errors = [*seen, *held_out, *transferred, *between_nodes(fitted)]
+    write(folder / "errors.csv", errors, (*IDENTITY, "kind"))
     write(folder / "transfer.csv", pooled, ("operator", "relation"))
     write(folder / "engine_spread.csv", engine_spread([s for s, _ in fitted]), ("accelerator", "operator", "dtype"))
 
@@ -73,6 +75,20 @@ def leave_out_accelerators(fitted: list[Fitted]) -> tuple[list[Row], list[Row]]:
         rows.append(_error_row(target, "transfer", residuals) | {"donor": donor.name, "relation": near})
         pool.setdefault((target.operator, near), []).append(residuals)
     return rows, _pooled(pool)
+
+
+def between_nodes(fitted: list[Fitted]) -> list[Row]:
+    """The prior of the network beside measured exchanges, on each system that has them."""
+    within = {sample.accelerator: fit.parameters for sample, fit in fitted if sample.operator == "all_to_all"}
+    found = [each for system in SYSTEMS if (each := network.sample(system))]
+    return [
+        _error_row(each, "network", network.log_residuals(within[each.accelerator], _device(each), each))
+        for each in found
+    ]
+
+
+def _device(sample: Sample) -> Accelerator:
+    return catalogue.accelerator(sample.accelerator)
 
 
 def _pooled(pool: Mapping[tuple[str, str], list[np.ndarray]]) -> list[Row]:
