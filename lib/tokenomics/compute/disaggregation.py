@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute import inference
+from tokenomics.compute.communication import NETWORK_BYTES_PER_S
 from tokenomics.compute.engines import Profile
 from tokenomics.compute.kernels import Serving
-from tokenomics.compute.communication import NETWORK_BYTES_PER_S
 from tokenomics.compute.transformer import kv_bytes
 from tokenomics.errors import DataError
 
