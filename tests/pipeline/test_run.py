@@ -244,9 +244,10 @@ def test_a_kernel_that_does_not_start_is_tried_once_more(monkeypatch):
 @pytest.fixture
 def dvc_project(good):
     (good / "dvc.yaml").write_text(
-        f"stages:\n  {NOTEBOOK}:\n    cmd: exec tokenomics run {NOTEBOOK}\n    params:\n      - params/00_common.yaml:\n"
-        f"      - params/{NOTEBOOK}.yaml:\n    deps:\n      - notebooks/{NOTEBOOK}.ipynb\n    outs:\n"
-        f"      - results/{NOTEBOOK}:\n          cache: false\n          persist: true\n"
+        f"stages:\n  {NOTEBOOK}:\n    cmd: exec tokenomics run {NOTEBOOK}\n    params:\n"
+        f"      - params/00_common.yaml:\n      - params/{NOTEBOOK}.yaml:\n"
+        f"    deps:\n      - notebooks/{NOTEBOOK}.ipynb\n"
+        f"    outs:\n      - results/{NOTEBOOK}:\n          cache: false\n          persist: true\n"
     )
     assert call(good, "dvc", "config", "--local", "core.no_scm", "true").returncode == 0
     done = call(good, "dvc", "repro")

@@ -170,9 +170,9 @@ def test_a_table_without_a_generic_profile_is_named(monkeypatch):
         engines.profile("vllm 2024")
 
 
-@given(amounts, st.booleans(), profiles)
-def test_seconds_are_a_sum_over_the_four_numbers(done, several, profile):
-    work, zero = Work(**done, several=several), dict.fromkeys(NUMBERS, 0.0)
+@given(amounts, st.integers(0, 200), profiles)
+def test_seconds_are_a_sum_over_the_four_numbers(done, layers, profile):
+    work, zero = Work(**done, layers_together=layers), dict.fromkeys(NUMBERS, 0.0)
     coefficients = [work.seconds(Profile(**{**zero, name: 1.0})) for name in NUMBERS]
     total = sum(c * getattr(profile, name) for c, name in zip(coefficients, NUMBERS, strict=True))
     assert work.seconds(profile) == pytest.approx(float(total), rel=1e-12)
@@ -183,12 +183,12 @@ def test_seconds_by_hand():
     profile = Profile(prefill_slowdown=2.0, decode_slowdown=0.5, step_s=1e-3, sequence_s=1e-5)
     done = {"prefill_s": 0.1, "prefill_passes": 2, "decode_s": 1.0, "decode_steps": 100, "sequence_steps": 800}
     assert Work(**done).seconds(profile) == pytest.approx(0.2 + 0.5 + 0.102 + 0.008)
-    assert Work(**done, several=True).seconds(profile) == pytest.approx(0.2 + 0.5 + 2 * 0.102 + 0.008)
+    assert Work(**done, layers_together=90).seconds(profile) == pytest.approx(0.2 + 0.5 + 2.5 * 0.102 + 0.008)
 
 
-@given(amounts, amounts, st.booleans(), profiles, st.floats(0, 100))
-def test_work_adds_and_scales(one, other, several, profile, factor):
-    one, other = Work(**one, several=several), Work(**other, several=several)
+@given(amounts, amounts, st.integers(0, 200), profiles, st.floats(0, 100))
+def test_work_adds_and_scales(one, other, layers, profile, factor):
+    one, other = Work(**one, layers_together=layers), Work(**other, layers_together=layers)
     summed = (one + other).seconds(profile)
     assert summed == pytest.approx(float(one.seconds(profile) + other.seconds(profile)), rel=1e-12)
     assert one.times(factor).seconds(profile) == pytest.approx(float(factor * one.seconds(profile)), rel=1e-12)

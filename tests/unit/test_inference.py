@@ -40,7 +40,7 @@ def test_a_prompt_is_one_pass_and_a_long_one_counts_its_chunks():
     assert short.prefill_passes == 1
     assert float(short.prefill_s) == pytest.approx(float(device_seconds(on, new=1000).total))
     assert long.prefill_passes == np.ceil(20_000 / PASS_TOKENS) == 3
-    assert (short.decode_s, short.decode_steps, short.several) == (0, 0, True)
+    assert (short.decode_s, short.decode_steps, short.layers_together) == (0, 0, on.model.layers)
 
 
 def test_a_batch_of_prompts_is_packed_into_passes():

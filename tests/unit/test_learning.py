@@ -259,3 +259,11 @@ def test_numbers_are_those_of_a_profile():
     numbers = profiles.profile_of(TRUE, burst=0.3)
     assert [getattr(numbers, name) for name in NUMBERS] == TRUE.tolist()
     assert (numbers.burst, numbers.wait_s) == (0.3, 0.0)
+
+
+def test_layouts_beyond_a_node_were_multiplied_by_the_spread_of_experts():
+    columns = ["tp_size", "attention_dp_size", "moe_tp_size", "moe_ep_size"]
+    written = [[64, np.nan, 8, 8], [1, 16, 4, 4], [8, 1, 1, 8], [72, 1, 72, 1]]
+    right = [[8, np.nan, 1, 8], [1, 4, 1, 4], [8, 1, 1, 8], [72, 1, 72, 1]]
+    found = rows._multiplied_out(pd.DataFrame(written, columns=columns))
+    np.testing.assert_array_equal(found.to_numpy(float), np.array(right, dtype=float))

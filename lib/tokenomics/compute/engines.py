@@ -1,8 +1,9 @@
 """What an engine adds to the work of the device: four numbers a profile, from ``data/calibration/engines.csv``.
 
 A request's time is ``prefill_slowdown x device time of prefill + decode_slowdown x device time of decode + step_s a
-pass + sequence_s a sequence and step``; ``step_s`` counts twice where several devices have to be kept in step. A
-slowdown below one is an engine whose kernels are better (fused, pipelined) than the same kernels measured one by one.
+pass + sequence_s a sequence and step``; several devices have to be kept in step layer by layer, which adds to
+``step_s`` (:meth:`Profile.pass_s`). A slowdown below one is an engine whose kernels are better (fused, pipelined) than
+the same kernels measured one by one.
 
 The first token of a request among others waits besides: ``wait_s``, and ``burst`` times the others' prefills.
 
@@ -43,6 +44,9 @@ PERIODS = {
 """Versions below each number (major + minor / 100) belong to a period; without one, a benchmark is taken to be of 2024.
 """
 UNSTATED = "2024"
+TOGETHER_LAYERS = 60.0
+"""Layers at which keeping several devices in step costs as much again as a pass costs its host: the median over the
+models measured on several devices."""
 RESEARCH = (r"splitwise|paper", "2023")
 
 
@@ -54,7 +58,7 @@ class Profile:
         name: ``engine``, ``engine period`` or ``engine period generation``; ``generic`` for an engine nobody measured.
         prefill_slowdown: time of a prefill over the sum of its operators' times.
         decode_slowdown: time of a decode step over the sum of its operators' times.
-        step_s: seconds of host work a pass; twice that with several devices.
+        step_s: seconds of host work a pass on one device.
         sequence_s: seconds of host work a sequence and decode step.
         burst: share of the other requests' prefills that a first token waits for in a closed loop, start included.
         wait_s: seconds before a request is scheduled: front end, tokenising, the running pass.
@@ -70,6 +74,10 @@ class Profile:
     wait_s: float = 0.03
     accelerators: tuple[str, ...] = ()
 
+    def pass_s(self, layers_together: ArrayLike) -> NDArray[np.float64]:
+        """Host seconds of a pass in which several devices compute so many layers together (0: one device)."""
+        return self.step_s * (1 + np.asarray(layers_together) / TOGETHER_LAYERS)
+
 
 @dataclass(frozen=True)
 class Work:
@@ -79,7 +87,7 @@ class Work:
         prefill_s, decode_s: seconds of the device in prefill and in decode.
         prefill_passes, decode_steps: passes of each kind.
         sequence_steps: sequences x decode steps.
-        several: more than one device works on it.
+        layers_together: layers that several devices compute together; 0 on one device.
     """
 
     prefill_s: ArrayLike = 0.0
@@ -87,7 +95,7 @@ class Work:
     decode_s: ArrayLike = 0.0
     decode_steps: ArrayLike = 0.0
     sequence_steps: ArrayLike = 0.0
-    several: ArrayLike = False
+    layers_together: ArrayLike = 0.0
 
     def seconds(self, profile: Profile) -> NDArray[np.float64]:
         """Duration under an engine, in the broadcast shape of the fields."""
@@ -95,21 +103,26 @@ class Work:
             self.decode_s
         )
         passes = np.asarray(self.prefill_passes) + np.asarray(self.decode_steps)
-        host = profile.step_s * np.where(self.several, 2.0, 1.0) * passes
-        return device + host + profile.sequence_s * np.asarray(self.sequence_steps)
+        return (
+            device
+            + profile.pass_s(self.layers_together) * passes
+            + profile.sequence_s * np.asarray(self.sequence_steps)
+        )
 
     def times(self, factor: ArrayLike) -> "Work":
         """The same work ``factor`` times."""
-        scaled = {e.name: np.asarray(getattr(self, e.name)) * factor for e in fields(self) if e.name != "several"}
-        return Work(**scaled, several=self.several)
+        scaled = {
+            e.name: np.asarray(getattr(self, e.name)) * factor for e in fields(self) if e.name != "layers_together"
+        }
+        return Work(**scaled, layers_together=self.layers_together)
 
     def __add__(self, other: "Work") -> "Work":
         summed = {
             e.name: np.asarray(getattr(self, e.name)) + getattr(other, e.name)
             for e in fields(self)
-            if e.name != "several"
+            if e.name != "layers_together"
         }
-        return Work(**summed, several=self.several)
+        return Work(**summed, layers_together=self.layers_together)
 
 
 @cache

@@ -41,7 +41,7 @@ def prefill(on: Serving, batch: ArrayLike, prompt: ArrayLike, cached: ArrayLike 
     stages = on.layout.pp
     filling = (passes + stages - 1) / stages / passes if stages > 1 else 1.0
     chunks = np.maximum(np.ceil(prompt / PASS_TOKENS), 1.0)
-    return Work(prefill_s=passes * one * filling, prefill_passes=passes * chunks, several=on.layout.devices > 1)
+    return Work(prefill_s=passes * one * filling, prefill_passes=passes * chunks, layers_together=on.layers_together)
 
 
 def decode_step(on: Serving, batch: ArrayLike, context: ArrayLike) -> Work:
@@ -52,14 +52,13 @@ def decode_step(on: Serving, batch: ArrayLike, context: ArrayLike) -> Work:
     batch = np.asarray(batch, dtype=float)
     part = np.ceil(batch / on.layout.pp)
     seconds = device_seconds(on, decode=part, context=context).total
-    several = on.layout.devices > 1
-    return Work(decode_s=seconds, decode_steps=1.0, sequence_steps=batch, several=several)
+    return Work(decode_s=seconds, decode_steps=1.0, sequence_steps=batch, layers_together=on.layers_together)
 
 
 def decode(on: Serving, batch: ArrayLike, prompt: ArrayLike, steps: ArrayLike) -> Work:
     """``steps`` decode steps of ``batch`` sequences that start after ``prompt`` tokens."""
     prompt, steps = np.asarray(prompt, dtype=float), np.asarray(steps, dtype=float)
-    total = Work(several=on.layout.devices > 1)
+    total = Work(layers_together=on.layers_together)
     for stretch in range(STRETCHES):
         context = prompt + 1 + steps * (stretch + 0.5) / STRETCHES
         total = total + decode_step(on, batch, context).times(steps / STRETCHES)

@@ -50,6 +50,11 @@ class Serving:
     alike: bool = False
     left_out: bool = False
 
+    @property
+    def layers_together(self) -> int:
+        """Layers that several devices compute together; 0 on one device."""
+        return self.model.layers if self.layout.devices > 1 else 0
+
 
 @dataclass(frozen=True)
 class Kernels:

@@ -23,6 +23,8 @@ PROVIDER = "provider API"
 """Not an engine: nobody outside knows what runs, nor for how many."""
 SAME = ["backend", "system", "isl", "osl", "silicon_ttft_ms", "silicon_tpot_ms"]
 """Rows alike in these are copies of one measurement, whatever model or layout they name."""
+NODE = 8
+"""Devices of every machine of the sample's single-node benchmarks."""
 LATENT = "DeepSeek|Kimi|GLM"
 """Models with latent attention, whose cache SGLang keeps in 16 bit whatever the weights are."""
 ENGINES = {"trtllm": "trtllm 1.0", "vllm": "vllm 0.12"}
@@ -85,7 +87,7 @@ def silicon() -> pd.DataFrame:
     raw = raw[raw["mode"] == "agg"]
     raw = raw[raw.groupby(SAME)["tp_size"].transform("nunique") == 1].drop_duplicates(SAME)
     stated = raw["silicon_data_source"].str.extract(r"concurrency=(\d+)")[0].astype(float)
-    raw = raw[stated.isna() | (stated == raw["batch_size"])]
+    raw = _multiplied_out(raw[stated.isna() | (stated == raw["batch_size"])])
     experts = (raw["moe_tp_size"] * raw["moe_ep_size"]).clip(lower=1)
     groups = raw["attention_dp_size"].fillna(1).clip(lower=1)
     groups = np.maximum(groups, experts // raw["tp_size"])  # experts over more devices than attention: data parallel
@@ -115,6 +117,19 @@ def silicon() -> pd.DataFrame:
         }
     )
     return pd.concat([inputs.assign(metric=m, value=raw[column]) for m, column in TTFT_TPOT], ignore_index=True)
+
+
+def _multiplied_out(raw: pd.DataFrame) -> pd.DataFrame:
+    """Tensor or data parallelism beyond a node's eight devices, with experts spread: multiplied by the spread.
+
+    Every measurement that the sample holds with two layouts stands there once with, say, TP 8 and EP 8, and once with
+    TP 64 and experts both cut by 8 and spread over 8; the machines have eight devices.
+    """
+    for name in ("tp_size", "attention_dp_size"):
+        over = (raw[name] > NODE) & (raw["moe_ep_size"] > 1)
+        right = {each: raw[each].where(~over, raw[each] / raw["moe_ep_size"]) for each in (name, "moe_tp_size")}
+        raw = raw.assign(**right)
+    return raw
 
 
 def sample() -> pd.DataFrame:
