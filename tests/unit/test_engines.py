@@ -199,3 +199,11 @@ def test_work_of_arrays_equals_scalars():
     together = Work(decode_s=decode, decode_steps=steps).seconds(Profile(step_s=0.5))
     assert together.shape == (2, 3)
     assert together[1, 2] == Work(decode_s=0.3, decode_steps=2.0).seconds(Profile(step_s=0.5))
+
+
+def test_early_tensorrt_llm_attends_beyond_the_window():
+    mistral, llama = catalogue.model("Mistral-7B-v0.1"), catalogue.model("Llama-3.1-8B")
+    wide = engines.as_run(mistral, "trtllm 2025")
+    assert (wide.sliding_layers, wide.full_layers) == (0, 32)
+    assert engines.as_run(mistral, "trtllm 2026") is mistral is engines.as_run(mistral, "vllm 2024")
+    assert engines.as_run(llama, "trtllm 2025") is llama

@@ -191,3 +191,9 @@ def test_a_model_too_large_has_no_capacity():
     on = serve("Llama-3.1-405B", tp=4)
     assert capacity(on, "vllm 2024", np.array([1, 1000])).tolist() == [0, 0]
     assert memory.free_bytes(on, "vllm 2024") < 0
+
+
+def test_tensorrt_llm_admits_by_the_whole_sequence_and_others_by_their_mean():
+    on = serve()
+    assert memory.admitted(on, "trtllm 2025", 128, 2048) == capacity(on, "trtllm 2025", 128 + 2048)
+    assert memory.admitted(on, "vllm 2024", 128, 2048) == capacity(on, "vllm 2024", 128 + 1024)

@@ -13,7 +13,7 @@ never rests on a measurement of the family that it predicts (a profile that has 
 """
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 
 import numpy as np
@@ -23,6 +23,7 @@ from tokenomics import paths
 from tokenomics.compute.operator_parameters import read_table
 from tokenomics.errors import DataError
 from tokenomics.facts.accelerators import Accelerator
+from tokenomics.facts.models import Model
 
 TABLE = paths.DATA / "calibration" / "engines.csv"
 GENERIC, NONE = "generic", "none"
@@ -168,6 +169,14 @@ def repeats_prompt(name: str) -> bool:
     """Whether static batches published for a profile hold one prompt many times, as the tools of early TensorRT-LLM and
     DeepSpeed did: with experts, a batch then reads no more of them than one sequence."""
     return name.startswith(("trtllm 2023", "trtllm 2024", "deepspeed"))
+
+
+def as_run(model: Model, name: str) -> Model:
+    """A model as a profile's engine runs it: before 1.0, TensorRT-LLM knew no sliding window unless the one who started
+    it gave ``max_attention_window_size``, and attended to everything."""
+    if not (model.sliding_layers and name.startswith(("trtllm 2023", "trtllm 2024", "trtllm 2025"))):
+        return model
+    return replace(model, full_layers=model.full_layers + model.sliding_layers, sliding_layers=0)
 
 
 @cache

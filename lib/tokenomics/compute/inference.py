@@ -68,11 +68,11 @@ def decode(on: Serving, batch: ArrayLike, prompt: ArrayLike, steps: ArrayLike) -
 def static_batch(on: Serving, engine: str, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Work:
     """A batch given all at once, from its start to its last token.
 
-    A batch larger than what fits in memory at its mean length runs in waves; as engines refill a wave while it runs,
-    the last one counts in part.
+    A batch larger than what the engine admits at a time runs in waves; as engines refill a wave while it runs, the last
+    one counts in part.
     """
     batch, prompt, output = (np.asarray(x, dtype=float) for x in (batch, prompt, output))
-    most = np.minimum(np.maximum(memory.capacity(on, engine, prompt + output / 2), 1.0), batch)
+    most = np.minimum(np.maximum(memory.admitted(on, engine, prompt, output), 1.0), batch)
     return _wave(on, most, prompt, output).times(batch / most)
 
 
@@ -81,9 +81,8 @@ def _wave(on: Serving, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike) -
 
 
 def in_flight(on: Serving, engine: str, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> NDArray:
-    """Requests that really run when ``concurrency`` are sent: as many as memory holds at their mean length."""
-    fits = memory.capacity(on, engine, np.asarray(prompt, dtype=float) + np.asarray(output, dtype=float) / 2)
-    return np.clip(fits, 1.0, np.minimum(np.asarray(concurrency, dtype=float), MOST_SEQUENCES))
+    """Requests that really run when ``concurrency`` are sent: as many as the engine admits into memory."""
+    return np.clip(memory.admitted(on, engine, prompt, output), 1.0, np.minimum(np.asarray(concurrency, dtype=float), MOST_SEQUENCES))
 
 
 @dataclass(frozen=True)

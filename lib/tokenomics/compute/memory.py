@@ -30,6 +30,7 @@ class Reserve:
             batch at once.
         workspace: bytes of workspace over the bytes of activations.
         fills: the engine takes all usable memory for its cache at start.
+        whole: a request runs only when its whole sequence fits beside those of the others, its output included.
     """
 
     usable: float = 0.9
@@ -39,20 +40,21 @@ class Reserve:
     pass_tokens: float | None = 8192
     workspace: float = 1.0
     fills: bool = False
+    whole: bool = False
 
 
 RESERVES = {
     "generic": Reserve(usable=0.95),
-    "trtllm 2023": Reserve(usable=0.9, runtime_bytes=1.6e9, fills=True),
-    "trtllm 2024": Reserve(usable=0.9, runtime_bytes=1.6e9, fills=True),
-    "trtllm": Reserve(usable=0.9, of_free=True, fills=True),
+    "trtllm 2023": Reserve(usable=0.9, runtime_bytes=1.6e9, fills=True, whole=True),
+    "trtllm 2024": Reserve(usable=0.9, runtime_bytes=1.6e9, fills=True, whole=True),
+    "trtllm": Reserve(usable=0.9, of_free=True, fills=True, whole=True),
     "vllm": Reserve(usable=0.9, fills=True),
     "sglang": Reserve(usable=0.9, fills=True),
     "deepspeed": Reserve(usable=0.95, fills=True),
     "fastertransformer": Reserve(usable=1.0, runtime_bytes=2.55e9, pass_tokens=None, workspace=5.0),
 }
 """By profile, else by engine; the engines' own defaults (vLLM's gpu_memory_utilization 0.9, TensorRT-LLM's free
-fraction 0.9 of what is left after loading). FasterTransformer's two constants were read off its published memory table,
+fraction 0.9 of what is left after loading, and its scheduler that never evicts a running request). FasterTransformer's two constants were read off its published memory table,
 the runtime of early TensorRT-LLM off the batches at which Llama-2-70B on four A100 of 40 GB starts to run in waves."""
 
 
@@ -138,3 +140,10 @@ def capacity(on: Serving, engine: str, context: ArrayLike) -> Bytes:
     """Sequences of ``context`` tokens whose caches fit at a time in the whole copy; 0 where the weights do not fit."""
     one = cache_bytes_per_device(on, context)
     return np.maximum(np.floor(free_bytes(on, engine) / one) * on.layout.dp, 0.0)
+
+
+def admitted(on: Serving, engine: str, prompt: ArrayLike, output: ArrayLike) -> Bytes:
+    """Requests that an engine lets run at a time: their caches at their mean length fit, or, where it keeps room for a
+    request's whole sequence (``Reserve.whole``), at their full length; 0 where the weights do not fit."""
+    prompt, output = np.asarray(prompt, dtype=float), np.asarray(output, dtype=float)
+    return capacity(on, engine, prompt + (output if reserve(engine).whole else output / 2))

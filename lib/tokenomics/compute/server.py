@@ -106,6 +106,10 @@ class Server:
         """Sequences of ``context`` tokens that fit at a time."""
         return memory.capacity(self.on, self.profile.name, context)
 
+    def admitted(self, prompt: ArrayLike, output: ArrayLike) -> Values:
+        """Requests of ``prompt`` and ``output`` tokens that the engine lets run at a time."""
+        return memory.admitted(self.on, self.profile.name, prompt, output)
+
     def memory(self, batch: ArrayLike, context: ArrayLike) -> memory.Memory:
         """Bytes on the fullest device, by what they are for."""
         return memory.used(self.on, self.profile.name, batch, context)
@@ -160,5 +164,6 @@ def server(
     if layout.tp > model.heads:
         raise DataError("server", "tp", layout.tp, f"1 to {model.heads} (heads of {model.name})")
     name = engines.profile_name(engine, device)
-    on = Serving(model, device, parse(precision, kv_precision), layout, engines.kernels_of(name), engines.fuses(name))
+    kernels, fused = engines.kernels_of(name), engines.fuses(name)
+    on = Serving(engines.as_run(model, name), device, parse(precision, kv_precision), layout, kernels, fused)
     return Server(on, engines.profile(name, model.is_moe))

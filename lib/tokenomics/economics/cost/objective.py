@@ -64,7 +64,7 @@ def loads(server: Server, prompt: float, output: float, ladder: ArrayLike = LADD
         end: which end of the estimates: ``value``, ``low`` (fast) or ``high`` (slow).
     """
     ladder = np.asarray(ladder, dtype=float)
-    running = ladder[ladder <= max(float(server.capacity(prompt + output / 2)), 1.0)]
+    running = ladder[ladder <= max(float(server.admitted(prompt, output)), 1.0)]
     ttft, tpot = server.loaded_ttft(running, prompt, output), server.loaded_tpot(running, prompt, output)
     rate = server.output_rate(prompt, output, running)
     opposite = {"value": "value", "low": "high", "high": "low"}[end]

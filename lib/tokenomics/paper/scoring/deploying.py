@@ -70,7 +70,7 @@ def serving(case: Case, layout: Layout) -> Serving:
     """The deployment of a case in a layout."""
     name = engines.profile_name(case.engine, case.device)
     return Serving(
-        *(case.model, case.device, case.precision, layout, engines.kernels_of(name)),
+        *(engines.as_run(case.model, name), case.device, case.precision, layout, engines.kernels_of(name)),
         fused=engines.fuses(name),
         alike=case.load == "static" and engines.repeats_prompt(name),
         left_out=active().left_out,
