@@ -82,7 +82,11 @@ def _wave(on: Serving, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike) -
 
 def in_flight(on: Serving, engine: str, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> NDArray:
     """Requests that really run when ``concurrency`` are sent: as many as the engine admits into memory."""
-    return np.clip(memory.admitted(on, engine, prompt, output), 1.0, np.minimum(np.asarray(concurrency, dtype=float), MOST_SEQUENCES))
+    return np.clip(
+        memory.admitted(on, engine, prompt, output),
+        1.0,
+        np.minimum(np.asarray(concurrency, dtype=float), MOST_SEQUENCES),
+    )
 
 
 @dataclass(frozen=True)
