@@ -44,14 +44,15 @@ def prefill(on: Serving, batch: ArrayLike, prompt: ArrayLike, cached: ArrayLike 
     return Work(prefill_s=passes * one * filling, prefill_passes=passes * chunks, several=on.layout.devices > 1)
 
 
-def decode_step(on: Serving, batch: ArrayLike, context: ArrayLike) -> Work:
-    """One token for each of ``batch`` sequences whose context, the new token included, is ``context``.
+def decode_step(on: Serving, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike = 1) -> Work:
+    """One token for each of ``batch`` sequences whose context, the new token included, is ``context``; or a pass that
+    verifies ``tokens`` of each (:mod:`tokenomics.compute.speculation`).
 
     With pipeline stages the batch is split into as many parts, each of which passes all stages: a sequence's step.
     """
     batch = np.asarray(batch, dtype=float)
     part = np.ceil(batch / on.layout.pp)
-    seconds = device_seconds(on, decode=part, context=context).total
+    seconds = device_seconds(on, decode=part, context=context, queries=tokens).total
     several = on.layout.devices > 1
     return Work(decode_s=seconds, decode_steps=1.0, sequence_steps=batch, several=several)
 

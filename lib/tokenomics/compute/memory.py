@@ -127,14 +127,22 @@ def used(on: Serving, engine: str, batch: ArrayLike, context: ArrayLike, prompt:
     )
 
 
-def free_bytes(on: Serving, engine: str, batch: ArrayLike = 1, prompt: ArrayLike = 1) -> Bytes:
-    """Bytes of one device that are left for the cache; negative where the model does not fit."""
+def free_bytes(on: Serving, engine: str, batch: ArrayLike = 1, prompt: ArrayLike = 1, beside: ArrayLike = 0.0) -> Bytes:
+    """Bytes of one device that are left for the cache; negative where the model does not fit.
+
+    ``beside`` are bytes that something else takes on every device: a draft model, adapters, an encoder of images.
+    """
     keep = reserve(engine)
-    taken, memory = used(on, engine, batch, 0, prompt).total, on.device.memory_bytes * LARGEST_GB
+    taken, memory = used(on, engine, batch, 0, prompt).total + beside, on.device.memory_bytes * LARGEST_GB
     return keep.usable * (memory - taken) if keep.of_free else keep.usable * memory - taken
 
 
-def capacity(on: Serving, engine: str, context: ArrayLike) -> Bytes:
-    """Sequences of ``context`` tokens whose caches fit at a time in the whole copy; 0 where the weights do not fit."""
-    one = cache_bytes_per_device(on, context)
-    return np.maximum(np.floor(free_bytes(on, engine) / one) * on.layout.dp, 0.0)
+def capacity(
+    on: Serving, engine: str, context: ArrayLike, beside: ArrayLike = 0.0, each_beside: ArrayLike = 0.0
+) -> Bytes:
+    """Sequences of ``context`` tokens whose caches fit at a time in the whole copy; 0 where the weights do not fit.
+
+    Of one device, ``beside`` bytes are taken by something else, and each sequence takes ``each_beside`` more.
+    """
+    one = cache_bytes_per_device(on, context) + each_beside
+    return np.maximum(np.floor(free_bytes(on, engine, beside=beside) / one) * on.layout.dp, 0.0)
