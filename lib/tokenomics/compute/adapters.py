@@ -158,9 +158,8 @@ def _pair(model: Model, tp: int, chosen: list[Matrix]) -> Pair:
     for each in chosen:
         split = min(tp, max(model.kv_heads, 1.0)) if each.name in ("key", "value") else tp
         outputs += each.outputs / (split if cut == COLUMNS else 1) * each.copies / layers
-    return Pair(
-        chosen[0].inputs / (tp if cut == ROWS else 1), outputs, sum(each.copies for each in chosen) / layers, layers
-    )
+    inputs = chosen[0].inputs / (tp if cut == ROWS else 1)
+    return Pair(inputs, outputs, sum(each.copies for each in chosen) / layers, layers)
 
 
 def adapter_bytes(on: Serving, adapters: Adapters) -> float:
@@ -189,21 +188,21 @@ def pass_seconds(on: Serving, adapters: Adapters, rows: ArrayLike, sequences: Ar
     used = np.maximum(adapters.distinct(sequences), 1.0)
     total = np.zeros(np.broadcast_shapes(rows.shape, sequences.shape))
     for each in _pairs(on, adapters):
-        for inputs, columns, outputs in _products(each, adapters.rank):
-            total = total + each.layers * _grouped_seconds(on, rows, used, inputs, columns, outputs)
+        for product in _products(each, adapters.rank):
+            total = total + each.layers * _grouped_seconds(on, rows, used, product)
     return np.where(rows > 0, total, 0.0)
 
 
 def _products(pair: Pair, rank: int) -> Iterator[tuple[float, float, float]]:
-    """Inputs, columns and values written a row (the second adds to what the base product wrote, so reads it too)."""
+    """Inputs, columns, and values read besides of a row: the second product adds to what the base product wrote."""
     yield pair.inputs, pair.slices * rank, 0.0
     yield float(rank), pair.outputs, pair.outputs + (pair.slices - 1) * rank
 
 
-def _grouped_seconds(on: Serving, rows: Values, used: Values, inputs: float, columns: float, more: float) -> Values:
+def _grouped_seconds(on: Serving, rows: Values, used: Values, product: tuple[float, float, float]) -> Values:
     """A product grouped by adapter: ``used`` times ``columns`` side by side over the rows of one adapter, and the bytes
     of a row that this does not count: its inputs for all but one adapter's rows, and ``more`` values."""
-    use = kernels(on)
+    use, (inputs, columns, more) = kernels(on), product
     p, device, each = use.products[ROUTER], use.device, np.maximum(rows / used, 1.0)
     moved = BYTES * (np.maximum(rows - each, 0.0) * inputs + rows * more)
     apart = moved / (p.byte_efficiency * device.bandwidth_bytes_per_s)
@@ -251,7 +250,7 @@ class Adapted:
         return self.base.estimate(work.seconds(self.base.profile) + fetching, "decode", least)
 
     def ttft(self, prompt: ArrayLike, batch: ArrayLike = 1) -> Estimate:
-        """Seconds of reading ``batch`` prompts together on an idle server, the mean time of fetching adapters included."""
+        """Seconds of reading ``batch`` prompts together on an idle server, with the mean time of fetching adapters."""
         prompt, batch, on = np.asarray(prompt, dtype=float), np.asarray(batch, dtype=float), self.base.on
         more = pass_seconds(on, self.adapters, batch * prompt, batch)
         work = inference.prefill(on, batch, prompt) + Work(prefill_s=more)

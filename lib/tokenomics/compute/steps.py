@@ -125,12 +125,8 @@ def _decode_attention(on: Serving, use: Kernels, sequences: Times, context: Time
             read, asked = (sequences * queries, 1.0) if model.index_topk else (sequences, queries)
             one = operators.mla_decode_seconds(p, use.device, read, seen, heads * asked)
         else:
-            dims = _heads(on, shape)
-            dims |= {
-                "heads": dims["heads"] * queries,
-                "head_dim": (shape.head_dim + shape.value_dim) / 2,
-                "window": window,
-            }
+            dims = {**_heads(on, shape), "head_dim": (shape.head_dim + shape.value_dim) / 2, "window": window}
+            dims["heads"] = dims["heads"] * queries
             one = operators.decode_attention_seconds(p, use.device, sequences, context, **dims)
         total = total + shape.layers * one
     if model.index_topk:

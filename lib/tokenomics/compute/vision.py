@@ -3,7 +3,8 @@
 An image is scaled, or cut into crops, as the rule of its model family says; a vision transformer encodes the patches of
 each crop; neighbouring patches are merged, projected to the language model's width, and stand in its prompt and cache
 like any other token. The encoder runs on the same devices through the same calibrated operators, in 16 bit, before the
-prefill; it is cut over tensor-parallel devices as far as its heads divide.
+prefill. Every device of a tensor-parallel group holds it whole and takes its share of the crops: cut into pieces, so
+small a model would talk longer than it computes.
 
 Not validated: no measurement in our data has images. Intervals are those of a plain prefill. Left out: decoding and
 scaling images on the host, encoding while another request is served, video, and models that attend to images across
@@ -12,7 +13,7 @@ layers instead of reading them as tokens (Llama 3.2).
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from math import ceil, floor, gcd, sqrt
+from math import ceil, floor, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -205,23 +206,22 @@ class Sighted:
 
     @property
     def encoding(self) -> Serving:
-        """The encoder's own deployment: cut over the tensor-parallel devices as far as its heads divide."""
-        tp = gcd(self.encoder.heads, self.base.on.layout.tp)
-        return replace(self.base.on, model=self.encoder.transformer, precision=parse("bf16"), layout=Layout(tp=tp))
+        """The encoder's own deployment, on each device."""
+        return replace(self.base.on, model=self.encoder.transformer, precision=parse("bf16"), layout=Layout())
 
     @property
     def bytes(self) -> float:
         """Bytes of encoder and projector on a device."""
-        return BYTES * self.encoder.parameters(self.base.on.model.d_model) / self.encoding.layout.tp
+        return BYTES * self.encoder.parameters(self.base.on.model.d_model)
 
     def prompt(self, text: ArrayLike, images: ArrayLike, height: int, width: int) -> Values:
         """Prompt tokens of ``text`` tokens and ``images`` images of so many pixels."""
         return np.asarray(text, dtype=float) + np.asarray(images) * picture(self.encoder, height, width).tokens
 
     def encode_seconds(self, images: ArrayLike, height: int, width: int) -> Values:
-        """Seconds of the device for encoding images together, projection included; 0 for none."""
+        """Seconds of the devices for encoding images together, projection included; 0 for none."""
         one, on, images = picture(self.encoder, height, width), self.encoding, np.asarray(images, dtype=float)
-        crops, use = images * one.crops, kernels(on)
+        crops, use = np.ceil(images * one.crops / self.base.on.layout.tp), kernels(on)
         # A causal triangle after half as many tokens has as many pairs as the full square of all patches.
         layers = device_seconds(on, new=crops * one.patches, past=one.patches / 2, prompts=np.maximum(crops, 1)).total
         products = [(crops * one.patches, self.encoder.patch_values, self.encoder.width)]
