@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenomics.compute.adapters import CUTS, Adapted, Adapters, adapter_bytes, pairs, pass_seconds
+from tokenomics.compute.adapters import Adapted, Adapters, adapter_bytes, names, pairs, pass_seconds
 from tokenomics.compute.layout import Layout
-from tokenomics.compute.matrices import matrices
 from tokenomics.compute.server import server
 from tokenomics.compute.tuning import lora_parameters
 from tokenomics.errors import DataError
@@ -29,11 +28,11 @@ BASE = serve()
 @pytest.mark.parametrize("model", MODELS)
 def test_bytes_are_those_of_the_counted_parameters(model):
     on = serve(model, tp=1).on
-    names = tuple({each.name for each in matrices(on.model)} & set(CUTS))
-    assert adapter_bytes(on, Adapters(1, 16, names)) == pytest.approx(
-        2 * lora_parameters(on.model, 16, names), rel=1e-9
+    every = names(on.model)
+    assert adapter_bytes(on, Adapters(1, 16, every)) == pytest.approx(
+        2 * lora_parameters(on.model, 16, every), rel=1e-9
     )
-    assert adapter_bytes(on, Adapters(1, 32, names)) == 2 * adapter_bytes(on, Adapters(1, 16, names))
+    assert adapter_bytes(on, Adapters(1, 32, every)) == 2 * adapter_bytes(on, Adapters(1, 16, every))
 
 
 def test_an_adapter_over_devices_by_hand():

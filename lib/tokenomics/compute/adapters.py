@@ -137,9 +137,13 @@ def pairs(model: Model, layout: Layout, projections: tuple[str, ...] = ()) -> tu
         if chosen:
             found.append(_pair(model, layout.tp, chosen))
     if not found:
-        names = {each.name for each in matrices(model)} & set(CUTS)
-        raise DataError("adapters", "projections", ", ".join(projections), ", ".join(sorted(names)))
+        raise DataError("adapters", "projections", ", ".join(projections), ", ".join(names(model)))
     return tuple(found)
+
+
+def names(model: Model) -> tuple[str, ...]:
+    """Matrices of a model that can be adapted, by name."""
+    return tuple(sorted({each.name for each in matrices(model)} & set(CUTS)))
 
 
 def _is_chosen(matrix: Matrix, projections: tuple[str, ...]) -> bool:

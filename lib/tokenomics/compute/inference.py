@@ -5,7 +5,9 @@ whose duration an engine's profile gives; how many sequences run at a time follo
 (:mod:`tokenomics.compute.memory`). Arguments are numbers or arrays and are broadcast. Intervals are in
 :mod:`tokenomics.compute.intervals`.
 
-Left out: preemption, prefixes shared between requests (pass fewer prompt tokens after ``cached`` ones), speculation.
+Left out: preemption, prefixes shared between requests (pass fewer prompt tokens after ``cached`` ones). Drafted tokens,
+adapters and images are in :mod:`tokenomics.compute.speculation`, :mod:`~tokenomics.compute.adapters` and
+:mod:`~tokenomics.compute.vision`.
 """
 
 from dataclasses import dataclass
