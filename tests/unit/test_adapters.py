@@ -119,7 +119,7 @@ def test_fetching_by_hand():
     """Of 100 equally popular adapters 25 stay: three in four requests wait for theirs."""
     all_there, few = (Adapted(BASE, Adapters(100, resident=n), host_bytes_per_s=10e9) for n in (None, 25))
     load = adapter_bytes(BASE.on, Adapters(1)) / 10e9
-    assert few.load_seconds == load and few.bytes == all_there.bytes / 4
+    assert few.load_seconds == load and few.resident_bytes == all_there.resident_bytes / 4
     for batch in (1, 4):
         more = few.ttft(512, batch).value - all_there.ttft(512, batch).value
         assert more == pytest.approx(batch * 0.75 * load, rel=1e-6)

@@ -96,7 +96,7 @@ def test_images_lengthen_prompt_and_first_token(name):
 
 def test_images_and_encoder_take_memory():
     it = Sighted(BASE, encoder("InternVL-1.5"))
-    assert it.bytes == pytest.approx(2 * it.encoder.parameters(8192))
+    assert it.encoder_bytes == pytest.approx(2 * it.encoder.parameters(8192))
     assert it.capacity(2048, 0, 448, 448) < BASE.capacity(2048)
     assert it.capacity(2048, 1, 448, 448) < it.capacity(2048, 0, 448, 448)
 

@@ -233,7 +233,7 @@ class Adapted:
         return adapter_bytes(self.base.on, self.adapters) / self.host_bytes_per_s
 
     @property
-    def bytes(self) -> float:
+    def resident_bytes(self) -> float:
         """Bytes of the adapters kept on a device."""
         return self.adapters.kept * adapter_bytes(self.base.on, self.adapters)
 
@@ -264,7 +264,7 @@ class Adapted:
 
     def capacity(self, context: ArrayLike) -> Values:
         """Sequences of ``context`` tokens that fit beside the adapters kept."""
-        return memory.capacity(self.base.on, self.base.profile.name, context, self.bytes)
+        return memory.capacity(self.base.on, self.base.profile.name, context, self.resident_bytes)
 
     def room(self, batch: ArrayLike, context: ArrayLike) -> Values:
         """Adapters that fit on the devices beside the caches of ``batch`` sequences of ``context`` tokens."""

@@ -210,7 +210,7 @@ class Sighted:
         return replace(self.base.on, model=self.encoder.transformer, precision=parse("bf16"), layout=Layout())
 
     @property
-    def bytes(self) -> float:
+    def encoder_bytes(self) -> float:
         """Bytes of encoder and projector on a device."""
         return BYTES * self.encoder.parameters(self.base.on.model.d_model)
 
@@ -252,4 +252,4 @@ class Sighted:
     def capacity(self, text: ArrayLike, images: ArrayLike, height: int, width: int) -> Values:
         """Sequences of ``text`` tokens, the answer included, and ``images`` images that fit beside the encoder."""
         context = self.prompt(text, images, height, width)
-        return memory.capacity(self.base.on, self.base.profile.name, context, self.bytes)
+        return memory.capacity(self.base.on, self.base.profile.name, context, self.encoder_bytes)
