@@ -170,3 +170,47 @@ def test_layouts_in_words(layout, text):
 def test_limits_of_a_device_with_integer_units_only():
     it = serving.ask(replace(LOAD, batch=1), catalogue.model("Llama-3.2-1B"), PHONE)
     assert set(serving.limits(it, [1, 8], [128, 512])["limit"]) <= {"bandwidth", "compute", "host", "memory"}
+
+
+@pytest.fixture(scope="module")
+def draft(own):
+    return serving.drafter(LOAD, own, catalogue.model("Llama-3.2-1B"))
+
+
+def test_the_draft_model_is_cut_for_the_shortest_step(own, draft):
+    assert draft.devices <= own.devices and draft.on.model.name == "Llama-3.2-1B"
+    others = [serving.ask(LOAD, draft.on.model, H100, Layout(tp=tp)).tpot(LOAD.batch, LOAD.middle) for tp in (1, 2, 4)]
+    assert draft.tpot(LOAD.batch, LOAD.middle).value == min(each.value for each in others)
+
+
+def test_gains_by_drafting_fall_with_the_batch_and_grow_with_acceptance(own, draft):
+    rows = serving.drafted(LOAD, own, draft, [0.6, 0.8], [1.0, 32.0, 512.0, 1e7])
+    assert rows["batch"].max() <= 512 and set(rows["panel"]) == {"Llama-3.2-1B", serving.OWN_LAYER}
+    for _, part in rows.groupby(["panel", "acceptance"]):
+        assert (np.diff(part["value"]) < 0).all() and part["drafted"].is_monotonic_decreasing
+    few, many = (rows[rows["acceptance"] == a].set_index(["panel", "batch"])["value"] for a in (0.6, 0.8))
+    assert (many > few).all() and ((rows["low"] < rows["value"]) & (rows["value"] < rows["high"])).all()
+
+
+def test_a_draft_that_does_not_fit_is_said_in_one_line(own):
+    huge = serving.ask(LOAD, catalogue.model("Llama-3.1-405B"), H100, Layout(tp=4))
+    with pytest.raises(DataError, match=r"draft_model = Llama-3\.1-405B; allowed: one that fits beside Llama-3\.1-70B"):
+        serving.drafted(LOAD, own, huge, [0.6], [1.0])
+
+
+def test_adapters_that_do_not_fit_are_fetched(own):
+    rows = serving.adapted(LOAD, own, 64, [1, 8, 100_000])
+    plain = 1e3 * float(own.tpot(LOAD.batch, LOAD.middle).value)
+    assert (np.diff(rows["value"]) > 0).all() and rows["value"].iloc[0] > plain
+    assert rows["kept"].iloc[1] == 8 and rows["kept"].iloc[2] < 100_000
+    with pytest.raises(DataError, match="adapter_rank = 1000000"):
+        serving.adapted(LOAD, own, 1_000_000, [1])
+
+
+def test_images_delay_the_first_token_by_encoding_and_reading_them(own):
+    rows = serving.sighted(LOAD, own, ["LLaVA-1.5", "InternVL-1.5"], 1024, range(3))
+    none = rows[rows["count"] == 0]
+    assert none["value"].nunique() == 1 and (none[["tokens", "encode"]] == 0).all(axis=None)
+    two = rows[rows["count"] == 2].set_index("series")
+    assert two["tokens"].to_dict() == {"LLaVA-1.5": 2 * 576, "InternVL-1.5": 2 * 2560}
+    assert (two["value"] > none["value"].iloc[0] + 0.9 * two["encode"]).all()

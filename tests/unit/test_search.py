@@ -14,6 +14,7 @@ CASES = {
     "odd": ("Llama-3.1-8B", "A100-SXM-80GB", 6, {}),
     "experts": ("DeepSeek-V3", "H200-SXM-141GB", 16, {"precision": "fp8", "engine": "sglang 0.5.9"}),
     "wide domain": ("Llama-3.1-405B", "GB200", 16, {"precision": "nvfp4"}),
+    "narrow cache": ("Llama-3.1-70B", "H100-SXM-80GB", 4, {"precision": "bf16", "kv_precision": "fp8"}),
     "no link": ("Mixtral-8x7B", "L40S", 4, {"precision": "fp8"}),
 }
 
@@ -78,6 +79,32 @@ def test_no_layout_holds_what_does_not_fit():
     assert search(catalogue.model("Llama-3.1-405B"), h100, 4, prompt=1000, output=200) == []
     assert search(catalogue.model("Llama-3.1-70B"), h100, 2, prompt=100_000, output=100) == []
     assert search(catalogue.model("Llama-3.1-70B"), h100, 2, prompt=1000, output=100)
+
+
+def test_a_narrow_cache_never_holds_less_and_serves_more_where_memory_decides():
+    model, device = catalogue.model("Llama-3.1-70B"), catalogue.accelerator("H100-SXM-80GB")
+    cuts = [each for each in layouts(model, device, 8) if server(model, device, layout=each).fits()]
+    holds = {
+        text: [server(model, device, kv_precision=text, layout=each).capacity([256, 4096, 65_536]) for each in cuts]
+        for text in ("fp16", "fp8")
+    }
+    assert len(cuts) >= 4 and (np.array(holds["fp8"]) >= np.array(holds["fp16"])).all()
+    assert np.array(holds["fp8"]).sum() > 1.9 * np.array(holds["fp16"]).sum()
+    wide, narrow = (
+        search(model, device, 4, prompt=16_000, output=500, precision="fp8", kv_precision=text)
+        for text in ("fp16", "fp8")
+    )
+    assert narrow[0].output_rate > 1.1 * wide[0].output_rate
+    assert max(each.concurrency for each in narrow) > max(each.concurrency for each in wide)
+
+
+def test_a_cache_is_as_its_weights_unless_said():
+    model, device, devices, _ = named("dense")
+    as_weights = search(model, device, devices, prompt=1000, output=200, precision="fp8")
+    assert as_weights == search(model, device, devices, prompt=1000, output=200, precision="fp8", kv_precision="fp8")
+    assert as_weights != search(model, device, devices, prompt=1000, output=200, precision="fp8", kv_precision="bf16")
+    with pytest.raises(DataError, match="kv_precision = seven"):
+        search(model, device, devices, prompt=1000, output=200, kv_precision="seven")
 
 
 def test_layouts_are_all_ways_to_cut_and_no_others():

@@ -64,6 +64,28 @@ def test_longer_contexts_never_take_less_time(on, batch, blocks, more):
     assert longer >= shorter * (1 - ROUGH)
 
 
+@given(deployments, st.integers(1, 256), st.integers(16, 30_000), st.integers(2, 8))
+def test_verifying_several_tokens_lies_between_one_step_and_as_many(on, batch, context, queries):
+    one, all_of_them = (seconds(on, decode=batch, context=context, queries=n) for n in (1, queries))
+    assert one == seconds(on, decode=batch, context=context)
+    assert one * (1 - ROUGH) <= all_of_them <= queries * one * (1 + ROUGH)
+
+
+def test_tokens_that_are_verified_together_read_the_cache_once():
+    """Grouped heads wait for the cache, so four tokens of a long sequence cost little more attention than one."""
+    on = serve(kernels="vllm")
+    one, four = (device_seconds(on, decode=8, context=32_768, queries=n).attention for n in (1, 4))
+    assert one < four < 1.1 * one
+    apart = device_seconds(on, decode=32, context=32_768).attention
+    assert four < apart / 2
+
+
+def test_a_sparse_selection_is_read_by_each_token():
+    on = serve("DeepSeek-V3.2", "H200-SXM-141GB", "fp8", Layout(tp=8))
+    one, four = (device_seconds(on, decode=16, context=4096, queries=n).attention for n in (1, 4))
+    assert four > 1.5 * one
+
+
 @given(deployments, st.integers(1, 16_000), st.integers(1, 4000), st.integers(0, 16_000))
 def test_more_prompt_tokens_never_take_less_time(on, new, more, past):
     assert seconds(on, new=new + more) >= seconds(on, new=new) * (1 - ROUGH)

@@ -5,7 +5,9 @@ whose duration an engine's profile gives; how many sequences run at a time follo
 (:mod:`tokenomics.compute.memory`). Arguments are numbers or arrays and are broadcast. Intervals are in
 :mod:`tokenomics.compute.intervals`.
 
-Left out: preemption, prefixes shared between requests (pass fewer prompt tokens after ``cached`` ones), speculation.
+Left out: preemption, prefixes shared between requests (pass fewer prompt tokens after ``cached`` ones). Drafted tokens,
+adapters and images are in :mod:`tokenomics.compute.speculation`, :mod:`~tokenomics.compute.adapters` and
+:mod:`~tokenomics.compute.vision`.
 """
 
 from dataclasses import dataclass
@@ -44,14 +46,15 @@ def prefill(on: Serving, batch: ArrayLike, prompt: ArrayLike, cached: ArrayLike 
     return Work(prefill_s=passes * one * filling, prefill_passes=passes * chunks, layers_together=on.layers_together)
 
 
-def decode_step(on: Serving, batch: ArrayLike, context: ArrayLike) -> Work:
-    """One token for each of ``batch`` sequences whose context, the new token included, is ``context``.
+def decode_step(on: Serving, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike = 1) -> Work:
+    """One token for each of ``batch`` sequences whose context, the new token included, is ``context``; or a pass that
+    verifies ``tokens`` of each (:mod:`tokenomics.compute.speculation`).
 
     With pipeline stages the batch is split into as many parts, each of which passes all stages: a sequence's step.
     """
     batch = np.asarray(batch, dtype=float)
     part = np.ceil(batch / on.layout.pp)
-    seconds = device_seconds(on, decode=part, context=context).total
+    seconds = device_seconds(on, decode=part, context=context, queries=tokens).total
     return Work(decode_s=seconds, decode_steps=1.0, sequence_steps=batch, layers_together=on.layers_together)
 
 

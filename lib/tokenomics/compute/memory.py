@@ -53,9 +53,10 @@ RESERVES = {
     "deepspeed": Reserve(usable=0.95, fills=True),
     "fastertransformer": Reserve(usable=1.0, runtime_bytes=2.55e9, pass_tokens=None, workspace=5.0),
 }
-"""By profile, else by engine; the engines' own defaults (vLLM's gpu_memory_utilization 0.9, TensorRT-LLM's free
-fraction 0.9 of what is left after loading, and its scheduler that never evicts a running request). FasterTransformer's two constants were read off its published memory table,
-the runtime of early TensorRT-LLM off the batches at which Llama-2-70B on four A100 of 40 GB starts to run in waves."""
+"""By profile, else by engine; the engines' own defaults: vLLM's gpu_memory_utilization 0.9; TensorRT-LLM's free
+fraction 0.9 of what is left after loading, and its scheduler GUARANTEED_NO_EVICT. FasterTransformer's two constants
+were read off its published memory table, the runtime of early TensorRT-LLM off the batches at which Llama-2-70B on four
+A100 of 40 GB starts to run in waves."""
 
 
 @dataclass(frozen=True)
@@ -129,17 +130,25 @@ def used(on: Serving, engine: str, batch: ArrayLike, context: ArrayLike, prompt:
     )
 
 
-def free_bytes(on: Serving, engine: str, batch: ArrayLike = 1, prompt: ArrayLike = 1) -> Bytes:
-    """Bytes of one device that are left for the cache; negative where the model does not fit."""
+def free_bytes(on: Serving, engine: str, batch: ArrayLike = 1, prompt: ArrayLike = 1, beside: ArrayLike = 0.0) -> Bytes:
+    """Bytes of one device that are left for the cache; negative where the model does not fit.
+
+    ``beside`` are bytes that something else takes on every device: a draft model, adapters, an encoder of images.
+    """
     keep = reserve(engine)
-    taken, memory = used(on, engine, batch, 0, prompt).total, on.device.memory_bytes * LARGEST_GB
+    taken, memory = used(on, engine, batch, 0, prompt).total + beside, on.device.memory_bytes * LARGEST_GB
     return keep.usable * (memory - taken) if keep.of_free else keep.usable * memory - taken
 
 
-def capacity(on: Serving, engine: str, context: ArrayLike) -> Bytes:
-    """Sequences of ``context`` tokens whose caches fit at a time in the whole copy; 0 where the weights do not fit."""
-    one = cache_bytes_per_device(on, context)
-    return np.maximum(np.floor(free_bytes(on, engine) / one) * on.layout.dp, 0.0)
+def capacity(
+    on: Serving, engine: str, context: ArrayLike, beside: ArrayLike = 0.0, each_beside: ArrayLike = 0.0
+) -> Bytes:
+    """Sequences of ``context`` tokens whose caches fit at a time in the whole copy; 0 where the weights do not fit.
+
+    Of one device, ``beside`` bytes are taken by something else, and each sequence takes ``each_beside`` more.
+    """
+    one = cache_bytes_per_device(on, context) + each_beside
+    return np.maximum(np.floor(free_bytes(on, engine, beside=beside) / one) * on.layout.dp, 0.0)
 
 
 def admitted(on: Serving, engine: str, prompt: ArrayLike, output: ArrayLike) -> Bytes:

@@ -74,6 +74,7 @@ def search(
     prompt: float,
     output: float,
     precision: str = "bf16",
+    kv_precision: str = "",
     engine: str = "",
     most_tpot_s: float = np.inf,
     most_ttft_s: float = np.inf,
@@ -85,7 +86,7 @@ def search(
         device: the accelerator.
         devices: in all; copies fill them.
         prompt, output: tokens of a request.
-        precision, engine: as for :func:`tokenomics.compute.server.server`.
+        precision, kv_precision, engine: as for :func:`tokenomics.compute.server.server`.
         most_tpot_s, most_ttft_s: limits in a closed loop.
 
     Returns:
@@ -96,9 +97,9 @@ def search(
     """
     if devices < 1:
         raise DataError("search", "devices", devices, ">= 1")
-    found = []
+    found, texts = [], {"precision": precision, "kv_precision": kv_precision, "engine": engine}
     for layout in layouts(model, device, devices):
-        one = server(model, device, precision=precision, engine=engine, layout=layout)
+        one = server(model, device, layout=layout, **texts)
         best = _best(one, prompt, output, most_tpot_s, most_ttft_s) if one.fits() else None
         if best is not None:
             at, tpot, ttft, rate = best

@@ -58,13 +58,14 @@ class Server:
         """The same devices as data sheets have them: no answer is faster."""
         return bounds.Deployment(self.on.model, completed(self.on.device), self.on.precision, self.devices)
 
-    def _estimate(self, seconds: ArrayLike, quantity: str, least: ArrayLike = 0.0) -> Estimate:
+    def estimate(self, seconds: ArrayLike, quantity: str, least: ArrayLike = 0.0) -> Estimate:
+        """A duration with the interval of a quantity (:mod:`tokenomics.compute.intervals`), never below ``least``."""
         value = np.maximum(seconds, least)
         low, high = interval(value, self.on, self.profile, quantity)
         return Estimate(value, np.maximum(low, least), high)
 
     def _work(self, work: Work, quantity: str, least: ArrayLike = 0.0) -> Estimate:
-        return self._estimate(work.seconds(self.profile), quantity, least)
+        return self.estimate(work.seconds(self.profile), quantity, least)
 
     def ttft(self, prompt: ArrayLike, batch: ArrayLike = 1, cached: ArrayLike = 0) -> Estimate:
         """Seconds of reading ``batch`` prompts together, on an idle server; ``cached`` tokens before them are known."""
@@ -86,7 +87,7 @@ class Server:
 
     def loaded_ttft(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
         """Seconds to the first token with ``concurrency`` requests always in flight."""
-        return self._estimate(self.closed_loop(concurrency, prompt, output).ttft_s, "first_token")
+        return self.estimate(self.closed_loop(concurrency, prompt, output).ttft_s, "first_token")
 
     def closed_loop(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> inference.ClosedLoop:
         """Both at once, without intervals."""

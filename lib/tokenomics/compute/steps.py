@@ -51,24 +51,27 @@ def device_seconds(
     new: ArrayLike = 0,
     past: ArrayLike = 0,
     prompts: ArrayLike = 1,
+    queries: ArrayLike = 1,
 ) -> Parts:
     """Time of one pass of all layers; a pass without tokens does not happen and takes none.
 
     Args:
         on: the deployment.
-        decode: sequences that produce one token each.
-        context: tokens of each of those sequences, the new one included.
+        decode: sequences that produce one token each, or have several verified.
+        context: tokens of each of those sequences, the new ones included.
         new: prompt tokens in the pass, of all prompts together.
         past: tokens already cached of each prompt.
         prompts: prompts over which ``new`` is spread evenly.
+        queries: new tokens of each decoding sequence; they read its cache once, together.
     """
-    decode, context, new, past, prompts = operators.arrays(decode, context, new, past, prompts)
-    use, ranks = kernels(on), on.layout.dp
-    rows = np.ceil((decode + new) / ranks)
-    ends = np.ceil(decode / ranks) + np.where(new > 0, np.ceil(prompts / ranks), 0.0)
+    decode, context, new, past, prompts, queries = operators.arrays(decode, context, new, past, prompts, queries)
+    use, ranks, written = kernels(on), on.layout.dp, decode * queries
+    rows = np.ceil((written + new) / ranks)
+    ends = np.ceil(written / ranks) + np.where(new > 0, np.ceil(prompts / ranks), 0.0)
     attention = np.zeros_like(rows)
     if np.any(decode > 0):
-        attention = attention + np.where(decode > 0, _decode_attention(on, use, np.ceil(decode / ranks), context), 0.0)
+        one = _decode_attention(on, use, np.ceil(decode / ranks), context, queries)
+        attention = attention + np.where(decode > 0, one, 0.0)
     if np.any(new > 0):
         each = new / np.maximum(prompts, 1)
         local = np.maximum(prompts / ranks, 1.0)
@@ -76,7 +79,7 @@ def device_seconds(
     return Parts(
         products=_products(on, use, rows, ends),
         attention=attention,
-        experts=_experts(on, use, decode + new),
+        experts=_experts(on, use, written + new),
         communication=np.where(rows > 0, communication.pass_seconds(on, use, rows), 0.0),
         elementwise=np.where(rows > 0, _elementwise(on, use, rows), 0.0),
     )
@@ -107,8 +110,10 @@ def _heads(on: Serving, shape) -> dict[str, float]:
     return {"heads": max(shape.heads / tp, kv_heads), "kv_heads": kv_heads}
 
 
-def _decode_attention(on: Serving, use: Kernels, sequences: Times, context: Times) -> Times:
-    model, total = on.model, np.zeros(np.broadcast_shapes(sequences.shape, context.shape))
+def _decode_attention(on: Serving, use: Kernels, sequences: Times, context: Times, queries: Times) -> Times:
+    """Several queries of a sequence act as so many times its heads; each reads a selection of its own if it is sparse,
+    and leaves a state of its own in linear layers, to fall back on."""
+    model, total = on.model, np.zeros(np.broadcast_shapes(sequences.shape, context.shape, queries.shape))
     sequences = np.maximum(sequences, 1.0)
     for shape, window in zip(attention_shapes(model), (np.inf, model.sliding_window_tokens or np.inf), strict=True):
         if not shape.layers:
@@ -117,16 +122,18 @@ def _decode_attention(on: Serving, use: Kernels, sequences: Times, context: Time
         if model.is_mla:
             seen = np.minimum(context, model.index_topk or np.inf)
             heads = max(shape.heads / on.layout.tp, 1.0)
-            one = operators.mla_decode_seconds(p, use.device, sequences, seen, heads)
+            read, asked = (sequences * queries, 1.0) if model.index_topk else (sequences, queries)
+            one = operators.mla_decode_seconds(p, use.device, read, seen, heads * asked)
         else:
             dims = {**_heads(on, shape), "head_dim": (shape.head_dim + shape.value_dim) / 2, "window": window}
+            dims["heads"] = dims["heads"] * queries
             one = operators.decode_attention_seconds(p, use.device, sequences, context, **dims)
         total = total + shape.layers * one
     if model.index_topk:
         read = sequences * context * model.index_head_dim
         total = total + model.index_layers * operators.elementwise_seconds(use.elementwise, use.device, read)
     if model.linear_layers:
-        moved = 2 * sequences * float(state_bytes(model)) / model.linear_layers / on.layout.tp
+        moved = (1 + queries) * sequences * float(state_bytes(model)) / model.linear_layers / on.layout.tp
         total = total + model.linear_layers * operators.elementwise_seconds(use.elementwise, use.device, moved)
     return total
 

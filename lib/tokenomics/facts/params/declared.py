@@ -273,10 +273,12 @@ class InferenceXPUs(ManyModels):
         "skypilot_catalog", description="[key] source of the rents: one list, so that prices are of one time"
     )
     layout_model: ModelName = Field("DeepSeek-V3", description="[name or path] model whose layouts are searched")
-    layout_accelerator: AcceleratorName = Field(
-        "H200-SXM-141GB", description="[name or path] accelerator of the search"
-    )
+    layout_accelerator: AcceleratorName = Field("H200-SXM-141GB", description="[name or path] xPU of the search")
     layout_devices: int = Field(16, ge=1, le=1024, description="[1] devices of the search, all copies together")
+    draft_model: ModelName = Field("Llama-3.2-1B", description="[name or path] model that drafts for the own model")
+    acceptances: list[float] = Field([0.6, 0.7, 0.8], min_length=1, description="[1] shares of drafts accepted")
+    adapter_rank: int = Field(16, ge=1, le=4096, description="[1] rank of each of many adapters")
+    image_pixels: int = Field(1024, ge=1, le=16_384, description="[pixel] side of an image in a prompt")
 
 
 class Validation(Common):

@@ -4,6 +4,8 @@ A :class:`Load` says what is asked; the functions put it to :mod:`tokenomics.com
 tidy tables in which ``value`` stands between ``low`` and ``high`` and beside ``bound``.
 """
 
+from tokenomics.paper.serving import drawing
+from tokenomics.paper.serving.added import OWN_LAYER, adapted, drafted, drafter, sighted
 from tokenomics.paper.serving.choice import best, better, frontier, layouts_table, point_of, value, within
 from tokenomics.paper.serving.load import TEXTS, Layout, Load, ask, deployment, fastest, group, label, short
 from tokenomics.paper.serving.measured import ceilings, held_out, kernel_roof, summary
@@ -22,9 +24,11 @@ from tokenomics.paper.serving.tables import (
 )
 
 __all__ = [
+    "OWN_LAYER",
     "TEXTS",
     "Layout",
     "Load",
+    "adapted",
     "ask",
     "best",
     "better",
@@ -32,6 +36,9 @@ __all__ = [
     "ceilings",
     "changed",
     "deployment",
+    "drafted",
+    "drafter",
+    "drawing",
     "fastest",
     "fleet",
     "frontier",
@@ -49,6 +56,7 @@ __all__ = [
     "point_of",
     "sensitivity",
     "short",
+    "sighted",
     "step_parts",
     "summary",
     "value",

@@ -86,11 +86,12 @@ def latency(load: Load, servers: Mapping[str, Server], kind: str, points: Sequen
             floor, estimate = bounds.prefill_seconds(on, 1, length), it.ttft(length)
         else:
             floor, estimate = bounds.decode_step_seconds(on, batch, length), it.tpot(batch, length)
-        found.append(pd.DataFrame({"panel": name, column: x, "bound": MILLI * floor} | _ends(estimate, MILLI)))
+        found.append(pd.DataFrame({"panel": name, column: x, "bound": MILLI * floor} | ends(estimate, MILLI)))
     return pd.concat(found, ignore_index=True)
 
 
-def _ends(estimate: Estimate, scale: float = 1.0) -> dict[str, np.ndarray]:
+def ends(estimate: Estimate, scale: float = 1.0) -> dict[str, np.ndarray]:
+    """The columns value, low and high of an estimate."""
     return {key: scale * np.asarray(getattr(estimate, key)) for key in ENDS.values()}
 
 
@@ -111,7 +112,7 @@ def loaded(load: Load, it: Server, concurrencies: Sequence[float]) -> pd.DataFra
         "TTFT [ms]": it.loaded_ttft(at, load.prompt, load.output),
         "TPOT [ms]": it.loaded_tpot(at, load.prompt, load.output),
     }
-    frames = [pd.DataFrame({"panel": name, "concurrency": at} | _ends(e, MILLI)) for name, e in found.items()]
+    frames = [pd.DataFrame({"panel": name, "concurrency": at} | ends(e, MILLI)) for name, e in found.items()]
     return pd.concat(frames, ignore_index=True)
 
 
