@@ -22,6 +22,7 @@ from tokenomics.service.serving.kernel_columns import (
     INLINE,
     JOINED,
     KEY,
+    LANDED,
     MADE,
     NOBODY,
     NUMBER,
@@ -58,6 +59,7 @@ def row(s, r):
         s.ending[r],
         s.running[r],
         s.fresh[r],
+        s.landed[r],
         s.phases[r],
         s.ends[r],
         s.token_start,
@@ -133,6 +135,9 @@ def complete(s, limits):
         at[COUNTER] += 1
         at[CONTEXT] += at[DECODES]
     at[PENDING] = 0
+    for place in range(at[LANDED]):
+        s.when[s.landed[place], FIRST] = clock
+    at[LANDED] = 0
     while at[ENDING] and s.ending[0] >> limits.bits == at[COUNTER]:
         i = s.ending[0] & ((1 << limits.bits) - 1)
         at[ENDING] = heaps.pop(s.ending, at[ENDING])
@@ -218,6 +223,21 @@ def may_start(s, limits, preempted):
     i = s.waiting[0] & ((1 << limits.bits) - 1)
     there = prefix.shared(s, limits, i, prefix.hits(s, limits, i))
     return at[FREE] - blocks_for(limits, s.who[i, PROMPT] + s.who[i, MADE]) + there >= limits.kept
+
+
+@INLINE
+def lands(s, limits):
+    """Whether the first waiting request starts with a decode, its prompt having been read elsewhere."""
+    return limits.landing and np.isnan(s.when[s.waiting[0] & ((1 << limits.bits) - 1), STARTED])
+
+
+@INLINE
+def land(s, limits):
+    """Start the first waiting request as one of the decodes of this pass."""
+    i, _ = start(s, limits)
+    s.landed[s.at[LANDED]] = i
+    s.at[LANDED] += 1
+    join(s, limits, i)
 
 
 @INLINE

@@ -20,6 +20,7 @@ TOTALS = (
     "swapped_blocks",
     "most_used_blocks",
     "busy_s",
+    "paid_s",
 )
 WINDOWS = 32
 GROWTH_SHARE = 0.02
@@ -64,10 +65,13 @@ class Outcome:
         replica: which replica served it; -1 where none.
         totals: by name: passes, decode_tokens, prompt_tokens (read, recomputed ones
             included), cached_tokens (of prompts that did not have to be read), preemptions, swapped_blocks,
-            most_used_blocks (of a replica), busy_s (of all replicas; passes in flight counted once each stage 0).
+            most_used_blocks (of a replica), busy_s (of all replicas; passes in flight counted once each stage 0),
+            paid_s (replica-seconds from the order of a replica, or from 0, to the last arrival or its last pass's end).
         token_s: times of all tokens, request after request, where asked for: those of request ``i`` start at
             ``token_start[i]``.
         log: columns of :data:`COLUMNS`, one entry a pass in order of replica and time, where asked for.
+        fleet: replicas over time: ``time_s`` of each change and how many were serving, starting and draining from then
+            on (as seen when looked at, see :mod:`tokenomics.service.serving.scaling`).
     """
 
     requests: Requests
@@ -80,6 +84,7 @@ class Outcome:
     totals: dict[str, float]
     token_s: Values | None = None
     log: dict[str, NDArray] = field(default_factory=dict)
+    fleet: dict[str, NDArray] = field(default_factory=dict)
 
     @property
     def finished(self) -> NDArray[np.bool_]:

@@ -7,6 +7,7 @@ arrival, and never overtakes the first waiting request.
 Cache: a waiting request starts when blocks for what it has to read are free above the watermark. A decode writes one
 token and needs a new block whenever the last one is full; where blocks are short, running requests lose their place
 from the last in order on, and nobody is started in such a pass. Swapped requests come back before anyone is started.
+A request whose prompt was read elsewhere starts in a pass of decodes, as one of them.
 """
 
 from bisect import insort
@@ -23,7 +24,8 @@ from tokenomics.service.serving.times import StepTimes
 @dataclass(slots=True)
 class Job:
     """A request on its way; ``key`` is its place in the order of service, ``index`` its row, ``chain`` the units of its
-    prompt (see :mod:`tokenomics.service.serving.prefix`) and ``held`` those that it shares or has made known."""
+    prompt (see :mod:`tokenomics.service.serving.prefix`) and ``held`` those that it shares or has made known. One that
+    was read elsewhere arrives with ``read`` as large as ``to_read``."""
 
     key: int
     index: int
@@ -165,8 +167,11 @@ class Replica:
             if left > 0 and len(batch) < self.rules.pass_requests:
                 batch.take(job, left)
         while self._may_start(batch) and len(batch.decodes) + batch.new < self.rules.max_tokens:
-            job = self._start(batch)
-            batch.take(job, min(job.to_read - job.read, self.rules.max_tokens - len(batch.decodes) - batch.new))
+            job = self._start()
+            if job.decoding:
+                batch.decodes.append(job)
+            else:
+                batch.take(job, min(job.to_read - job.read, self.rules.max_tokens - len(batch.decodes) - batch.new))
         return batch
 
     def _whole(self) -> Pass:
@@ -174,15 +179,19 @@ class Replica:
         if self.rules.policy == DECODE:
             self.filling = self.filling or not self.running
         while self.filling and self._may_start(batch):
-            tokens = self.waiting[0].to_read - self.unit * len(self._hits(self.waiting[0]))
+            if self.waiting[0].decoding:
+                break
+            tokens = self.waiting[0].to_read - self.unit * len(self.hits(self.waiting[0]))
             longest = max(longest, tokens)
             total = (len(batch) + 1) * longest if self.rules.padded else batch.new + tokens
             if batch.chunks and total > self.rules.max_tokens:
                 break
-            batch.take(self._start(batch), tokens)
+            batch.take(self._start(), tokens)
         if batch.chunks:
             return batch
         batch = self._decodes()
+        while self.filling and self._may_start(batch) and self.waiting[0].decoding:
+            batch.decodes.append(self._start())
         self.filling = self.rules.policy != DECODE or not self.running
         return batch
 
@@ -230,17 +239,18 @@ class Replica:
         if not room:
             return False
         first = self.waiting[0]
-        return self._fits(self._blocks(first.to_read) - self.known.shared(self._hits(first)))
+        return self._fits(self._blocks(first.to_read) - self.known.shared(self.hits(first)))
 
-    def _hits(self, job: Job) -> Sequence[int]:
+    def hits(self, job: Job) -> Sequence[int]:
         """Units of a waiting request's prompt that need not be read; at least one token must be."""
         chain = job.chain[: (job.to_read - 1) // self.unit]
         return chain[: self.known.known(chain)] if chain else ()
 
-    def _start(self, batch: Pass) -> Job:
+    def _start(self) -> Job:
         job = heappop(self.waiting)
-        job.held = list(self._hits(job))
-        job.read = self.unit * len(job.held)
+        job.held = list(self.hits(job))
+        if not job.decoding:
+            job.read = self.unit * len(job.held)
         self.free += self.known.shared(job.held)
         self.known.use(job.held)
         self._give(job, self._blocks(job.to_read))

@@ -37,7 +37,7 @@ class Record:
 
     def started(self, job, replica) -> None:
         """A request was started, after a preemption once more."""
-        self.totals["cached_tokens"] += job.read
+        self.totals["cached_tokens"] += replica.unit * len(job.held)
         if job.started:
             return
         self.started_s[job.index] = replica.clock

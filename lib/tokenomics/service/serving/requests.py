@@ -22,9 +22,12 @@ class Requests:
         priority: smaller goes first; among equals the earlier arrival.
         patience_s: seconds after arrival up to which a request waits to be started; ``inf`` waits for ever.
         prefix: beginnings that prompts share, where a cache of them is simulated.
+        read: prompts were read elsewhere: on arrival all but the last of the ``prompt`` tokens are in cache, and a
+            request begins with a decode of that one (see :mod:`tokenomics.service.serving.pools`).
 
     Raises:
-        DataError: times that fall, are negative or not finite, tokens below one, no request at all, unequal lengths.
+        DataError: times that fall, are negative or not finite, tokens below one, no request at all, unequal lengths,
+            prefixes of prompts that were read elsewhere.
     """
 
     arrival_s: ArrayLike
@@ -33,6 +36,7 @@ class Requests:
     priority: ArrayLike = field(default=0)
     patience_s: ArrayLike = field(default=np.inf)
     prefix: Prefixes | None = None
+    read: bool = False
 
     def __post_init__(self):
         arrival = np.array(self.arrival_s, dtype=float)
@@ -52,6 +56,8 @@ class Requests:
         object.__setattr__(self, "patience_s", np.array(patience))
         if self.prefix is not None and len(self.prefix.start) != len(self) + 1:
             raise DataError(WHERE, "prefix", len(self.prefix.start) - 1, f"as many as arrivals: {len(self)}")
+        if self.prefix is not None and self.read:
+            raise DataError(WHERE, "prefix", "given", "none where prompts were read elsewhere")
 
     def _filled(self, name: str) -> NDArray[np.float64]:
         given = np.asarray(getattr(self, name), dtype=float)
