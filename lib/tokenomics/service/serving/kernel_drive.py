@@ -95,8 +95,8 @@ def _compiled(sources):
     """
 
     def drive(state, limits, grid, arrival, span):
-        """Send the rows of a ``span`` (first, beyond the last, seconds up to which to go on) to the replicas; the row to
-        go on from when there is more room to write, or :data:`DONE`, or :data:`STOPPED` when too many wait."""
+        """Send the rows of a ``span`` (first, beyond the last, seconds to go on to) to the replicas; the row to go on
+        from when there is more room to write, or :data:`DONE`, or :data:`STOPPED` when too many wait."""
         len(sources)
         return _drive(state, limits, grid, arrival, span)
 
