@@ -17,7 +17,7 @@ prefill and decode on replicas of their own:
 [0.045, 0.024]
 """
 
-from tokenomics.service.serving.outcome import ABANDONED, FINISHED, UNSERVED, Load, Outcome
+from tokenomics.service.serving.outcome import ABANDONED, CANCELLED, FINISHED, UNSERVED, Load, Outcome
 from tokenomics.service.serving.pools import Pool, PoolsOutcome, Transfer, simulate_pools
 from tokenomics.service.serving.prefix import Prefixes
 from tokenomics.service.serving.requests import Requests
@@ -28,6 +28,7 @@ from tokenomics.service.serving.times import StepTable, StepTimes
 
 __all__ = [
     "ABANDONED",
+    "CANCELLED",
     "FINISHED",
     "UNSERVED",
     "Load",

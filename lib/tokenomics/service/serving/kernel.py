@@ -11,10 +11,10 @@ What makes it fast is that nothing is done for each running request and pass:
   stretch would round differently from the plain loop and now and then put an arrival on the other side of a pass.)
 """
 
-import numpy as np
 from numba.extending import register_jitable
 
 from tokenomics.service.serving import kernel_prefix, times
+from tokenomics.service.serving.kernel_cancel import cancel
 from tokenomics.service.serving.kernel_columns import (
     BUSY,
     CLOCK,
@@ -25,9 +25,9 @@ from tokenomics.service.serving.kernel_columns import (
     FILLING,
     FREE,
     FRESH,
-    GIVES_UP,
     INLINE,
     LANDED,
+    LATE,
     MADE,
     MOST_USED,
     NOBODY,
@@ -38,12 +38,11 @@ from tokenomics.service.serving.kernel_columns import (
     PROMPT,
     PROMPT_TOKENS,
     READ,
-    STARTED,
     SWAPPED_BLOCKS,
     TO_READ,
     WAITING,
 )
-from tokenomics.service.serving.kernel_state import complete, decodes, land, lands, may_start, start
+from tokenomics.service.serving.kernel_state import complete, decodes, land, lands, leaves, may_start, start
 
 for _function in (times.along, times.decode_seconds, times.prompt_seconds):
     register_jitable(_function)
@@ -156,6 +155,7 @@ def _room(s):
 def _compose(s, limits, grid, until):
     """The next pass, and those after it that differ in nothing but a token a request; whether there was one."""
     at = s.at
+    cancel(s, limits)
     if limits.chunked:
         preempted, moved, chunks = _chunked(s, limits, grid.past_step)
     else:
@@ -182,10 +182,9 @@ def _stretch(s, limits, grid, until):
         return
     running, counter, context, free = at[DECODES], at[COUNTER], at[CONTEXT], at[FREE]
     clock, busy, before = now[CLOCK], now[BUSY], counter
-    patience, last = np.inf, s.ending[0] >> limits.bits
+    patience, last = now[LATE], s.ending[0] >> limits.bits
     if at[WAITING]:
-        i = s.waiting[0] & ((1 << limits.bits) - 1)
-        patience = s.when[i, GIVES_UP] if np.isnan(s.when[i, STARTED]) else np.inf
+        patience = min(patience, leaves(s, limits))
     phase = (counter + 1) % limits.block
     while counter + 1 < last and clock < until and clock <= patience and s.phases[phase] <= free:
         counter += 1

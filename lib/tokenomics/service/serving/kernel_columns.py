@@ -1,7 +1,7 @@
 """State of the compiled loop (:mod:`tokenomics.service.serving.kernel`): what it consists of.
 
 Requests are rows of ``who`` (whole numbers) and ``when`` (seconds), a replica's state is ``at`` and ``now`` besides
-queues; the constants name their columns.
+queues; the constants name their columns. ``LATE`` is a time before which no started request is cancelled.
 """
 
 from typing import NamedTuple
@@ -13,13 +13,13 @@ INLINE = njit(error_model="numpy", forceinline=True, _nrt=False)
 """Without counting references to arrays (the caller holds them all) a pass takes a twentieth of the time."""
 
 KEY, PROMPT, OUTPUT, MADE, JOINED, PLACE, PREEMPTED, STATUS, REPLICA, CHAIN, UNITS, WHO = range(12)
-GIVES_UP, STARTED, FIRST, FINISH = range(4)
+GIVES_UP, CANCELLED_AT, STARTED, FIRST, FINISH, WHEN = range(6)
 COUNTER, DECODES, CONTEXT, FREE, WAITING, SWAPPED, ENDING, FRESH, PARTIAL, READ, TO_READ, PENDING, FILLING = range(13)
 PASSES, DECODED, PROMPT_TOKENS, PREEMPTIONS, SWAPPED_BLOCKS, MOST_USED, NUMBER, CACHED, IDLE, LANDED, TAKING, AT = (
     range(13, 25)
 )
-CLOCK, BUSY, NOW = range(3)
-NOBODY, UNKNOWN, UNSERVED, FINISHED, ABANDONED = -1, -1, 2, 0, 1
+CLOCK, BUSY, LATE, NOW = range(4)
+NOBODY, UNKNOWN, UNSERVED, FINISHED, ABANDONED, CANCELLED = -1, -1, 2, 0, 1, 3
 
 
 class Limits(NamedTuple):

@@ -6,7 +6,7 @@ import inspect
 import numpy as np
 from numba import njit
 
-from tokenomics.service.serving import heaps, kernel, kernel_columns, kernel_prefix, kernel_state, times
+from tokenomics.service.serving import heaps, kernel, kernel_cancel, kernel_columns, kernel_prefix, kernel_state, times
 from tokenomics.service.serving.kernel_columns import (
     CLOCK,
     DECODES,
@@ -107,5 +107,8 @@ def _compiled(sources):
 
 
 drive = _compiled(
-    "".join(inspect.getsource(module) for module in (heaps, times, kernel, kernel_columns, kernel_prefix, kernel_state))
+    "".join(
+        inspect.getsource(module)
+        for module in (heaps, times, kernel, kernel_cancel, kernel_columns, kernel_prefix, kernel_state)
+    )
 )

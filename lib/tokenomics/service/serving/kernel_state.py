@@ -8,6 +8,8 @@ from tokenomics.service.serving import kernel_prefix as prefix
 from tokenomics.service.serving.kernel_columns import (
     ABANDONED,
     CACHED,
+    CANCELLED,
+    CANCELLED_AT,
     CLOCK,
     CONTEXT,
     COUNTER,
@@ -23,6 +25,7 @@ from tokenomics.service.serving.kernel_columns import (
     JOINED,
     KEY,
     LANDED,
+    LATE,
     MADE,
     NOBODY,
     NUMBER,
@@ -207,15 +210,27 @@ def decodes(s, limits):
 
 
 @INLINE
+def leaves(s, limits):
+    """When the first waiting request leaves if it is not started."""
+    i = s.waiting[0] & ((1 << limits.bits) - 1)
+    return s.when[i, GIVES_UP] if np.isnan(s.when[i, STARTED]) else s.when[i, CANCELLED_AT]
+
+
+@INLINE
+def give_up(s, i):
+    """A request leaves unfinished."""
+    started = not np.isnan(s.when[i, STARTED])
+    s.when[i, FINISH] = s.when[i, CANCELLED_AT] if started else s.when[i, GIVES_UP]
+    s.who[i, STATUS] = CANCELLED if started else ABANDONED
+
+
+@INLINE
 def may_start(s, limits, preempted):
-    """Whether the first waiting request can start now; those whose patience has ended leave."""
+    """Whether the first waiting request can start now; those whose patience or time is over leave."""
     at = s.at
-    while at[WAITING]:
-        i = s.waiting[0] & ((1 << limits.bits) - 1)
-        if s.when[i, GIVES_UP] >= s.now[CLOCK] or not np.isnan(s.when[i, STARTED]):
-            break
+    while at[WAITING] and leaves(s, limits) < s.now[CLOCK]:
+        give_up(s, s.waiting[0] & ((1 << limits.bits) - 1))
         at[WAITING] = heaps.pop(s.waiting, at[WAITING])
-        s.when[i, FINISH], s.who[i, STATUS] = s.when[i, GIVES_UP], ABANDONED
     if not at[WAITING] or at[SWAPPED] or preempted:
         return False
     if at[DECODES] + at[FRESH] + (at[PARTIAL] != NOBODY) >= limits.max_batch:
@@ -253,4 +268,5 @@ def start(s, limits):
     at[CACHED] += known * limits.unit_tokens
     if np.isnan(s.when[i, STARTED]):
         s.when[i, STARTED], s.who[i, REPLICA] = s.now[CLOCK], at[NUMBER]
+        s.now[LATE] = min(s.now[LATE], s.when[i, CANCELLED_AT])
     return i, known * limits.unit_tokens

@@ -7,14 +7,15 @@ arrival, and never overtakes the first waiting request.
 Cache: a waiting request starts when blocks for what it has to read are free above the watermark. A decode writes one
 token and needs a new block whenever the last one is full; where blocks are short, running requests lose their place
 from the last in order on, and nobody is started in such a pass. Swapped requests come back before anyone is started.
-A request whose prompt was read elsewhere starts in a pass of decodes, as one of them.
+A request whose prompt was read elsewhere starts in a pass of decodes, as one of them. Before a pass is composed, those
+leave whose time is over.
 """
 
 from bisect import insort
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from tokenomics.service.serving.prefix import PrefixCache, Prefixes
 from tokenomics.service.serving.rules import CHUNKED, DECODE, SWAP, Rules
@@ -32,6 +33,7 @@ class Job:
     prompt: int
     output: int
     gives_up_s: float
+    cancelled_s: float
     to_read: int
     read: int = 0
     made: int = 0
@@ -48,6 +50,11 @@ class Job:
     def decoding(self) -> bool:
         """Whether its prompt is read."""
         return self.read == self.to_read
+
+    @property
+    def leaves_s(self) -> float:
+        """When it leaves while it waits."""
+        return self.cancelled_s if self.started else self.gives_up_s
 
     @property
     def cached(self) -> int:
@@ -113,6 +120,7 @@ class Replica:
             self._complete(self.flight.popleft())
 
     def _launch(self) -> bool:
+        self._cancel()
         compose = self._chunked if self.rules.policy == CHUNKED else self._whole
         batch = compose()
         if not batch:
@@ -159,6 +167,16 @@ class Replica:
         self.running.remove(job)
         self.free += job.blocks - len(job.held) * self.known.blocks + self.known.release(job.held)
         job.blocks, job.held = 0, []
+
+    def _cancel(self) -> None:
+        """Started requests whose time is over leave; those that wait do so when they are the first."""
+        for job in [job for job in self.running if job.cancelled_s < self.clock and not job.in_flight]:
+            self._leave(job)
+            self.record.gave_up(job)
+        for job in [job for job in self.swapped if job.cancelled_s < self.clock]:
+            self.swapped.remove(job)
+            self.record.gave_up(job)
+        heapify(self.swapped)
 
     def _chunked(self) -> Pass:
         batch = self._decodes()
@@ -230,9 +248,9 @@ class Replica:
             heappush(self.waiting, job)
 
     def _may_start(self, batch: Pass) -> bool:
-        """Whether the first waiting request can start in this pass; those whose patience has ended leave."""
-        while self.waiting and not self.waiting[0].started and self.waiting[0].gives_up_s < self.clock:
-            self.record.abandoned(heappop(self.waiting))
+        """Whether the first waiting request can start in this pass; those whose patience or time is over leave."""
+        while self.waiting and self.waiting[0].leaves_s < self.clock:
+            self.record.gave_up(heappop(self.waiting))
         if not self.waiting or self.swapped or batch.preempted:
             return False
         room = len(self.running) < self.rules.max_batch and len(batch) < self.rules.pass_requests

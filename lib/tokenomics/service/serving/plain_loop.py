@@ -71,7 +71,8 @@ def _jobs(requests: Requests) -> Iterator[Job]:
     if prefix is not None:
         ends = prefix.start[:-1] + prefix.full(requests.prompt)
         chains = [prefix.units[a:b].tolist() for a, b in zip(prefix.start[:-1], ends, strict=True)]
-    columns = requests.keys, requests.prompt, requests.output, requests.arrival_s + requests.patience_s
-    for index, (key, prompt, output, gives_up) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
+    ends = requests.gives_up_s, requests.arrival_s + requests.timeout_s
+    columns = requests.keys, requests.prompt, requests.output, *ends
+    for index, (key, prompt, output, *ends) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
         read = prompt if requests.read else 0
-        yield Job(key, index, prompt, output, gives_up, to_read=prompt, read=read, chain=chains[index])
+        yield Job(key, index, prompt, output, *ends, to_read=prompt, read=read, chain=chains[index])

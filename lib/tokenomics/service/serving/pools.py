@@ -14,13 +14,13 @@ wait beside the blocks of both pools; a prefill replica frees its blocks when th
 decode replicas (the whole prompt crosses).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tokenomics.errors import DataError
-from tokenomics.service.serving.outcome import Outcome
+from tokenomics.service.serving.outcome import ABANDONED, CANCELLED, UNSERVED, Outcome
 from tokenomics.service.serving.requests import Requests
 from tokenomics.service.serving.routing import MOST_AHEAD, ROUND_ROBIN
 from tokenomics.service.serving.rules import Rules
@@ -96,7 +96,8 @@ class PoolsOutcome(Outcome):
         decode: the decode pool alone, ``None`` where nothing got there: requests ``rows`` in order of arrival there,
             with the first token as the last of the prompt and one token less to make.
         rows: places of the decode pool's requests among all.
-        crossed_s: when each request's cache had crossed; NaN where none did.
+        crossed_s: when each request's cache had crossed; NaN where none did. Where its time was over by then, it is
+            cancelled.
     """
 
     prefill: Outcome | None = None
@@ -124,25 +125,28 @@ def simulate_pools(
         raise DataError("simulate_pools", "read", True, "prompts that are read here")
     count = len(requests)
     decode.rules.check(Requests(np.zeros(count), requests.prompt, requests.output))
-    asked = (requests.priority, requests.patience_s, requests.prefix)
     more = {"tokens": tokens, "log": log, "loop": loop}
-    first = prefill.serve(Requests(requests.arrival_s, requests.prompt, 1, *asked), **more)
-    crossed = np.full(count, np.nan)
+    first = prefill.serve(replace(requests, output=1), **more)
+    crossed, over = np.full(count, np.nan), requests.arrival_s + requests.timeout_s
     going = np.flatnonzero(first.finished & (requests.output > 1))
     crossed[going] = transfer.ends(first.finish_s[going], requests.prompt[going], first.replica[going])
     rows = going[np.argsort(crossed[going], kind="stable")]
+    rows = rows[over[rows] >= crossed[rows]]
     if not rows.size:
         return _together(requests, first, None, rows, crossed)
     there = crossed[rows], requests.prompt[rows] + 1, requests.output[rows] - 1, requests.priority[rows]
-    second = decode.serve(Requests(*there, read=True), **more)
+    second = decode.serve(Requests(*there, read=True, timeout_s=over[rows] - crossed[rows]), **more)
     return _together(requests, first, second, rows, crossed)
 
 
 def _together(requests: Requests, first: Outcome, second: Outcome | None, rows, crossed) -> PoolsOutcome:
     finish, preempted, status = first.finish_s.copy(), first.preempted.copy(), first.status.copy()
     totals, token_s = dict(first.totals), None
+    late = ~np.isnan(crossed)
+    finish[late], status[late] = (requests.arrival_s + requests.timeout_s)[late], CANCELLED
     if second is not None:
-        finish[rows], status[rows] = second.finish_s, second.status
+        finish[rows] = np.where(second.finished | (second.status == UNSERVED), second.finish_s, finish[rows])
+        status[rows] = np.where(second.status == ABANDONED, CANCELLED, second.status)
         preempted[rows] += second.preempted
         most = max(pool.totals["most_used_blocks"] for pool in (first, second))
         totals = {name: value + second.totals[name] for name, value in totals.items()} | {"most_used_blocks": most}

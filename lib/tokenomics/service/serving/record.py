@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tokenomics.service.serving.outcome import ABANDONED, COLUMNS, FINISHED, TOTALS, UNSERVED, Outcome
+from tokenomics.service.serving.outcome import ABANDONED, CANCELLED, COLUMNS, FINISHED, TOTALS, UNSERVED, Outcome
 from tokenomics.service.serving.requests import Requests
 
 
@@ -57,9 +57,10 @@ class Record:
         self.preempted_times[job.index] += 1
         self.totals["preemptions"] += 1
 
-    def abandoned(self, job) -> None:
-        """A request gave up."""
-        self.finish_s[job.index], self.status[job.index] = job.gives_up_s, ABANDONED
+    def gave_up(self, job) -> None:
+        """A request left unfinished."""
+        self.finish_s[job.index] = job.leaves_s
+        self.status[job.index] = CANCELLED if job.started else ABANDONED
 
     def outcome(self) -> Outcome:
         """All of it."""

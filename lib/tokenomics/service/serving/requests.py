@@ -24,6 +24,8 @@ class Requests:
         prefix: beginnings that prompts share, where a cache of them is simulated.
         read: prompts were read elsewhere: on arrival all but the last of the ``prompt`` tokens are in cache, and a
             request begins with a decode of that one (see :mod:`tokenomics.service.serving.pools`).
+        timeout_s: seconds after arrival at which a request is cancelled, started or not; a running one leaves when the
+            pass under way ends. ``inf``: never.
 
     Raises:
         DataError: times that fall, are negative or not finite, tokens below one, no request at all, unequal lengths,
@@ -37,6 +39,7 @@ class Requests:
     patience_s: ArrayLike = field(default=np.inf)
     prefix: Prefixes | None = None
     read: bool = False
+    timeout_s: ArrayLike = field(default=np.inf)
 
     def __post_init__(self):
         arrival = np.array(self.arrival_s, dtype=float)
@@ -51,9 +54,10 @@ class Requests:
                 values, name, (values >= least) & (values == np.floor(values)) & (values < 2**31), f"whole, >= {least}"
             )
             object.__setattr__(self, name, values.astype(np.int64))
-        patience = self._filled("patience_s")
-        _all(patience, "patience_s", patience >= 0, "zero or more")
-        object.__setattr__(self, "patience_s", np.array(patience))
+        for name in ("patience_s", "timeout_s"):
+            seconds = self._filled(name)
+            _all(seconds, name, seconds >= 0, "zero or more")
+            object.__setattr__(self, name, np.array(seconds))
         if self.prefix is not None and len(self.prefix.start) != len(self) + 1:
             raise DataError(WHERE, "prefix", len(self.prefix.start) - 1, f"as many as arrivals: {len(self)}")
         if self.prefix is not None and self.read:
@@ -67,6 +71,11 @@ class Requests:
 
     def __len__(self) -> int:
         return self.arrival_s.size
+
+    @property
+    def gives_up_s(self) -> NDArray[np.float64]:
+        """When a request leaves that has not been started."""
+        return self.arrival_s + np.minimum(self.patience_s, self.timeout_s)
 
     @property
     def keys(self) -> NDArray[np.int64]:

@@ -144,7 +144,8 @@ class Fleet:
             self.rows.append(row)
 
     def close(self, last_arrival: float, held: Held) -> tuple[float, dict[str, NDArray]]:
-        """Replica-seconds paid, up to the last arrival or the end of a replica's last pass, and the fleet over time."""
+        """Replica-seconds paid, up to the last arrival (NaN where there was none) or the end of a replica's last pass,
+        and the fleet over time."""
         draining = self.state == DRAINING
         self._pay(np.flatnonzero(draining), held.clock)
         self._pay(np.flatnonzero((self.state != OFF) & ~draining), np.maximum(held.clock, last_arrival))

@@ -54,8 +54,7 @@ def simulate(
         DataError: a request that never fits, more requests in a batch than the table has, a name not listed here, a
             number of replicas out of bounds.
 
-    Left out: network and tokenising, speculation, cancelling of running requests, moving of waiting ones to another
-    replica.
+    Left out: network and tokenising, speculation, moving of waiting requests to another replica.
     """
     rules.check(requests)
     most = getattr(times, "max_batch", rules.max_batch)
@@ -92,9 +91,8 @@ def _serve(run, fleet: Fleet, arrival: NDArray[np.float64]) -> Outcome:
         going, row = run.run(row, last, now), last
         back = fleet.look(now, run.held())
         run.open(fleet.state == SERVING, back)
-    if going:
-        run.run(row, len(arrival), np.inf)
-    return run.outcome(*fleet.close(arrival[-1], run.held()))
+    going = going and run.run(row, len(arrival), np.inf)
+    return run.outcome(*fleet.close(arrival[-1] if going else np.nan, run.held()))
 
 
 def _can_run_fast(times: StepTimes, rules: Rules, wanted: bool) -> bool:
