@@ -79,14 +79,13 @@ def _state(
     requests: Requests, rules: Rules, limits: column.Limits, replicas: int, keep: tuple[bool, bool]
 ) -> column.State:
     count, most = len(requests), min(rules.max_batch, len(requests)) + 1
-    who, when = np.zeros((count, column.WHO), dtype=np.int64), np.full((count, column.WHEN), np.nan)
+    who, when = np.zeros((count, column.WHO), dtype=np.int64), np.full((count, column.CANCELLED_AT), np.nan)
     who[:, column.KEY] = requests.priority << limits.bits | np.arange(count)
     who[:, column.PROMPT], who[:, column.OUTPUT] = requests.prompt, requests.output
     who[:, column.STATUS], who[:, column.REPLICA] = column.UNSERVED, column.NOBODY
-    when[:, column.GIVES_UP], when[:, column.CANCELLED_AT] = (
-        requests.gives_up_s,
-        requests.arrival_s + requests.timeout_s,
-    )
+    when[:, column.GIVES_UP] = requests.gives_up_s
+    if np.isfinite(requests.timeout_s).any():
+        when = np.column_stack([when, requests.arrival_s + requests.timeout_s])
     at, now = np.zeros((replicas, column.AT), dtype=np.int64), np.zeros((replicas, column.NOW))
     at[:, column.FREE], at[:, column.PARTIAL], at[:, column.FILLING] = rules.kv_blocks, column.NOBODY, 1
     now[:, column.LATE] = np.inf

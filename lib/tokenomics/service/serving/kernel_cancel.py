@@ -4,7 +4,6 @@ import numpy as np
 
 from tokenomics.service.serving import heaps, kernel_prefix
 from tokenomics.service.serving.kernel_columns import (
-    CANCELLED_AT,
     CLOCK,
     DECODES,
     ENDING,
@@ -20,7 +19,7 @@ from tokenomics.service.serving.kernel_columns import (
     SWAPPED,
     TO_READ,
 )
-from tokenomics.service.serving.kernel_state import blocks_for, give_up, leave
+from tokenomics.service.serving.kernel_state import blocks_for, give_up, leave, over
 
 
 @INLINE
@@ -31,8 +30,8 @@ def _first_late(s):
         i = s.running[place] if place >= 0 else s.at[PARTIAL]
         if i == NOBODY:
             continue
-        until = min(until, s.when[i, CANCELLED_AT])
-        if s.when[i, CANCELLED_AT] < s.now[CLOCK] and (late == NOBODY or s.who[i, KEY] < s.who[late, KEY]):
+        until = min(until, over(s, i))
+        if over(s, i) < s.now[CLOCK] and (late == NOBODY or s.who[i, KEY] < s.who[late, KEY]):
             late = i
     return late, until
 
@@ -65,10 +64,10 @@ def cancel(s, limits):
     while place < at[SWAPPED]:
         i = s.swapped[place] & ((1 << limits.bits) - 1)
         place += 1
-        if s.when[i, CANCELLED_AT] < now[CLOCK]:
+        if over(s, i) < now[CLOCK]:
             give_up(s, i)
             at[SWAPPED] = heaps.remove(s.swapped, at[SWAPPED], s.swapped[place - 1])
             place = 0
         else:
-            until = min(until, s.when[i, CANCELLED_AT])
+            until = min(until, over(s, i))
     now[LATE] = until

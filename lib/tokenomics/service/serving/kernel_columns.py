@@ -1,7 +1,8 @@
 """State of the compiled loop (:mod:`tokenomics.service.serving.kernel`): what it consists of.
 
 Requests are rows of ``who`` (whole numbers) and ``when`` (seconds), a replica's state is ``at`` and ``now`` besides
-queues; the constants name their columns. ``LATE`` is a time before which no started request is cancelled.
+queues; the constants name their columns. ``LATE`` is a time before which no started request is cancelled;
+``CANCELLED_AT`` is left out where none is.
 """
 
 from typing import NamedTuple
@@ -13,7 +14,7 @@ INLINE = njit(error_model="numpy", forceinline=True, _nrt=False)
 """Without counting references to arrays (the caller holds them all) a pass takes a twentieth of the time."""
 
 KEY, PROMPT, OUTPUT, MADE, JOINED, PLACE, PREEMPTED, STATUS, REPLICA, CHAIN, UNITS, WHO = range(12)
-GIVES_UP, CANCELLED_AT, STARTED, FIRST, FINISH, WHEN = range(6)
+GIVES_UP, STARTED, FIRST, FINISH, CANCELLED_AT = range(5)
 COUNTER, DECODES, CONTEXT, FREE, WAITING, SWAPPED, ENDING, FRESH, PARTIAL, READ, TO_READ, PENDING, FILLING = range(13)
 PASSES, DECODED, PROMPT_TOKENS, PREEMPTIONS, SWAPPED_BLOCKS, MOST_USED, NUMBER, CACHED, IDLE, LANDED, TAKING, AT = (
     range(13, 25)

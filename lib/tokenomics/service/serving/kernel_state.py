@@ -210,17 +210,23 @@ def decodes(s, limits):
 
 
 @INLINE
+def over(s, i):
+    """When a request's time is over."""
+    return s.when[i, CANCELLED_AT] if s.when.shape[1] > CANCELLED_AT else np.inf
+
+
+@INLINE
 def leaves(s, limits):
     """When the first waiting request leaves if it is not started."""
     i = s.waiting[0] & ((1 << limits.bits) - 1)
-    return s.when[i, GIVES_UP] if np.isnan(s.when[i, STARTED]) else s.when[i, CANCELLED_AT]
+    return s.when[i, GIVES_UP] if np.isnan(s.when[i, STARTED]) else over(s, i)
 
 
 @INLINE
 def give_up(s, i):
     """A request leaves unfinished."""
     started = not np.isnan(s.when[i, STARTED])
-    s.when[i, FINISH] = s.when[i, CANCELLED_AT] if started else s.when[i, GIVES_UP]
+    s.when[i, FINISH] = over(s, i) if started else s.when[i, GIVES_UP]
     s.who[i, STATUS] = CANCELLED if started else ABANDONED
 
 
@@ -268,5 +274,5 @@ def start(s, limits):
     at[CACHED] += known * limits.unit_tokens
     if np.isnan(s.when[i, STARTED]):
         s.when[i, STARTED], s.who[i, REPLICA] = s.now[CLOCK], at[NUMBER]
-        s.now[LATE] = min(s.now[LATE], s.when[i, CANCELLED_AT])
+        s.now[LATE] = min(s.now[LATE], over(s, i))
     return i, known * limits.unit_tokens

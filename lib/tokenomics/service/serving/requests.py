@@ -53,11 +53,11 @@ class Requests:
             _all(
                 values, name, (values >= least) & (values == np.floor(values)) & (values < 2**31), f"whole, >= {least}"
             )
-            object.__setattr__(self, name, values.astype(np.int64))
+            object.__setattr__(self, name, _kept(values, np.int64))
         for name in ("patience_s", "timeout_s"):
             seconds = self._filled(name)
             _all(seconds, name, seconds >= 0, "zero or more")
-            object.__setattr__(self, name, np.array(seconds))
+            object.__setattr__(self, name, _kept(seconds, np.float64))
         if self.prefix is not None and len(self.prefix.start) != len(self) + 1:
             raise DataError(WHERE, "prefix", len(self.prefix.start) - 1, f"as many as arrivals: {len(self)}")
         if self.prefix is not None and self.read:
@@ -81,6 +81,11 @@ class Requests:
     def keys(self) -> NDArray[np.int64]:
         """Place of each request in the order of service: by priority, then by arrival. All different."""
         return self.priority * len(self) + np.arange(len(self))
+
+
+def _kept(values: NDArray, kind: type) -> NDArray:
+    """A copy; of one number for all, still one number in memory."""
+    return np.broadcast_to(values[:1].astype(kind), values.shape) if values.strides == (0,) else values.astype(kind)
 
 
 def _all(values: NDArray, name: str, good: NDArray[np.bool_], allowed: str) -> None:
