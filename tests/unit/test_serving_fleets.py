@@ -171,6 +171,16 @@ def test_cancelled_requests_leave_their_blocks_to_others(loop):
     assert done.status.tolist() == [FINISHED, ABANDONED] and done.finish_s[1] == pytest.approx(0.31)
 
 
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_request_that_lost_its_place_is_cancelled_too(loop):
+    """The second loses its blocks to the first, starts anew when the first is cancelled, and then is itself."""
+    requests = Requests([0.0, 0.0], 60, 60, timeout_s=[0.9, 1.2])
+    done = simulate(requests, TABLE, Rules(max_batch=8, kv_blocks=8, watermark=0.0), tokens=True, loop=loop)
+    assert done.status.tolist() == [CANCELLED, CANCELLED] and done.preempted.tolist() == [0, 1]
+    assert np.nanmax(done.tokens_of(0)) == pytest.approx(0.9, abs=0.02)
+    assert 1.0 < np.nanmax(done.tokens_of(1)) <= 1.22
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
