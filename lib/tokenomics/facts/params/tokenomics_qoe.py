@@ -13,6 +13,7 @@ from tokenomics.facts.params.kinds import (
     ModelName,
     ModelNames,
     PriceList,
+    ProductName,
     TokenizerName,
     WorkloadName,
 )
@@ -21,7 +22,10 @@ from tokenomics.facts.params.kinds import (
 class TokenomicsQoE(Common):
     """What does a million tokens cost at a given experience; rent, buy or API?"""
 
-    own_model: ModelName = Field("Llama-3.1-70B", description="[name or path] model followed through the notebook")
+    own_model: ModelName = Field(
+        "Llama-3.1-70B",
+        description="[name or path] model followed through the notebook, of equal layers with full attention",
+    )
     own_accelerator: AcceleratorName = Field(
         "H100-SXM-80GB", description="[name or path] accelerator followed through the notebook; needs an offer to rent"
     )
@@ -50,13 +54,16 @@ class TokenomicsQoE(Common):
     frontier_devices: int = Field(8, ge=1, le=64, description="[1] most devices of a copy on the price-speed figures")
     max_batch: int = Field(256, ge=2, le=1024, description="[1] requests that an engine runs together, at most")
     max_tokens: int = Field(2048, ge=64, le=65_536, description="[token] tokens of a pass of chunked prefill, at most")
-    workload: WorkloadName = Field(
+    workload_name: WorkloadName = Field(
         "azure_conversation_2023", description="[name] workload of data/workloads whose lengths are served"
     )
-    requests: int = Field(4000, ge=1000, le=200_000, description="[1] requests of each simulation")
+    requests: int = Field(4000, ge=1000, le=20_000, description="[1] requests of each simulation")
     slo_ttft_s: float = Field(1.0, gt=0, le=600, description="[s] time to the first token that is promised")
     slo_tpot_ms: float = Field(50.0, gt=0, le=10_000, description="[ms] time per later token that is promised")
     slo_share: float = Field(0.95, gt=0, lt=1, description="[1] share of requests that must keep each promise")
+    offered_model: ProductName = Field(
+        "Llama-3.1-70B", description="[name] product of prices_api.csv whose offers of 2024 stand for the same quality"
+    )
     tokenizer: TokenizerName = Field("llama_3", description="[name] tokenizer that turns words read into tokens")
     price_list: PriceList = Field(
         "skypilot_catalog", description="[key] source of the rents: one list, so that prices are of one time"
@@ -92,7 +99,7 @@ class TokenomicsQoE(Common):
         0.5, ge=0, le=0.95, description="[1] synthetic: crest and trough of a day over its mean, less one"
     )
     day_peak_hour: float = Field(15.0, ge=0, le=24, description="[h] synthetic: hour of the crest")
-    day_copies: int = Field(4, ge=1, le=64, description="[1] copies that serve the crest of the simulated day")
+    day_copies: int = Field(3, ge=1, le=64, description="[1] copies that serve the crest of the simulated day")
     spares: int = Field(1, ge=0, le=100, description="[1] copies of a plan that may fail (N + 1)")
     prompts_per_day: float = Field(2.5e9, gt=0, le=1e12, description="[1] prompts a day of the large fleet")
     shard_copies: int = Field(8, ge=1, le=64, description="[1] copies of the largest shard that is simulated")

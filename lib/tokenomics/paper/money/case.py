@@ -14,9 +14,9 @@ from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.prices import RentalPrice
 from tokenomics.service import qoe, workload
 from tokenomics.service.serving import Outcome, Rules, StepTable, simulate
-from tokenomics.service.serving.loading import at_end, delivered, largest, requests, saturated
+from tokenomics.service.serving.loading import at_end, largest, requests, saturated
 from tokenomics.service.serving.tables import cache_blocks, modelled
-from tokenomics.service.timeline import Timeline, quantiles
+from tokenomics.service.timeline import quantiles
 
 ENDS = ("value", "low", "high")
 """Middle, fast and slow end of the step times."""
@@ -66,7 +66,7 @@ class Case:
         """Of all its accelerators."""
         return Estimate(*(getattr(self.hour, end) * self.server.devices for end in ENDS))
 
-    def run(self, rate_rps: float, end: str = "value", *, tokens: bool = False, replicas: int = 1) -> Outcome:
+    def run(self, rate_rps: float, end: str = "value", *, replicas: int = 1, **options) -> Outcome:
         """The requests at ``rate_rps`` for each replica; with several, the least loaded one takes a request.
 
         Raises:
@@ -75,16 +75,12 @@ class Case:
         if replicas * self.count > len(self.pool):
             raise DataError("case", "replicas", replicas, f"at most {len(self.pool) // self.count}")
         some = self.pool.first(self.count * replicas)
-        return self.serve(some.at_rate(rate_rps * replicas), end, tokens=tokens, replicas=replicas)
+        return self.serve(some.at_rate(rate_rps * replicas), end, replicas=replicas, **options)
 
-    def serve(self, stream: workload.Stream, end: str = "value", *, tokens: bool = False, replicas: int = 1) -> Outcome:
-        """Any stream."""
+    def serve(self, stream: workload.Stream, end: str = "value", *, replicas: int = 1, **options) -> Outcome:
+        """Any stream; options are those of :func:`tokenomics.service.serving.simulate`."""
         given, table = requests(stream), self.tables[end]
-        return simulate(given, table, self.rules, replicas=replicas, routing=LEAST_LOADED, tokens=tokens)
-
-    def timeline(self, rate_rps: float) -> Timeline:
-        """Every token of the stream at a load."""
-        return delivered(self.run(rate_rps, tokens=True))
+        return simulate(given, table, self.rules, replicas=replicas, routing=LEAST_LOADED, **options)
 
     @cached_property
     def saturated(self) -> Estimate:
@@ -154,6 +150,17 @@ def rents(device: Accelerator, offers: Iterable[RentalPrice], kind: str = "on_de
     for offer in sorted(found, key=lambda each: -each.usd_per_accelerator_hour):
         least[offer.provider] = offer
     return cost.offers(least.values()) if least else None
+
+
+def needed(rent: Estimate | None, device: Accelerator) -> Estimate:
+    """A rent that must be there.
+
+    Raises:
+        DataError: the list has no offer for the accelerator.
+    """
+    if rent is None:
+        raise DataError("parameters", "own_accelerator", device.name, "one that the price_list rents")
+    return rent
 
 
 def listed(price_list: str) -> list[RentalPrice]:

@@ -111,7 +111,7 @@ def compared(case: Case, table: pd.DataFrame) -> pd.DataFrame:
         row = {"fleet": name, "most_copies": some["copies"].max(), "copy_hours": paid, "usd_per_day": price}
         row |= {"usd_per_mtoken": price / tokens * cost.amounts.TOKENS, "attained": kept / some["requests"].sum()}
         row |= {"worst_hour_ttft_p95_s": some["ttft_p95_s"].max(), "worst_hour_attained": some["attained"].min()}
-        rows.append(row | {"usd_per_mtoken_kept": price / (tokens * kept / some["requests"].sum()) * 1e6})
+        rows.append(row | {"kept_usd_per_mtoken": price / (tokens * kept / some["requests"].sum()) * 1e6})
     return pd.DataFrame(rows)
 
 

@@ -102,32 +102,51 @@ def hours_table(by: Mapping[str, Way]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def choices(
-    case: Case,
-    by: Mapping[str, Way],
-    copy_rps: float,
-    hourly: np.ndarray,
-    grid: tuple[Sequence[float], Sequence[float]],
-) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Served:
+    """What is bought for: a copy that serves ``copy_rps`` requests a second under its objective, and the rate of each
+    hour over the mean (ones for a load that stays)."""
+
+    case: Case
+    copy_rps: float
+    hourly: np.ndarray
+
+    def usd_per_hour(self, way: Way, rates: Sequence[float], end: str = "value") -> np.ndarray:
+        """USD an hour of whole copies for mean loads, shape of ``rates``, at an end of the hour's price."""
+        load = np.asarray(rates, dtype=float)
+        copies = np.maximum(np.ceil(load[..., None] * self.hourly / self.copy_rps - 1e-9), 1)
+        paid = copies.mean(axis=-1) if way.hourly else copies.max(axis=-1)
+        return paid * self.case.server.devices * float(getattr(way.hour.usd, end)) + way.fixed_usd_per_hour
+
+    def mtokens_per_hour(self, rates: Sequence[float]) -> np.ndarray:
+        """Million output tokens an hour of mean loads."""
+        return np.asarray(rates, dtype=float) * 3600 * self.case.output / 1e6
+
+
+def choices(served: Served, by: Mapping[str, Way], rates: Sequence[float], offered: Sequence[float]) -> pd.DataFrame:
     """What is cheapest over load and API price, in whole copies, through a day.
 
     Args:
-        copy_rps: requests a second that a copy serves under the objective.
-        hourly: rate of each hour over the mean; ones for a load that stays.
-        grid: mean loads, requests a second; prices of an API of the same quality, USD per million output tokens with
-            the prompt in it.
+        rates: mean loads, requests a second.
+        offered: prices of an API of the same quality, USD per million output tokens with the prompt in it.
 
     Returns:
         ``rate_rps, offered_usd_per_mtoken, limit``: the last is the cheapest way.
     """
-    load, price = np.meshgrid(*(np.asarray(each, dtype=float) for each in grid), indexing="ij")
-    copies = np.maximum(np.ceil(load[..., None] * hourly / copy_rps - 1e-9), 1)
-    usd = {API: price * load * 3600 * case.output / 1e6}
-    for name, way in by.items():
-        paid = copies.mean(axis=-1) if way.hourly else copies.max(axis=-1)
-        usd[name] = paid * case.server.devices * float(way.hour.usd.value) + way.fixed_usd_per_hour
-    best = cost.cheapest(usd).ravel()
+    load, price = np.meshgrid(np.asarray(rates, dtype=float), np.asarray(offered, dtype=float), indexing="ij")
+    usd = {name: served.usd_per_hour(way, load) for name, way in by.items()}
+    best = cost.cheapest(usd | {API: price * served.mtokens_per_hour(load)}).ravel()
     return pd.DataFrame({"rate_rps": load.ravel(), "offered_usd_per_mtoken": price.ravel(), "limit": best})
+
+
+def borders(served: Served, by: Mapping[str, Way], rates: Sequence[float]) -> pd.DataFrame:
+    """Price of an API at which it is as cheap as the cheapest of the other ways, for each load, with the ends of their
+    hours: ``rate_rps, usd_per_mtoken`` and its ends."""
+    table = {"rate_rps": np.asarray(rates, dtype=float)}
+    for side, end in (("", "value"), ("_low", "low"), ("_high", "high")):
+        least = np.min([served.usd_per_hour(way, rates, end) for way in by.values()], axis=0)
+        table[f"usd_per_mtoken{side}"] = least / served.mtokens_per_hour(rates)
+    return pd.DataFrame(table)
 
 
 def breakeven(case: Case, by: Mapping[str, Way], copy_rps: Estimate, offered: Sequence[float]) -> pd.DataFrame:

@@ -15,6 +15,11 @@ from tokenomics.service.serving.loading import delivered
 from tokenomics.service.timeline import Timeline, quantiles
 
 MILLI = 1e3
+SHOWN = ["rate_rps", "share", "stable", "ttft_p50_s", "ttft_p99_s", "tpot_p50_ms", "tpot_p99_ms", "itl_p99_ms"]
+SHOWN += ["andes", "fluidity", "attained", "smooth", "goodput_rps", "achieved_tokens_per_s"]
+SHOWN += ["simulated_usd_per_mtoken", "simulated_usd_per_mtoken_low", "simulated_usd_per_mtoken_high"]
+SHOWN += ["closed_usd_per_mtoken", "closed_used"]
+"""Columns of the table that readers see."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class Reader:
             "attained": float(qoe.attained(of, self.slo).mean()),
             "smooth": smooth * duration_s / float(of.wanted.sum()),
             "goodput_rps": qoe.goodput(of, self.slo, duration_s),
+            "goodput_tokens_per_s": float(of.count[qoe.attained(of, self.slo)].sum() / duration_s),
             "smooth_tokens_per_s": smooth,
         }
 
@@ -77,6 +83,12 @@ def _prices(case: Case, rate: float, done: Outcome) -> dict[str, float]:
     prices = sides("simulated_usd_per_mtoken", cost.simulated(done, case.hour, devices))
     full = cost.usd_per_mtoken(case.hour, float(most.value), devices)
     return prices | {"closed_usd_per_mtoken": float(cost.effective(full, used).value), "closed_used": used}
+
+
+def at_share(table: pd.DataFrame, share: float) -> float:
+    """Simulated price at a share of the saturated load: between loads price times load is taken as straight."""
+    paid = np.interp(share, table["share"], table["simulated_usd_per_mtoken"] * table["share"])
+    return float(paid / share)
 
 
 def knee(table: pd.DataFrame, column: str, share: float) -> float:

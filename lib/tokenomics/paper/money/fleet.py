@@ -1,6 +1,6 @@
 """From shards to a fleet: what a copy bears as more copies share arrivals, and what billions of prompts a day take."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 from tokenomics.compute.server import Estimate
 from tokenomics.paper.money.case import ENDS, Case
 from tokenomics.paper.money.decisions import Site
+from tokenomics.paper.money.units import sides
 from tokenomics.service import qoe
 
 SECONDS_PER_DAY, HOURS_PER_DAY = 86400.0, 24.0
@@ -78,6 +79,31 @@ def extrapolated(case: Case, copy_rps: Estimate, prompts_per_day: float, crest: 
 def _sorted(ends: dict[str, float]) -> Estimate:
     values = np.array(list(ends.values()))
     return Estimate(np.asarray(ends["value"]), values.min(), values.max())
+
+
+def scaled(copy_rps: Estimate, gain: float) -> Estimate:
+    """What a copy bears in a shard: alone, times the gain of sharing, which is taken as the same at all ends."""
+    return Estimate(*(np.asarray(getattr(copy_rps, end) * gain) for end in ENDS))
+
+
+def by_case(
+    cases: Mapping[str, Case], slo: qoe.Slo, gain: float, asked: tuple[float, float], site: Site
+) -> pd.DataFrame:
+    """A fleet of each copy that can keep the objective.
+
+    Args:
+        gain: of a shard over a copy alone, from the own copy.
+        asked: prompts a day, and the busiest hour over the mean.
+    """
+    rows = []
+    for name, case in cases.items():
+        most = case.most_with_ends(slo)
+        if float(most.low) > 0:
+            found = extrapolated(case, scaled(most, gain), *asked, site)
+            row = {"copy": name, "copy_rps": float(most.value)} | sides("accelerators", found.accelerators)
+            row |= sides("usd_per_day", found.usd_per_day) | sides("usd_per_mtoken", found.usd_per_mtoken)
+            rows.append(row | {"mean_mw": float(found.mean_mw.value), "used": float(found.used.value)})
+    return pd.DataFrame(rows)
 
 
 def table(fleet: Fleet) -> pd.DataFrame:

@@ -44,10 +44,11 @@ def priced(
     return pd.DataFrame(rows)
 
 
-def cheapest_at(points: pd.DataFrame, speed: float, by: str) -> pd.DataFrame:
-    """The cheapest point of each ``by`` (a column) that is at least so fast; those that reach it in order of price."""
-    fast = points[points["speed_tokens_per_s"] >= speed].sort_values(["usd_per_mtoken", by])
-    return fast.drop_duplicates(by).reset_index(drop=True)
+def cheapest_at(points: pd.DataFrame, speed: float, *by: str) -> pd.DataFrame:
+    """The cheapest point of each value of ``by`` (columns) that is at least so fast; those that reach it, cheapest
+    first."""
+    fast = points[points["speed_tokens_per_s"] >= speed].sort_values(["usd_per_mtoken", *by])
+    return fast.drop_duplicates([*by]).reset_index(drop=True)
 
 
 def settings() -> pd.DataFrame:
@@ -84,6 +85,16 @@ def reproduced(published: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     table["speed_off"] = table["own_tokens_per_s"] / table["tokens_per_s"] - 1
     table["price_off"] = table["own_usd_per_mtoken"] / table["usd_per_mtoken"] - 1
     return table, pd.concat(curves, ignore_index=True)
+
+
+DRAWN = ("Llama 3 8B (1M tok/sec)", "Llama 3 70B 8-bit", "Llama 3 70B (1M tok/sec)")
+DRAWN += ("Mixtral 8x22B", "GPT-3", "Llama 3.1 405B")
+
+
+def thinned(curves: pd.DataFrame, most_usd: float, every: int = 3) -> pd.DataFrame:
+    """Every so many points of some frontiers, up to a price: enough for a picture."""
+    some = curves[curves["setting"].isin(DRAWN) & (curves["usd_per_mtoken"] < most_usd)]
+    return some.groupby("setting").nth[::every].reset_index(drop=True)
 
 
 def _curve(row: pd.Series) -> epoch.Frontier:

@@ -2,11 +2,14 @@
 them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from tokenomics.paper.money.case import Case
+from tokenomics.service import workload
+from tokenomics.service.serving import Requests, Rules, StepTable, simulate
 from tokenomics.service.timeline import quantiles
 
 BINS = 8
@@ -85,3 +88,21 @@ def against_length(case: Case, shares: Sequence[float]) -> pd.DataFrame:
         both["loop_e2e_s"] = row.ttft_s + row.tpot_ms / 1e3 * (length - 1)
         found.append(pd.DataFrame({"share": share, "output_tokens": length, "e2e_s": e2e} | both))
     return pd.concat(found, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Mean seconds that prompts waited, and what M/D/1 says."""
+
+    waited_s: float
+    formula_s: float
+
+
+def single_queue(count: int, load: float, seed: int) -> Wait:
+    """Prompts of one size, one at a time, Poisson arrivals: the simulated mean wait beside ``load S / (2 (1 - load))``
+    (Pollaczek and Khinchine, constant service time ``S``)."""
+    service_s = 0.1
+    table = StepTable(decode_s=np.zeros((2, 2)), linear_s=np.array([0.0, *[service_s] * 64]))
+    arrivals = workload.arrival_times(workload.Poisson(load / service_s), count, seed=seed)
+    done = simulate(Requests(arrivals, 16, 1), table, Rules(policy="prefill", max_batch=1))
+    return Wait(float(done.queue_s.mean()), load * service_s / (2 * (1 - load)))

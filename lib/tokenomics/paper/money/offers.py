@@ -75,9 +75,8 @@ def made(
     table["speed_tokens_per_s"] = load.output / seconds
     for side, end in (("", "value"), ("_low", "low"), ("_high", "high")):
         table[f"usd_per_mtoken{side}"] = [float(getattr(each, end)) for each in found]
-    return serving.better(
-        table.assign(layout=points["layout"], cheap=-table["usd_per_mtoken"]), "speed_tokens_per_s", "cheap"
-    )
+    table = table.assign(layout=points["layout"], cheap=-table["usd_per_mtoken"])
+    return serving.better(table, "speed_tokens_per_s", "cheap").drop(columns="cheap")
 
 
 def margins(offers: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
@@ -110,3 +109,13 @@ def of_year(year: int, models: Sequence[str], prompt: float, output: float) -> p
     ]
     table = pd.DataFrame(rows, columns=["model", "provider", "date", "usd_per_mtoken"])
     return table.drop_duplicates(["model", "provider", "usd_per_mtoken"]).reset_index(drop=True)
+
+
+def by_hand(model: str, provider: str, day: str) -> float:
+    """The price of a measured offer once more, straight from the two tables: USD per million output tokens."""
+    listed, speeds = tables.read("catalogue/prices_api"), tables.read("catalogue/api_speeds")
+    offer = _nearest(model, provider, dt.date.fromisoformat(day))
+    row = listed[(listed["model_id"] == offer.model_id) & (listed["date"] == str(offer.date))].iloc[0]
+    asked = speeds[(speeds["model"] == model) & (speeds["provider"] == provider) & (speeds["date"] == day)].iloc[0]
+    ratio = asked["input_tokens"] / asked["output_tokens"]
+    return float(row["usd_per_mtoken_input"] * ratio + row["usd_per_mtoken_output"])

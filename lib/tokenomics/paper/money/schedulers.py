@@ -44,6 +44,7 @@ def compared(
                 row |= {key.format(f"p{q}"): scale * float(quantiles(values, q / 100)) for q in (50, 95, 99)}
             row["itl_p99_ms"] = MILLI * float(quantiles(of.itl(), 0.99))
             row |= {"e2e_mean_s": float(done.e2e_s.mean())} | reader.measures(of, span)
+            row["missed"] = 1 - row["attained"]
             rows.append(row | {"usd_per_mtoken": float(cost.simulated(done, case.hour, case.server.devices).value)})
     return pd.DataFrame(rows)
 

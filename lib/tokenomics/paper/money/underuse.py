@@ -8,8 +8,6 @@ import pandas as pd
 from tokenomics.economics import cost
 from tokenomics.paper.money.case import Case
 
-REQUESTS = 2000
-
 
 def penalties(cases: Mapping[str, Case], rates: Sequence[float]) -> pd.DataFrame:
     """Price over the price at saturation, for each named copy at loads below nine tenths of its saturated rate.
@@ -42,7 +40,12 @@ def at(table: pd.DataFrame, rate: float) -> pd.Series:
     return rows.set_index("copy")["simulated"]
 
 
-def band(table: pd.DataFrame, rates: Iterable[float]) -> tuple[float, float]:
-    """Least and largest simulated penalty over all copies at these loads."""
-    some = table[table["rate_rps"].isin(list(rates))]["simulated"]
+def of(idle: pd.Series, model: str) -> float:
+    """The penalty of the copy of a model, by the beginning of its name."""
+    return float(next(value for name, value in idle.items() if str(name).startswith(model)))
+
+
+def band(table: pd.DataFrame, rates: Iterable[float], models: Iterable[str] = ("",)) -> tuple[float, float]:
+    """Least and largest simulated penalty at these loads, over all copies or those of some models."""
+    some = table[table["rate_rps"].isin(list(rates)) & table["copy"].str.startswith(tuple(models))]["simulated"]
     return float(some.min()), float(some.max())

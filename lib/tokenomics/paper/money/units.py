@@ -17,6 +17,8 @@ ENDINGS = {
     "per_day": "1/day",
     "month": "month",
     "hour": "h",
+    "hours": "h",
+    "days_apart": "day",
     "mw": "MW",
     "kw": "kW",
     "ms": "ms",
