@@ -61,8 +61,8 @@ def latency(by_length: Rows, by_load: Rows) -> "Figure":
     left.plot([], [], "--", color="black", linewidth=0.9, label="closed loop")
     left.set(xlabel="reply [token]", ylabel="latency [s]")
     for column, label, look in (
-        ("over_constants", "mean / idle constants", "o-"),
-        ("p99_over_constants", "99 % / idle constants", "^-"),
+        ("over_constants", "mean / idle", "o-"),
+        ("p99_stretch", "slowest 1 % / idle", "^-"),
         ("over_loop", "mean / closed loop", "s--"),
     ):
         right.plot(by_load["share"], by_load[column], look, label=label, color=PALETTE[3 + "o^s".index(look[0])])
@@ -127,7 +127,7 @@ def experience(data: Rows, marks: Mapping[str, float]) -> "Figure":
     Args:
         marks: ``ttft_s``, ``tpot_ms`` promised; ``reading_ms``, ``listening_ms`` a token.
     """
-    fig, axes = figures.canvas(2, 2, height_in=4.4, sharex=True)
+    fig, axes = figures.canvas(2, 2, height_in=4.0, sharex=True)
     share = data["share"]
     for panel, stem, unit, key in ((axes[0, 0], "ttft", "s", "ttft_s"), (axes[0, 1], "tpot", "ms", "tpot_ms")):
         for name, colour, look in (("p50", PALETTE[0], "o-"), ("p99", PALETTE[3], "s--")):
@@ -144,7 +144,7 @@ def experience(data: Rows, marks: Mapping[str, float]) -> "Figure":
     for i, name in enumerate(("andes", "fluidity", "attained", "smooth")):
         axes[1, 0].plot(share, data[name], marker=panels.MARKERS[i], color=PALETTE[i], linestyle=STYLES[i], label=name)
     for i, (column, name) in enumerate(
-        (("achieved_tokens_per_s", "output"), ("smooth_tokens_per_s", "smooth"), ("goodput_tokens_per_s", "goodput"))
+        (("achieved_tokens_per_s", "all"), ("smooth_tokens_per_s", "smooth"), ("goodput_tokens_per_s", "goodput"))
     ):
         place = (4, 3, 2)[i]
         axes[1, 1].plot(share, data[column] / 1e3, marker=panels.MARKERS[place], color=PALETTE[place], label=name)

@@ -114,7 +114,7 @@ def fleets(shards: Rows, by_model: Rows) -> "Figure":
     left.plot(shards["copies"], shards["copy_rps"], "o-", color=PALETTE[0])
     left.set_xscale("log", base=2)
     left.xaxis.set_major_formatter("{x:g}")
-    left.set(xlabel="copies of a shard [1]", ylabel="of a copy [request/s]", ylim=(0, None))
+    left.set(xlabel="copies of a shard [1]", ylabel="of a copy [request/s]", ylim=(0, 1.15 * shards["copy_rps"].max()))
     y = np.arange(len(by_model))[::-1]
     right.hlines(y, by_model["accelerators_low"] / 1e3, by_model["accelerators_high"] / 1e3, color=PALETTE[0])
     right.plot(by_model["accelerators"] / 1e3, y, "o", color=PALETTE[0])

@@ -31,17 +31,27 @@ class Reader:
 
     def measures(self, of: Timeline, duration_s: float) -> dict[str, float]:
         """Shares of what could be had, all 1 at best: Andes' QoE and the fluidity index (means over requests), requests
-        that keep the objective, and smooth goodput over the tokens wanted."""
+        that keep the objective, and smooth goodput over the tokens wanted; and, counting what came within
+        ``duration_s``, goodput in requests and tokens a second and smooth goodput in tokens a second."""
         smooth = qoe.smooth_goodput(of, self.slo.ttft_s, self.pace, duration_s)
+        came = until(of, duration_s)
+        kept = qoe.attained(came, self.slo)
         return {
             "andes": float(qoe.andes(of, self.slo.ttft_s, self.pace).mean()),
             "fluidity": float(qoe.fluidity(of, self.slo.ttft_s, 1 / self.pace).mean()),
             "attained": float(qoe.attained(of, self.slo).mean()),
             "smooth": smooth * duration_s / float(of.wanted.sum()),
-            "goodput_rps": qoe.goodput(of, self.slo, duration_s),
-            "goodput_tokens_per_s": float(of.count[qoe.attained(of, self.slo)].sum() / duration_s),
-            "smooth_tokens_per_s": smooth,
+            "goodput_rps": float(kept.sum() / duration_s),
+            "goodput_tokens_per_s": float(came.count[kept].sum() / duration_s),
+            "smooth_tokens_per_s": qoe.smooth_goodput(came, self.slo.ttft_s, self.pace, duration_s),
         }
+
+
+def until(of: Timeline, end_s: float) -> Timeline:
+    """The tokens that came up to a time; what came later counts as not delivered."""
+    came = of.token_s <= end_s
+    count = np.bincount(of.owner, came, minlength=len(of.count)).astype(np.int64)
+    return Timeline(of.arrival_s, of.token_s[came], count, of.wanted)
 
 
 def sweep(case: Case, rates: Sequence[float], reader: Reader) -> pd.DataFrame:

@@ -92,9 +92,10 @@ DRAWN += ("Mixtral 8x22B", "GPT-3", "Llama 3.1 405B")
 
 
 def thinned(curves: pd.DataFrame, most_usd: float, every: int = 3) -> pd.DataFrame:
-    """Every so many points of some frontiers, up to a price: enough for a picture."""
+    """Every so many points of some frontiers, up to a price and with their last: enough for a picture."""
     some = curves[curves["setting"].isin(DRAWN) & (curves["usd_per_mtoken"] < most_usd)]
-    return some.groupby("setting").nth[::every].reset_index(drop=True)
+    place = some.groupby("setting").cumcount(ascending=False)
+    return some[place % every == 0].reset_index(drop=True)
 
 
 def _curve(row: pd.Series) -> epoch.Frontier:
