@@ -109,18 +109,20 @@ def day(data: Rows, limit_s: float) -> "Figure":
 
 
 def fleets(shards: Rows, by_model: Rows) -> "Figure":
-    """Left: what a copy bears by the size of its shard; right: accelerators of the whole fleet, by model."""
-    fig, (left, right) = figures.canvas(1, 2, height_in=2.3, width_ratios=(1, 1.15))
-    left.plot(shards["copies"], shards["copy_rps"], "o-", color=PALETTE[0])
-    left.set_xscale("log", base=2)
-    left.xaxis.set_major_formatter("{x:g}")
-    left.set(xlabel="copies of a shard [1]", ylabel="of a copy [request/s]", ylim=(0, 1.15 * shards["copy_rps"].max()))
+    """Above: what a copy bears by the size of its shard; below: accelerators of the whole fleet, by model."""
+    height = 2.3 + 0.22 * len(by_model)
+    fig, (top, low) = figures.canvas(2, 1, height_in=height, height_ratios=(1.2, 0.25 * len(by_model) + 0.2))
+    top.plot(shards["copies"], shards["copy_rps"], "o-", color=PALETTE[0])
+    top.set_xscale("log", base=2)
+    top.set_xticks(shards["copies"], [f"{n:g}" for n in shards["copies"]])
+    limits = (0, 1.15 * shards["copy_rps"].max())
+    top.set(xlabel="copies of a shard [1]", ylabel="of a copy [req/s]", ylim=limits)
     y = np.arange(len(by_model))[::-1]
-    right.hlines(y, by_model["accelerators_low"] / 1e3, by_model["accelerators_high"] / 1e3, color=PALETTE[0])
-    right.plot(by_model["accelerators"] / 1e3, y, "o", color=PALETTE[0])
-    tidy(right, "x")
-    right.set_yticks(y, by_model["copy"])
-    right.set(xlabel="xPUs [1000]", ylim=(-0.6, len(by_model) - 0.4))
+    low.hlines(y, by_model["accelerators_low"] / 1e3, by_model["accelerators_high"] / 1e3, color=PALETTE[0])
+    low.plot(by_model["accelerators"] / 1e3, y, "o", color=PALETTE[0])
+    tidy(low, "x")
+    low.set_yticks(y, by_model["copy"])
+    low.set(xlabel="accelerators [1000]", ylim=(-0.6, len(by_model) - 0.4))
     return fig
 
 
