@@ -27,6 +27,7 @@ from tokenomics.paper.money import (
     latency,
     offers,
     schedulers,
+    tasks,
     underuse,
 )
 from tokenomics.paper.money.units import units
@@ -190,6 +191,22 @@ class TestOffers:
         rows = offers.of_year(2024, ["Llama-3.1-70B"], 1000, 1000)
         row = rows[rows["provider"] == "cerebras"].iloc[0]
         assert row["usd_per_mtoken"] == pytest.approx(1.2) and len(rows) >= 5
+
+
+def test_a_task_in_full_by_hand(own):
+    task = tasks.Task(1000.0, 500.0, 2000.0, 10.0, "llama_3")
+    found = tasks.chosen(["Llama-3.1-70B", "o1"], 2024, task)
+    assert [each.model for each in found] == ["Llama-3.1-70B", "o1"]
+    rows = tasks.table(own, task, found, 0.5)
+    o1, full, half = rows.iloc[1], rows.iloc[2], rows.iloc[3]
+    ratio = cost.tokenizer_ratio("o200k_base", "llama_3")
+    assert o1["task_usd"] == pytest.approx(ratio * (1000 * 15 + 500 * 60) / 1e6)
+    assert o1["thought_usd"] - o1["task_usd"] == pytest.approx(2000 * 60 / 1e6)
+    assert o1["cached_usd"] == pytest.approx(ratio * (500 * 15 + 500 * 7.5 + 500 * 60) / 1e6)
+    assert o1["batch_usd"] == pytest.approx(o1["task_usd"] / 2) and np.isnan(rows["thought_usd"].iloc[0])
+    assert half["task_usd"] == pytest.approx(2 * full["task_usd"]) and half["batch_usd"] == full["task_usd"]
+    assert full["cached_usd"] < full["task_usd"] < full["thought_usd"]
+    assert full["user_usd_per_month"] == pytest.approx(full["task_usd"] * 10 * 365.25 / 12)
 
 
 class TestDecisions:

@@ -64,6 +64,14 @@ class TokenomicsQoE(Common):
     offered_model: ProductName = Field(
         "Llama-3.1-70B", description="[name] product of prices_api.csv whose offers of 2024 stand for the same quality"
     )
+    task_products: list[ProductName] = Field(
+        ["Llama-3.1-70B", "GPT-4o", "GPT-4o mini", "o1"],
+        min_length=1,
+        description="[names] products of prices_api.csv at whose offers of 2024 a task is priced",
+    )
+    task_reasoning_tokens: float = Field(
+        1500.0, ge=0, le=1e6, description="[token] assumed: hidden tokens of a task on a model that reasons"
+    )
     tokenizer: TokenizerName = Field("llama_3", description="[name] tokenizer that turns words read into tokens")
     price_list: PriceList = Field(
         "skypilot_catalog", description="[key] source of the rents: one list, so that prices are of one time"

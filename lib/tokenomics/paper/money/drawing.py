@@ -127,13 +127,14 @@ def experience(data: Rows, marks: Mapping[str, float]) -> "Figure":
     Args:
         marks: ``ttft_s``, ``tpot_ms`` promised; ``reading_ms``, ``listening_ms`` a token.
     """
-    fig, axes = figures.canvas(2, 2, height_in=3.9, sharex=True)
+    fig, axes = figures.canvas(2, 2, height_in=3.7, sharex=True)
     share = data["share"]
     for panel, stem, unit, key in ((axes[0, 0], "ttft", "s", "ttft_s"), (axes[0, 1], "tpot", "ms", "tpot_ms")):
         for name, colour, look in (("p50", PALETTE[0], "o-"), ("p99", PALETTE[3], "s--")):
             ends = [data[f"{stem}_{name}_{unit}_{side}"] for side in ("low", "high")]
-            panel.fill_between(share, *ends, color=colour, alpha=0.18, linewidth=0)
-            panel.plot(share, data[f"{stem}_{name}_{unit}"], look, color=colour, label=name.replace("p", "") + " %")
+            panel.fill_between(share, *ends, color=colour, alpha=0.18, linewidth=0, antialiased=False)
+            middle = data[f"{stem}_{name}_{unit}"]
+            panel.plot(share, middle, look, color=colour, markersize=3, label=name.replace("p", "") + " %")
         panel.axhline(marks[key], **LINE)
         panel.set_ylabel(f"{stem.upper()} [{unit}]")
         tidy(panel, "y")
