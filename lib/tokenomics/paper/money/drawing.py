@@ -127,7 +127,7 @@ def experience(data: Rows, marks: Mapping[str, float]) -> "Figure":
     Args:
         marks: ``ttft_s``, ``tpot_ms`` promised; ``reading_ms``, ``listening_ms`` a token.
     """
-    fig, axes = figures.canvas(2, 2, height_in=3.7, sharex=True)
+    fig, axes = figures.canvas(2, 2, height_in=3.5, sharex=True)
     share = data["share"]
     for panel, stem, unit, key in ((axes[0, 0], "ttft", "s", "ttft_s"), (axes[0, 1], "tpot", "ms", "tpot_ms")):
         for name, colour, look in (("p50", PALETTE[0], "o-"), ("p99", PALETTE[3], "s--")):
