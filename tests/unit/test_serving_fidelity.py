@@ -89,7 +89,6 @@ THIRD = 100
 @pytest.mark.parametrize("name", REAL)
 def test_a_real_run_from_two_numbers_fitted_on_its_first_third(given_data, name):
     """Factors on decodes and prompts; arrivals are the times at which the engine's core queued the requests."""
-    pytest.importorskip("numba")
     folder = given_data / "serving_runs"
     engine = YAML(typ="safe").load(folder / f"{name}.yaml")["engine"]
     given = pd.read_csv(folder / f"{name}.csv").sort_values("queued_s")

@@ -6,25 +6,42 @@
 >>> done = simulate(Requests([0.0, 0.1], prompt=[300, 200], output=[3, 2]), table, Rules(max_batch=8, max_tokens=512))
 >>> done.ttft_s.round(3).tolist()
 [0.03, 0.02]
+
+Several replicas behind a router (``replicas``, ``routing``), replicas that come and go with the load (``scaling``), and
+prefill and decode on replicas of their own:
+
+>>> from tokenomics.service.serving import Pool, Transfer, simulate_pools
+>>> pool = Pool(table, Rules(max_batch=8, max_tokens=512))
+>>> apart = simulate_pools(done.requests, pool, pool, Transfer(token_s=1e-5, latency_s=0.002))
+>>> (apart.finish_s - apart.first_s).round(3).tolist()
+[0.045, 0.024]
 """
 
-from tokenomics.service.serving.outcome import ABANDONED, FINISHED, UNSERVED, Load, Outcome
+from tokenomics.service.serving.outcome import ABANDONED, CANCELLED, FINISHED, UNSERVED, Load, Outcome
+from tokenomics.service.serving.pools import Pool, PoolsOutcome, Transfer, simulate_pools
 from tokenomics.service.serving.prefix import Prefixes
 from tokenomics.service.serving.requests import Requests
 from tokenomics.service.serving.rules import Rules
+from tokenomics.service.serving.scaling import Scaling
 from tokenomics.service.serving.simulator import simulate
 from tokenomics.service.serving.times import StepTable, StepTimes
 
 __all__ = [
     "ABANDONED",
+    "CANCELLED",
     "FINISHED",
     "UNSERVED",
     "Load",
     "Outcome",
+    "Pool",
+    "PoolsOutcome",
     "Prefixes",
     "Requests",
     "Rules",
+    "Scaling",
     "StepTable",
     "StepTimes",
+    "Transfer",
     "simulate",
+    "simulate_pools",
 ]

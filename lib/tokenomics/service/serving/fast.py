@@ -1,38 +1,67 @@
 """Arrays for the compiled loop, and an :class:`Outcome` from them."""
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tokenomics.service.serving import kernel
 from tokenomics.service.serving import kernel_columns as column
+from tokenomics.service.serving import kernel_drive as kernel
 from tokenomics.service.serving.outcome import COLUMNS, Outcome
 from tokenomics.service.serving.requests import Requests
+from tokenomics.service.serving.routing import LEAST_LOADED, PREFIX_AWARE, ROUND_ROBIN
 from tokenomics.service.serving.rules import CHUNKED, DECODE, SWAP, Rules
+from tokenomics.service.serving.scaling import Fleet, Held
 from tokenomics.service.serving.times import StepTable
 
 ROWS = 65536
 """Passes for which there is room at first, where they are written down."""
+ROUTINGS = {ROUND_ROBIN: kernel.IN_TURN, LEAST_LOADED: kernel.BY_LOAD, PREFIX_AWARE: kernel.BY_PREFIX}
 
 
-def run(
-    requests: Requests, table: StepTable, rules: Rules, fleet: tuple[int, bool], keep: tuple[bool, bool]
-) -> Outcome:
-    """As :func:`tokenomics.service.serving.simulator.simulate`; ``fleet`` is replicas and whether they are chosen by
-    load, ``keep`` whether to keep tokens and the log."""
-    limits = _limits(requests, rules, fleet[1])
-    state = _state(requests, rules, limits, fleet[0], keep)
-    row = 0
-    while (row := kernel.drive(state, limits, table.grid, requests.arrival_s, row)) != kernel.STOPPED:
-        state = _more_room(state)
-    return _outcome(requests, state, keep)
+class FastLoop:
+    """As :class:`tokenomics.service.serving.plain_loop.PlainLoop`, with a step table."""
+
+    def __init__(self, requests: Requests, table: StepTable, rules: Rules, fleet: Fleet, keep: tuple[bool, bool]):
+        self.requests, self.grid, self.keep = requests, table.grid, keep
+        self.limits = _limits(requests, rules, fleet)
+        self.state = _state(requests, rules, self.limits, len(fleet.state), keep)
+
+    def run(self, first: int, last: int, until: float) -> bool:
+        """Send rows ``first`` up to ``last`` to replicas and go on to ``until``; False where too many wait."""
+        row, fixed = first, (self.limits, self.grid, self.requests.arrival_s)
+        while (row := kernel.drive(self.state, *fixed, (row, last, float(until)))) >= 0:
+            self.state = _more_room(self.state)
+        return row == kernel.DONE
+
+    def held(self) -> Held:
+        """What each replica holds."""
+        at = self.state.at
+        inside = at[:, [column.WAITING, column.SWAPPED, column.DECODES, column.FRESH]].sum(axis=1)
+        used = (self.limits.blocks - at[:, column.FREE]) / self.limits.blocks
+        inside += at[:, column.PARTIAL] != column.NOBODY
+        return Held(at[:, column.WAITING].copy(), inside, used, self.state.now[:, column.CLOCK].copy())
+
+    def open(self, taking: NDArray[np.bool_], back: NDArray[np.intp]) -> None:
+        """Send requests to these places from now on; those given ``back`` begin anew."""
+        self.state.at[:, column.TAKING] = taking
+        self.state.at[back, column.IDLE] = 0
+        self.state.users[back] = column.UNKNOWN
+        for links in (self.state.older, self.state.newer):
+            links[back] = self.state.users.shape[1]
+
+    def outcome(self, paid_s: float, fleet: dict[str, NDArray]) -> Outcome:
+        """What came out."""
+        return _outcome(self.requests, self.state, self.keep, paid_s, fleet)
 
 
-def _limits(requests: Requests, rules: Rules, by_load: bool) -> column.Limits:
+def _limits(requests: Requests, rules: Rules, fleet: Fleet) -> column.Limits:
     return column.Limits(
         chunked=rules.policy == CHUNKED,
         refill=rules.policy != DECODE,
         padded=rules.padded,
         swap=rules.preemption == SWAP,
-        by_load=by_load,
+        landing=requests.read,
+        routing=ROUTINGS[fleet.routing],
+        most_ahead=fleet.most_ahead,
         max_batch=rules.max_batch,
         max_tokens=rules.max_tokens,
         blocks=rules.kv_blocks,
@@ -50,14 +79,17 @@ def _state(
     requests: Requests, rules: Rules, limits: column.Limits, replicas: int, keep: tuple[bool, bool]
 ) -> column.State:
     count, most = len(requests), min(rules.max_batch, len(requests)) + 1
-    who, when = np.zeros((count, column.WHO), dtype=np.int64), np.full((count, 4), np.nan)
+    who, when = np.zeros((count, column.WHO), dtype=np.int64), np.full((count, column.CANCELLED_AT), np.nan)
     who[:, column.KEY] = requests.priority << limits.bits | np.arange(count)
     who[:, column.PROMPT], who[:, column.OUTPUT] = requests.prompt, requests.output
     who[:, column.STATUS], who[:, column.REPLICA] = column.UNSERVED, column.NOBODY
-    when[:, column.GIVES_UP] = requests.arrival_s + requests.patience_s
+    when[:, column.GIVES_UP] = requests.gives_up_s
+    if np.isfinite(requests.timeout_s).any():
+        when = np.column_stack([when, requests.arrival_s + requests.timeout_s])
     at, now = np.zeros((replicas, column.AT), dtype=np.int64), np.zeros((replicas, column.NOW))
     at[:, column.FREE], at[:, column.PARTIAL], at[:, column.FILLING] = rules.kv_blocks, column.NOBODY, 1
-    at[:, column.NUMBER] = np.arange(replicas)
+    now[:, column.LATE] = np.inf
+    at[:, column.NUMBER], at[:, column.TAKING] = np.arange(replicas), 1
     units = np.empty(0, dtype=np.int64)
     if requests.prefix:
         units, who[:, column.CHAIN] = requests.prefix.units.copy(), requests.prefix.start[:-1]
@@ -71,7 +103,7 @@ def _state(
         at,
         now,
         np.empty((replicas, count), dtype=np.int64),
-        *(np.empty((replicas, most), dtype=np.int64) for _ in range(4)),
+        *(np.empty((replicas, most), dtype=np.int64) for _ in range(5)),
         np.zeros((replicas, rules.block_tokens), dtype=np.int64),
         np.empty((replicas, ROWS if keep[0] else 0)),
         starts if keep[0] else np.empty(0, dtype=np.int64),
@@ -93,7 +125,9 @@ def _more_room(state: column.State) -> column.State:
     )
 
 
-def _outcome(requests: Requests, state: column.State, keep: tuple[bool, bool]) -> Outcome:
+def _outcome(
+    requests: Requests, state: column.State, keep: tuple[bool, bool], paid_s: float, fleet: dict[str, NDArray]
+) -> Outcome:
     at, rows = state.at, state.log[: state.logged[0]]
     totals = {
         "passes": at[:, column.PASSES].sum(),
@@ -112,7 +146,8 @@ def _outcome(requests: Requests, state: column.State, keep: tuple[bool, bool]) -
         requests,
         *(state.when[:, each].copy() for each in (column.STARTED, column.FIRST, column.FINISH)),
         *(state.who[:, each].copy() for each in (column.PREEMPTED, column.STATUS, column.REPLICA)),
-        {name: value.item() for name, value in totals.items()},
+        {name: value.item() for name, value in totals.items()} | {"paid_s": paid_s},
         state.token_s if keep[0] else None,
         log if keep[1] else {},
+        fleet,
     )

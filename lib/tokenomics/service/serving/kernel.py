@@ -1,5 +1,5 @@
-"""The plain loop (:mod:`tokenomics.service.serving.plain`) on arrays, compiled by numba: the same decisions, the same
-arithmetic in the same order, hence the same numbers. One pipeline stage.
+"""The plain replica (:mod:`tokenomics.service.serving.plain`) on arrays, compiled by numba: the same decisions, the
+same arithmetic in the same order, hence the same numbers. One pipeline stage.
 
 What makes it fast is that nothing is done for each running request and pass:
 
@@ -11,13 +11,10 @@ What makes it fast is that nothing is done for each running request and pass:
   stretch would round differently from the plain loop and now and then put an arrival on the other side of a pass.)
 """
 
-import inspect
-
-import numpy as np
-from numba import njit
 from numba.extending import register_jitable
 
-from tokenomics.service.serving import heaps, kernel_columns, kernel_prefix, kernel_state, times
+from tokenomics.service.serving import kernel_prefix, times
+from tokenomics.service.serving.kernel_cancel import cancel
 from tokenomics.service.serving.kernel_columns import (
     BUSY,
     CLOCK,
@@ -28,9 +25,9 @@ from tokenomics.service.serving.kernel_columns import (
     FILLING,
     FREE,
     FRESH,
-    GIVES_UP,
     INLINE,
-    KEY,
+    LANDED,
+    LATE,
     MADE,
     MOST_USED,
     NOBODY,
@@ -41,18 +38,15 @@ from tokenomics.service.serving.kernel_columns import (
     PROMPT,
     PROMPT_TOKENS,
     READ,
-    STARTED,
-    SWAPPED,
     SWAPPED_BLOCKS,
     TO_READ,
     WAITING,
 )
-from tokenomics.service.serving.kernel_state import complete, decodes, may_start, row, start, write_tokens
+from tokenomics.service.serving.kernel_state import complete, decodes, land, lands, leaves, may_start, start
 
 for _function in (times.along, times.decode_seconds, times.prompt_seconds):
     register_jitable(_function)
 Chunks = times.Chunks
-STOPPED = -1
 
 
 @INLINE
@@ -81,6 +75,10 @@ def _chunked(s, limits, past_step):
         at[PARTIAL] = NOBODY
         _read(s, i, read, at[TO_READ])
     while may_start(s, limits, preempted) and tokens < room:
+        if lands(s, limits):
+            land(s, limits)
+            room -= 1
+            continue
         i, known = start(s, limits)
         to_read = s.who[i, PROMPT] + s.who[i, MADE]
         read = min(to_read - known, room - tokens)
@@ -97,7 +95,7 @@ def _whole(s, limits, past_step):
     count, tokens, squares, past, work, longest = 0, 0, 0, 0, 0, 0
     if not limits.refill and at[DECODES] == 0:
         at[FILLING] = 1
-    while at[FILLING] and may_start(s, limits, False):
+    while at[FILLING] and may_start(s, limits, False) and not lands(s, limits):
         i = s.waiting[0] & ((1 << limits.bits) - 1)
         to_read = s.who[i, PROMPT] + s.who[i, MADE]
         read = to_read - kernel_prefix.hits(s, limits, i) * limits.unit_tokens
@@ -113,6 +111,8 @@ def _whole(s, limits, past_step):
     if count:
         return False, 0, chunks
     preempted, moved = decodes(s, limits)
+    while at[FILLING] and may_start(s, limits, preempted) and lands(s, limits):
+        land(s, limits)
     at[FILLING] = limits.refill or at[DECODES] == 0
     return preempted, moved, chunks
 
@@ -155,6 +155,7 @@ def _room(s):
 def _compose(s, limits, grid, until):
     """The next pass, and those after it that differ in nothing but a token a request; whether there was one."""
     at = s.at
+    cancel(s, limits)
     if limits.chunked:
         preempted, moved, chunks = _chunked(s, limits, grid.past_step)
     else:
@@ -168,7 +169,7 @@ def _compose(s, limits, grid, until):
     at[SWAPPED_BLOCKS] += moved
     _note(s, limits, running, chunks, seconds + moved * limits.swap_block_s)
     at[PENDING] = 2 if running else 1
-    if not chunks.count and not preempted and not moved and at[PARTIAL] == NOBODY:
+    if not chunks.count and not preempted and not moved and not at[LANDED] and at[PARTIAL] == NOBODY:
         _stretch(s, limits, grid, until)
     return True
 
@@ -181,10 +182,9 @@ def _stretch(s, limits, grid, until):
         return
     running, counter, context, free = at[DECODES], at[COUNTER], at[CONTEXT], at[FREE]
     clock, busy, before = now[CLOCK], now[BUSY], counter
-    patience, last = np.inf, s.ending[0] >> limits.bits
+    patience, last = now[LATE], s.ending[0] >> limits.bits
     if at[WAITING]:
-        i = s.waiting[0] & ((1 << limits.bits) - 1)
-        patience = s.when[i, GIVES_UP] if np.isnan(s.when[i, STARTED]) else np.inf
+        patience = min(patience, leaves(s, limits))
     phase = (counter + 1) % limits.block
     while counter + 1 < last and clock < until and clock <= patience and s.phases[phase] <= free:
         counter += 1
@@ -203,7 +203,7 @@ def _stretch(s, limits, grid, until):
 
 
 @INLINE
-def _advance(s, limits, grid, until):
+def advance(s, limits, grid, until):
     """Complete and compose every pass due before ``until``; whether there was room to write it down."""
     at = s.at
     while s.now[CLOCK] < until:
@@ -214,71 +214,3 @@ def _advance(s, limits, grid, until):
         if not _compose(s, limits, grid, until):
             break
     return True
-
-
-@INLINE
-def _inside(state, r):
-    """Requests that were sent to a replica and have not left."""
-    at = state.at
-    return at[r, WAITING] + at[r, SWAPPED] + at[r, DECODES] + at[r, FRESH] + (at[r, PARTIAL] != NOBODY)
-
-
-@INLINE
-def _write_running(state):
-    """Note the tokens of requests that still run when the simulation stops."""
-    for r in range(len(state.at)):
-        for place in range(state.at[r, DECODES] if state.token_s.size else 0):
-            write_tokens(row(state, r), state.running[r, place])
-
-
-@INLINE
-def _choose(state, i, by_load):
-    """The replica for a request: the next in turn, or the first of those with fewest inside."""
-    replicas = len(state.at)
-    chosen = 0 if by_load else i % replicas
-    if by_load:
-        for r in range(1, replicas):
-            if _inside(state, r) < _inside(state, chosen):
-                chosen = r
-    return chosen
-
-
-@INLINE
-def _drive(state, limits, grid, arrival, first):
-    replicas, count = len(state.at), len(arrival)
-    for i in range(first, count + 1):
-        until = arrival[i] if i < count else np.inf
-        for r in range(replicas):
-            if state.now[r, CLOCK] < until and not _advance(row(state, r), limits, grid, until):
-                return i
-        if i < count:
-            r = _choose(state, i, limits.by_load)
-            if not state.at[r, PENDING]:
-                state.now[r, CLOCK] = max(state.now[r, CLOCK], until)
-            state.at[r, WAITING] = heaps.push(state.waiting[r], state.at[r, WAITING], state.who[i, KEY])
-            if state.at[r, WAITING] > limits.most_waiting:
-                _write_running(state)
-                break
-    return STOPPED
-
-
-def _compiled(sources):
-    """The entry, kept on disk between processes where there is a place for it. numba notices a change of this file
-    only; a variable of the enclosing function is part of its key, so the sources of all that is compiled stand in one.
-    """
-
-    def drive(state, limits, grid, arrival, first):
-        """Send requests from row ``first`` on to the replicas; the row to go on from when there is more room to write,
-        or :data:`STOPPED` when all is done or too many wait."""
-        len(sources)
-        return _drive(state, limits, grid, arrival, first)
-
-    try:
-        return njit(cache=True, error_model="numpy", _nrt=False)(drive)
-    except RuntimeError:
-        return njit(error_model="numpy", _nrt=False)(drive)
-
-
-drive = _compiled(
-    "".join(inspect.getsource(module) for module in (heaps, times, kernel_columns, kernel_prefix, kernel_state))
-)

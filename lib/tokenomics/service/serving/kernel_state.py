@@ -8,6 +8,8 @@ from tokenomics.service.serving import kernel_prefix as prefix
 from tokenomics.service.serving.kernel_columns import (
     ABANDONED,
     CACHED,
+    CANCELLED,
+    CANCELLED_AT,
     CLOCK,
     CONTEXT,
     COUNTER,
@@ -22,6 +24,8 @@ from tokenomics.service.serving.kernel_columns import (
     INLINE,
     JOINED,
     KEY,
+    LANDED,
+    LATE,
     MADE,
     NOBODY,
     NUMBER,
@@ -58,6 +62,7 @@ def row(s, r):
         s.ending[r],
         s.running[r],
         s.fresh[r],
+        s.landed[r],
         s.phases[r],
         s.ends[r],
         s.token_start,
@@ -133,6 +138,9 @@ def complete(s, limits):
         at[COUNTER] += 1
         at[CONTEXT] += at[DECODES]
     at[PENDING] = 0
+    for place in range(at[LANDED]):
+        s.when[s.landed[place], FIRST] = clock
+    at[LANDED] = 0
     while at[ENDING] and s.ending[0] >> limits.bits == at[COUNTER]:
         i = s.ending[0] & ((1 << limits.bits) - 1)
         at[ENDING] = heaps.pop(s.ending, at[ENDING])
@@ -202,15 +210,33 @@ def decodes(s, limits):
 
 
 @INLINE
+def over(s, i):
+    """When a request's time is over."""
+    return s.when[i, CANCELLED_AT] if s.when.shape[1] > CANCELLED_AT else np.inf
+
+
+@INLINE
+def leaves(s, limits):
+    """When the first waiting request leaves if it is not started."""
+    i = s.waiting[0] & ((1 << limits.bits) - 1)
+    return s.when[i, GIVES_UP] if np.isnan(s.when[i, STARTED]) else over(s, i)
+
+
+@INLINE
+def give_up(s, i):
+    """A request leaves unfinished."""
+    started = not np.isnan(s.when[i, STARTED])
+    s.when[i, FINISH] = over(s, i) if started else s.when[i, GIVES_UP]
+    s.who[i, STATUS] = CANCELLED if started else ABANDONED
+
+
+@INLINE
 def may_start(s, limits, preempted):
-    """Whether the first waiting request can start now; those whose patience has ended leave."""
+    """Whether the first waiting request can start now; those whose patience or time is over leave."""
     at = s.at
-    while at[WAITING]:
-        i = s.waiting[0] & ((1 << limits.bits) - 1)
-        if s.when[i, GIVES_UP] >= s.now[CLOCK] or not np.isnan(s.when[i, STARTED]):
-            break
+    while at[WAITING] and leaves(s, limits) < s.now[CLOCK]:
+        give_up(s, s.waiting[0] & ((1 << limits.bits) - 1))
         at[WAITING] = heaps.pop(s.waiting, at[WAITING])
-        s.when[i, FINISH], s.who[i, STATUS] = s.when[i, GIVES_UP], ABANDONED
     if not at[WAITING] or at[SWAPPED] or preempted:
         return False
     if at[DECODES] + at[FRESH] + (at[PARTIAL] != NOBODY) >= limits.max_batch:
@@ -218,6 +244,21 @@ def may_start(s, limits, preempted):
     i = s.waiting[0] & ((1 << limits.bits) - 1)
     there = prefix.shared(s, limits, i, prefix.hits(s, limits, i))
     return at[FREE] - blocks_for(limits, s.who[i, PROMPT] + s.who[i, MADE]) + there >= limits.kept
+
+
+@INLINE
+def lands(s, limits):
+    """Whether the first waiting request starts with a decode, its prompt having been read elsewhere."""
+    return limits.landing and np.isnan(s.when[s.waiting[0] & ((1 << limits.bits) - 1), STARTED])
+
+
+@INLINE
+def land(s, limits):
+    """Start the first waiting request as one of the decodes of this pass."""
+    i, _ = start(s, limits)
+    s.landed[s.at[LANDED]] = i
+    s.at[LANDED] += 1
+    join(s, limits, i)
 
 
 @INLINE
@@ -233,4 +274,5 @@ def start(s, limits):
     at[CACHED] += known * limits.unit_tokens
     if np.isnan(s.when[i, STARTED]):
         s.when[i, STARTED], s.who[i, REPLICA] = s.now[CLOCK], at[NUMBER]
+        s.now[LATE] = min(s.now[LATE], over(s, i))
     return i, known * limits.unit_tokens

@@ -9,7 +9,7 @@ from tokenomics.service.serving.histogram import Histogram, histogram
 from tokenomics.service.serving.requests import Requests
 
 Values = NDArray[np.float64]
-FINISHED, ABANDONED, UNSERVED = 0, 1, 2
+FINISHED, ABANDONED, UNSERVED, CANCELLED = 0, 1, 2, 3
 COLUMNS = ("replica", "start_s", "end_s", "decodes", "context", "chunks", "prompt_tokens", "used_blocks", "waiting")
 TOTALS = (
     "passes",
@@ -20,6 +20,7 @@ TOTALS = (
     "swapped_blocks",
     "most_used_blocks",
     "busy_s",
+    "paid_s",
 )
 WINDOWS = 32
 GROWTH_SHARE = 0.02
@@ -58,16 +59,22 @@ class Outcome:
     Attributes:
         requests: what was simulated.
         started_s: when its first pass began.
-        first_s, finish_s: when its first and last token came; of an abandoned request, when it gave up.
+        first_s, finish_s: when its first and last token came; of one that left unfinished, when its patience or time
+            was over (a token of the pass then under way may come later).
         preempted: times it lost its place.
-        status: 0 finished, 1 abandoned (patience ended before it was started), 2 unserved (simulation stopped).
+        status: 0 finished, 1 abandoned (patience or time over before it was started), 2 unserved (simulation stopped),
+            3 cancelled (time over after it was started; its tokens up to then exist).
         replica: which replica served it; -1 where none.
         totals: by name: passes, decode_tokens, prompt_tokens (read, recomputed ones
             included), cached_tokens (of prompts that did not have to be read), preemptions, swapped_blocks,
-            most_used_blocks (of a replica), busy_s (of all replicas; passes in flight counted once each stage 0).
+            most_used_blocks (of a replica), busy_s (of all replicas; passes in flight counted once each stage 0),
+            paid_s (replica-seconds from the order of a replica, or from 0, to the last arrival or the end of its last
+            pass; NaN where the simulation stopped early).
         token_s: times of all tokens, request after request, where asked for: those of request ``i`` start at
             ``token_start[i]``.
         log: columns of :data:`COLUMNS`, one entry a pass in order of replica and time, where asked for.
+        fleet: replicas over time: ``time_s`` of each change and how many were serving, starting and draining from then
+            on (as seen when looked at, see :mod:`tokenomics.service.serving.scaling`).
     """
 
     requests: Requests
@@ -80,6 +87,7 @@ class Outcome:
     totals: dict[str, float]
     token_s: Values | None = None
     log: dict[str, NDArray] = field(default_factory=dict)
+    fleet: dict[str, NDArray] = field(default_factory=dict)
 
     @property
     def finished(self) -> NDArray[np.bool_]:
@@ -98,7 +106,7 @@ class Outcome:
 
     @property
     def e2e_s(self) -> Values:
-        """Seconds from arrival to the last token; NaN for an abandoned request."""
+        """Seconds from arrival to the last token; NaN for one that left unfinished."""
         return np.where(self.finished, self.finish_s - self.requests.arrival_s, np.nan)
 
     @property

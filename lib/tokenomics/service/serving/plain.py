@@ -7,13 +7,15 @@ arrival, and never overtakes the first waiting request.
 Cache: a waiting request starts when blocks for what it has to read are free above the watermark. A decode writes one
 token and needs a new block whenever the last one is full; where blocks are short, running requests lose their place
 from the last in order on, and nobody is started in such a pass. Swapped requests come back before anyone is started.
+A request whose prompt was read elsewhere starts in a pass of decodes, as one of them. Before a pass is composed, those
+leave whose time is over.
 """
 
 from bisect import insort
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from tokenomics.service.serving.prefix import PrefixCache, Prefixes
 from tokenomics.service.serving.rules import CHUNKED, DECODE, SWAP, Rules
@@ -23,13 +25,15 @@ from tokenomics.service.serving.times import StepTimes
 @dataclass(slots=True)
 class Job:
     """A request on its way; ``key`` is its place in the order of service, ``index`` its row, ``chain`` the units of its
-    prompt (see :mod:`tokenomics.service.serving.prefix`) and ``held`` those that it shares or has made known."""
+    prompt (see :mod:`tokenomics.service.serving.prefix`) and ``held`` those that it shares or has made known. One that
+    was read elsewhere arrives with ``read`` as large as ``to_read``."""
 
     key: int
     index: int
     prompt: int
     output: int
     gives_up_s: float
+    cancelled_s: float
     to_read: int
     read: int = 0
     made: int = 0
@@ -46,6 +50,11 @@ class Job:
     def decoding(self) -> bool:
         """Whether its prompt is read."""
         return self.read == self.to_read
+
+    @property
+    def leaves_s(self) -> float:
+        """When it leaves while it waits."""
+        return self.cancelled_s if self.started else self.gives_up_s
 
     @property
     def cached(self) -> int:
@@ -111,6 +120,7 @@ class Replica:
             self._complete(self.flight.popleft())
 
     def _launch(self) -> bool:
+        self._cancel()
         compose = self._chunked if self.rules.policy == CHUNKED else self._whole
         batch = compose()
         if not batch:
@@ -158,6 +168,16 @@ class Replica:
         self.free += job.blocks - len(job.held) * self.known.blocks + self.known.release(job.held)
         job.blocks, job.held = 0, []
 
+    def _cancel(self) -> None:
+        """Started requests whose time is over leave; those that wait do so when they are the first."""
+        for job in [job for job in self.running if job.cancelled_s < self.clock and not job.in_flight]:
+            self._leave(job)
+            self.record.gave_up(job)
+        for job in [job for job in self.swapped if job.cancelled_s < self.clock]:
+            self.swapped.remove(job)
+            self.record.gave_up(job)
+        heapify(self.swapped)
+
     def _chunked(self) -> Pass:
         batch = self._decodes()
         for job in [job for job in self.running if not (job.in_flight or job.decoding)]:
@@ -165,8 +185,11 @@ class Replica:
             if left > 0 and len(batch) < self.rules.pass_requests:
                 batch.take(job, left)
         while self._may_start(batch) and len(batch.decodes) + batch.new < self.rules.max_tokens:
-            job = self._start(batch)
-            batch.take(job, min(job.to_read - job.read, self.rules.max_tokens - len(batch.decodes) - batch.new))
+            job = self._start()
+            if job.decoding:
+                batch.decodes.append(job)
+            else:
+                batch.take(job, min(job.to_read - job.read, self.rules.max_tokens - len(batch.decodes) - batch.new))
         return batch
 
     def _whole(self) -> Pass:
@@ -174,15 +197,19 @@ class Replica:
         if self.rules.policy == DECODE:
             self.filling = self.filling or not self.running
         while self.filling and self._may_start(batch):
-            tokens = self.waiting[0].to_read - self.unit * len(self._hits(self.waiting[0]))
+            if self.waiting[0].decoding:
+                break
+            tokens = self.waiting[0].to_read - self.unit * len(self.hits(self.waiting[0]))
             longest = max(longest, tokens)
             total = (len(batch) + 1) * longest if self.rules.padded else batch.new + tokens
             if batch.chunks and total > self.rules.max_tokens:
                 break
-            batch.take(self._start(batch), tokens)
+            batch.take(self._start(), tokens)
         if batch.chunks:
             return batch
         batch = self._decodes()
+        while self.filling and self._may_start(batch) and self.waiting[0].decoding:
+            batch.decodes.append(self._start())
         self.filling = self.rules.policy != DECODE or not self.running
         return batch
 
@@ -221,26 +248,27 @@ class Replica:
             heappush(self.waiting, job)
 
     def _may_start(self, batch: Pass) -> bool:
-        """Whether the first waiting request can start in this pass; those whose patience has ended leave."""
-        while self.waiting and not self.waiting[0].started and self.waiting[0].gives_up_s < self.clock:
-            self.record.abandoned(heappop(self.waiting))
+        """Whether the first waiting request can start in this pass; those whose patience or time is over leave."""
+        while self.waiting and self.waiting[0].leaves_s < self.clock:
+            self.record.gave_up(heappop(self.waiting))
         if not self.waiting or self.swapped or batch.preempted:
             return False
         room = len(self.running) < self.rules.max_batch and len(batch) < self.rules.pass_requests
         if not room:
             return False
         first = self.waiting[0]
-        return self._fits(self._blocks(first.to_read) - self.known.shared(self._hits(first)))
+        return self._fits(self._blocks(first.to_read) - self.known.shared(self.hits(first)))
 
-    def _hits(self, job: Job) -> Sequence[int]:
+    def hits(self, job: Job) -> Sequence[int]:
         """Units of a waiting request's prompt that need not be read; at least one token must be."""
         chain = job.chain[: (job.to_read - 1) // self.unit]
         return chain[: self.known.known(chain)] if chain else ()
 
-    def _start(self, batch: Pass) -> Job:
+    def _start(self) -> Job:
         job = heappop(self.waiting)
-        job.held = list(self._hits(job))
-        job.read = self.unit * len(job.held)
+        job.held = list(self.hits(job))
+        if not job.decoding:
+            job.read = self.unit * len(job.held)
         self.free += self.known.shared(job.held)
         self.known.use(job.held)
         self._give(job, self._blocks(job.to_read))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tokenomics.service.serving.outcome import ABANDONED, COLUMNS, FINISHED, TOTALS, UNSERVED, Outcome
+from tokenomics.service.serving.outcome import ABANDONED, CANCELLED, COLUMNS, FINISHED, TOTALS, UNSERVED, Outcome
 from tokenomics.service.serving.requests import Requests
 
 
@@ -37,7 +37,7 @@ class Record:
 
     def started(self, job, replica) -> None:
         """A request was started, after a preemption once more."""
-        self.totals["cached_tokens"] += job.read
+        self.totals["cached_tokens"] += replica.unit * len(job.held)
         if job.started:
             return
         self.started_s[job.index] = replica.clock
@@ -57,9 +57,10 @@ class Record:
         self.preempted_times[job.index] += 1
         self.totals["preemptions"] += 1
 
-    def abandoned(self, job) -> None:
-        """A request gave up."""
-        self.finish_s[job.index], self.status[job.index] = job.gives_up_s, ABANDONED
+    def gave_up(self, job) -> None:
+        """A request left unfinished."""
+        self.finish_s[job.index] = job.leaves_s
+        self.status[job.index] = CANCELLED if job.started else ABANDONED
 
     def outcome(self) -> Outcome:
         """All of it."""

@@ -1,16 +1,17 @@
 """Requests through one replica or several, on the plain loop or on the compiled one."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tokenomics.errors import DataError
 from tokenomics.service.serving.outcome import Outcome
-from tokenomics.service.serving.plain import Job, Replica
-from tokenomics.service.serving.record import Record
+from tokenomics.service.serving.plain_loop import PlainLoop
 from tokenomics.service.serving.requests import Requests
+from tokenomics.service.serving.routing import MOST_AHEAD, ROUND_ROBIN, ROUTINGS
 from tokenomics.service.serving.rules import Rules
+from tokenomics.service.serving.scaling import SERVING, Fleet, Scaling
 from tokenomics.service.serving.times import StepTable, StepTimes
 
-ROUND_ROBIN, LEAST_LOADED = "round robin", "least loaded"
 AUTO, PLAIN, FAST = "auto", "plain", "fast"
 
 
@@ -21,6 +22,8 @@ def simulate(
     *,
     replicas: int = 1,
     routing: str = ROUND_ROBIN,
+    most_ahead: int = MOST_AHEAD,
+    scaling: Scaling | None = None,
     tokens: bool = False,
     log: bool = False,
     loop: str = AUTO,
@@ -35,8 +38,11 @@ def simulate(
         requests: what arrives.
         times: seconds of a pass: a :class:`StepTable` or any callable of that form.
         rules: scheduling of each replica.
-        replicas: equal replicas, each with its own queue and cache.
-        routing: ``round robin``, or ``least loaded``: to the replica with fewest requests inside, the first of equals.
+        replicas: equal replicas, each with its own queue and cache; with ``scaling`` those at the start.
+        routing: ``round robin``, ``least loaded`` or ``prefix aware``
+            (see :mod:`tokenomics.service.serving.routing`).
+        most_ahead: with ``prefix aware``, a replica with more requests than the least loaded one and these is left out.
+        scaling: when replicas start and stop; ``None`` keeps them.
         tokens: keep the time of every token.
         log: keep one row a pass.
         loop: ``plain`` Python, ``fast`` (needs numba, a step table and one pipeline stage), or whichever can run.
@@ -45,33 +51,48 @@ def simulate(
         Times of every request.
 
     Raises:
-        DataError: a request that never fits, more requests in a batch than the table has, a name not listed here.
+        DataError: a request that never fits, more requests in a batch than the table has, a name not listed here, a
+            number of replicas out of bounds.
 
-    Left out: network and tokenising, speculation, cancelling of running requests.
+    Left out: network and tokenising, speculation, moving of waiting requests to another replica.
     """
     rules.check(requests)
     most = getattr(times, "max_batch", rules.max_batch)
     if rules.pass_requests > most:
         raise DataError("simulate", "max_batch", rules.pass_requests, f"at most the table's {most}")
-    if replicas != int(replicas) or replicas < 1:
-        raise DataError("simulate", "replicas", replicas, "a whole number >= 1")
-    for name, value, allowed in (
-        ("routing", routing, (ROUND_ROBIN, LEAST_LOADED)),
-        ("loop", loop, (AUTO, PLAIN, FAST)),
-    ):
+    _check(replicas, routing, most_ahead, loop)
+    if scaling is not None:
+        scaling.check(rules, replicas)
+    if loop != PLAIN and _can_run_fast(times, rules, loop == FAST):
+        from tokenomics.service.serving.fast import FastLoop as Loop
+    else:
+        Loop = PlainLoop  # noqa: N806 (a class)
+    fleet = Fleet(int(replicas), routing, int(most_ahead), scaling)
+    return _serve(Loop(requests, times, rules, fleet, (tokens, log)), fleet, requests.arrival_s)
+
+
+def _check(replicas: int, routing: str, most_ahead: int, loop: str) -> None:
+    for name, value, least in (("replicas", replicas, 1), ("most_ahead", most_ahead, 0)):
+        if value != int(value) or value < least:
+            raise DataError("simulate", name, value, f"a whole number >= {least}")
+    for name, value, allowed in (("routing", routing, ROUTINGS), ("loop", loop, (AUTO, PLAIN, FAST))):
         if value not in allowed:
             raise DataError("simulate", name, value, ", ".join(allowed))
-    if loop != PLAIN and _can_run_fast(times, rules, loop == FAST):
-        from tokenomics.service.serving.fast import run
 
-        return run(requests, times, rules, (replicas, routing == LEAST_LOADED), (tokens, log))
-    record = Record(requests, tokens, log)
-    _plain(
-        requests,
-        [Replica(rules, times, record, number, requests.prefix) for number in range(replicas)],
-        routing == LEAST_LOADED,
-    )
-    return record.outcome()
+
+def _serve(run, fleet: Fleet, arrival: NDArray[np.float64]) -> Outcome:
+    """Go from one look at the fleet to the next, then to the end; after the last arrival nothing needs to be decided.
+    What is due at the same time comes in this order: the look, arrivals, passes that end."""
+    row, going = 0, True
+    if fleet.scaling:
+        run.open(fleet.state == SERVING, np.empty(0, dtype=np.intp))
+    while going and (now := fleet.next_s) <= arrival[-1]:
+        last = int(np.searchsorted(arrival, now))
+        going, row = run.run(row, last, now), last
+        back = fleet.look(now, run.held())
+        run.open(fleet.state == SERVING, back)
+    going = going and run.run(row, len(arrival), np.inf)
+    return run.outcome(*fleet.close(arrival[-1] if going else np.nan, run.held()))
 
 
 def _can_run_fast(times: StepTimes, rules: Rules, wanted: bool) -> bool:
@@ -86,27 +107,3 @@ def _can_run_fast(times: StepTimes, rules: Rules, wanted: bool) -> bool:
     if wanted:
         raise DataError("simulate", "loop", FAST, f"auto or plain {reason}")
     return False
-
-
-def _plain(requests: Requests, replicas: list[Replica], by_load: bool) -> None:
-    for job, arrival in zip(_jobs(requests), requests.arrival_s.tolist(), strict=True):
-        for replica in replicas:
-            replica.advance(arrival)
-        turn = replicas[job.index % len(replicas)]
-        chosen = min(replicas, key=lambda replica: replica.inside) if by_load else turn
-        chosen.push(job, arrival)
-        if len(chosen.waiting) > chosen.rules.most_waiting:
-            return
-    for replica in replicas:
-        replica.advance(np.inf)
-
-
-def _jobs(requests: Requests):
-    count, prefix = len(requests), requests.prefix
-    chains = [()] * count
-    if prefix is not None:
-        ends = prefix.start[:-1] + prefix.full(requests.prompt)
-        chains = [prefix.units[a:b].tolist() for a, b in zip(prefix.start[:-1], ends, strict=True)]
-    columns = requests.keys, requests.prompt, requests.output, requests.arrival_s + requests.patience_s
-    for index, (key, prompt, output, gives_up) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
-        yield Job(key, index, prompt, output, gives_up, to_read=prompt, chain=chains[index])
