@@ -15,6 +15,7 @@ from tokenomics.facts import catalogue, claims
 from tokenomics.facts.params.tokenomics_qoe import TokenomicsQoE
 from tokenomics.paper import figure_lint, serving, style
 from tokenomics.paper.money import (
+    arrangements,
     case,
     changes,
     day,
@@ -314,6 +315,30 @@ class TestDay:
         assert table.loc["2", "usd_per_day"] == 2 * table.loc["1", "usd_per_day"] == 2 * 24 * 2.0
         assert table.loc["1", "usd_per_day"] < table.loc["by the hour", "usd_per_day"] < table.loc["2", "usd_per_day"]
         assert table.loc["1", "attained"] <= table.loc["2", "attained"]
+
+    def test_an_autoscaler_pays_for_what_it_holds(self, own):
+        small = replace(own, rules=replace(own.rules, max_batch=4))
+        bears = 0.05 * own.saturated_rps
+        stream = self.SHAPE.stream(2 * bears)
+        rule = day.scaling(small, bears, 3, 0.8, 60.0)
+        assert rule.low == pytest.approx(0.75 * rule.high) and rule.most == 3
+        done, paid = day.scaled(small, stream, rule, 1)
+        assert paid.sum() * 3600 == pytest.approx(done.totals["paid_s"], rel=0.01)
+        assert (paid >= 1 - 1e-9).all() and (paid <= 3 + 1e-9).all() and paid[15] >= paid[3]
+
+
+class TestArrangements:
+    def test_a_router_that_knows_prefixes_finds_more(self, own):
+        make = schedulers.kinds("azure_conversation_2023", 400, 1)["agent, tools"]
+        wide = case.build(own.server, make(1.0), RENT, case.Setting(64, 2048, 400))
+        rows = arrangements.routed(wide, make, 2.0, 3, READER).set_index("arrangement")["cached"]
+        assert rows["prefix aware"] > rows["least loaded"] + 0.1
+
+    def test_apart_the_stream_is_smoother(self, own):
+        stream = own.pool.first(1500).at_rate(0.6 * own.saturated_rps)
+        rows = arrangements.apart(own, stream, [(1, 1)], 50e9, READER).set_index("arrangement")
+        alone, both = rows.loc["1 read, 1 write"], rows.loc["together"]
+        assert alone["itl_p99_ms"] < both["itl_p99_ms"] and alone["tpot_p95_ms"] < both["tpot_p95_ms"]
 
 
 class TestFleet:

@@ -108,6 +108,14 @@ class TokenomicsQoE(Common):
     )
     day_peak_hour: float = Field(15.0, ge=0, le=24, description="[h] synthetic: hour of the crest")
     day_copies: int = Field(3, ge=1, le=64, description="[1] copies that serve the crest of the simulated day")
+    scale_headroom: float = Field(
+        0.8, gt=0, le=1, description="[1] share of the requests a copy bears from which another one is started"
+    )
+    scale_start_s: float = Field(120.0, ge=0, le=86_400, description="[s] assumed: until a started copy serves")
+    arranged_copies: int = Field(4, ge=2, le=32, description="[1] copies whose arrangements are compared; even")
+    handover_bytes_per_s: float = Field(
+        50e9, gt=0, le=1e15, description="[byte/s] assumed: at which a copy hands a prompt's cache to another"
+    )
     spares: int = Field(1, ge=0, le=100, description="[1] copies of a plan that may fail (N + 1)")
     prompts_per_day: float = Field(2.5e9, gt=0, le=1e12, description="[1] prompts a day of the large fleet")
     shard_copies: int = Field(8, ge=1, le=64, description="[1] copies of the largest shard that is simulated")

@@ -79,8 +79,8 @@ class Case:
 
     def serve(self, stream: workload.Stream, end: str = "value", *, replicas: int = 1, **options) -> Outcome:
         """Any stream; options are those of :func:`tokenomics.service.serving.simulate`."""
-        given, table = requests(stream), self.tables[end]
-        return simulate(given, table, self.rules, replicas=replicas, routing=LEAST_LOADED, **options)
+        options = {"routing": LEAST_LOADED} | options
+        return simulate(requests(stream), self.tables[end], self.rules, replicas=replicas, **options)
 
     @cached_property
     def saturated(self) -> Estimate:

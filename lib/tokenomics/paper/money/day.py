@@ -11,7 +11,7 @@ import pandas as pd
 from tokenomics.economics import cost
 from tokenomics.paper.money.case import Case
 from tokenomics.service import qoe, workload
-from tokenomics.service.serving import Outcome
+from tokenomics.service.serving import Outcome, Scaling
 from tokenomics.service.timeline import quantiles
 from tokenomics.service.workload.arrivals import DAY_S, HOUR_S
 
@@ -72,6 +72,30 @@ def following(case: Case, stream: workload.Stream, copies: np.ndarray) -> list[O
         some = stream.take(hour == each)
         parts.append(case.serve(replace(some, arrival_s=some.arrival_s - each * HOUR_S), replicas=int(copies[each])))
     return parts
+
+
+def scaling(case: Case, copy_rps: float, most: int, headroom: float, start_s: float) -> Scaling:
+    """An autoscaler that aims at a share of the requests which a copy has inside at the most it bears.
+
+    Args:
+        copy_rps: that most, under the objective.
+        most: copies, at most.
+        headroom: share of them from which another copy is started; at three quarters of that one may go.
+        start_s: seconds until a new copy serves.
+    """
+    inside = copy_rps * float(np.nanmean(case.run(copy_rps).e2e_s))
+    return Scaling(most=most, high=headroom * inside, low=0.75 * headroom * inside, start_s=start_s)
+
+
+def scaled(case: Case, stream: workload.Stream, rule: Scaling, first: int) -> tuple[Outcome, np.ndarray]:
+    """A day under an autoscaler that starts with ``first`` copies, and the mean number of copies paid in each hour
+    (serving, starting and draining ones)."""
+    done = case.serve(stream, replicas=first, scaling=rule)
+    log = done.fleet
+    there = log["serving"] + log["starting"] + log["draining"]
+    paid = np.concatenate([[0.0], np.cumsum(np.diff(np.r_[log["time_s"], DAY_S]) * there)])
+    at = np.interp(np.arange(25) * HOUR_S, np.r_[log["time_s"], DAY_S], paid)
+    return done, np.diff(at) / HOUR_S
 
 
 def hours(parts: Outcome | list[Outcome], slo: qoe.Slo, copies: np.ndarray, name: str) -> pd.DataFrame:
