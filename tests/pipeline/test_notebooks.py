@@ -17,6 +17,7 @@ OTHER = {
     "01_ubiquitous_llms": ["bootstrap_samples=100", "first_year=2019", "task_answer_words=500"],
     "03_training_xpus": ["days=14", "lora_rank=8"],
     "04_inference_xpus": ["weight_bits=16", "batch=8"],
+    "05_tokenomics_qoe": ["own_model=Llama-3.1-8B", "node_devices=1", "requests=2000", "slo_tpot_ms=30"],
     "08_validation": ["least_rows=100", "far_factor=3"],
 }
 

@@ -1,10 +1,12 @@
 """Numbers that a notebook records: filled into its prose, kept in ``metrics.json``."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from tokenomics.compute.growth import Growth
+from tokenomics.compute.server import Estimate
 from tokenomics.errors import RunError
 from tokenomics.paper import written
 from tokenomics.paper.context import current
@@ -35,3 +37,13 @@ def metric(key: str, value: Any, unit: str, meaning: str, *, low: Any = None, hi
 def growth(key: str, fitted: Growth, meaning: str) -> None:
     """Record a fitted growth under ``key``: factor a year with its interval."""
     metric(key, fitted.factor_per_year, "1/year", f"growth of {meaning}", low=fitted.low, high=fitted.high)
+
+
+def estimate(key: str, of: Estimate, unit: str, meaning: str) -> None:
+    """Record an estimate under ``key``: value, low, high."""
+    metric(key, float(of.value), unit, meaning, low=float(of.low), high=float(of.high))
+
+
+def row(key: str, of: Mapping[str, Any], column: str, unit: str, meaning: str) -> None:
+    """Record a column of a table's row that has ``_low`` and ``_high`` beside it under ``key``."""
+    metric(key, of[column], unit, meaning, low=of[f"{column}_low"], high=of[f"{column}_high"])

@@ -2,9 +2,10 @@
 
 From the hour to the token: :mod:`.hourly` prices an accelerator-hour, :mod:`.tokens` turns it into USD per million
 input, cached and output tokens, per task and user-month, at saturation and below it; :mod:`.api` prices lists;
-:mod:`.choice` sets one against the other; :mod:`.objective` prices an SLO; :mod:`.capacity` sizes a fleet. Amounts are
-numbers, arrays or :class:`tokenomics.compute.server.Estimate`; answers are estimates, whose ends come from the worst
-and the best of what went in, taken together (wider than independent errors would make them).
+:mod:`.choice` sets one against the other; :mod:`.objective` prices an SLO; :mod:`.simulated` prices what a simulation
+served; :mod:`.capacity` sizes a fleet. Amounts are numbers, arrays or :class:`tokenomics.compute.server.Estimate`;
+answers are estimates, whose ends come from the worst and the best of what went in, taken together (wider than
+independent errors would make them).
 
 The closed forms hold for means at one mix of lengths. Under a load that queues, :mod:`tokenomics.service` simulates;
 the two stand side by side and are never multiplied: a simulated cost already holds the idle time that ``C_sat / U``
@@ -17,6 +18,7 @@ from tokenomics.economics.cost.capacity import Demand, Plan, plan
 from tokenomics.economics.cost.choice import breakeven_rate, breakeven_utilisation, cheapest, payback_months
 from tokenomics.economics.cost.hourly import Hour, Power, Purchase, offers, on_demand, own, reserved, spot
 from tokenomics.economics.cost.objective import SloPrice, price_of_slo
+from tokenomics.economics.cost.simulated import achieved, simulated
 from tokenomics.economics.cost.tokens import (
     TokenPrices,
     at_load,
@@ -35,6 +37,7 @@ __all__ = [
     "Purchase",
     "SloPrice",
     "TokenPrices",
+    "achieved",
     "api_usd",
     "at_load",
     "breakeven_rate",
@@ -53,6 +56,7 @@ __all__ = [
     "price_of_slo",
     "reserved",
     "self_hosted",
+    "simulated",
     "spot",
     "to_usd",
     "tokenizer_ratio",

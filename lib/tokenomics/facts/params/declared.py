@@ -5,85 +5,20 @@ notebook's ``parameters`` cell repeats name and default; all three are generated
 Descriptions start with the unit in brackets.
 """
 
-from typing import Annotated
+from pydantic import Field
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-
-from tokenomics.errors import DataError
-
-WIDTHS = (4, 8, 16)
-Year = Annotated[int, Field(ge=2010, le=2035)]
-
-
-def _is_catalogued(kind: str):
-    """A known name, or a file: given as a path that means the same from every working directory."""
-
-    def check(name: str) -> str:
-        from tokenomics.facts import catalogue
-
-        try:
-            getattr(catalogue, kind)(name)
-            return catalogue.portable(name)
-        except DataError as error:
-            raise ValueError(f"{error.key} {error.value}: {error.allowed}") from None
-
-    return AfterValidator(check)
-
-
-def _are_catalogued(kind: str):
-    single = _is_catalogued(kind)
-    return AfterValidator(lambda names: [single.func(name) for name in names])
-
-
-def _is_width(bits: int) -> int:
-    if bits not in WIDTHS:
-        raise ValueError(f"one of {', '.join(map(str, WIDTHS))}")
-    return bits
-
-
-def _is_priced(name: str) -> str:
-    import difflib
-
-    from tokenomics.facts import tables
-
-    known = sorted(set(tables.read("catalogue/prices_api")["model"]))
-    if name not in known:
-        near = ", ".join(difflib.get_close_matches(name, known, 4, cutoff=0.4)) or "see prices_api.csv"
-        raise ValueError(f"a product of prices_api.csv; nearest: {near}")
-    return name
-
-
-ModelName = Annotated[str, _is_catalogued("model"), Field(json_schema_extra={"lookup": "models"})]
-AcceleratorName = Annotated[str, _is_catalogued("accelerator"), Field(json_schema_extra={"lookup": "xpus"})]
-ModelNames = Annotated[list[str], _are_catalogued("model"), Field(json_schema_extra={"lookup": "models"})]
-AcceleratorNames = Annotated[list[str], _are_catalogued("accelerator"), Field(json_schema_extra={"lookup": "xpus"})]
-Bits = Annotated[int, AfterValidator(_is_width), Field(json_schema_extra={"enum": list(WIDTHS)})]
-
-
-def _is_price_list(key: str) -> str:
-    from tokenomics.facts import prices
-
-    known = sorted({offer.source for offer in prices.rental_prices()})
-    if key not in known:
-        raise ValueError(f"a source of prices_rental.csv: {', '.join(known)}")
-    return key
-
-
-ProductName = Annotated[str, AfterValidator(_is_priced)]
-PriceList = Annotated[str, AfterValidator(_is_price_list)]
-
-
-class Parameters(BaseModel):
-    """Strict and frozen: a misspelt key, another type or an out-of-range value is an error."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Common(Parameters):
-    """Shared by all notebooks."""
-
-    seed: int = Field(20240911, ge=0, description="[1] seed of every random draw")
-    coverage: float = Field(0.8, gt=0, lt=1, description="[1] nominal coverage of every interval")
+from tokenomics.facts.params.kinds import (
+    AcceleratorName,
+    AcceleratorNames,
+    Bits,
+    Common,
+    ModelName,
+    ModelNames,
+    PriceList,
+    ProductName,
+    Year,
+)
+from tokenomics.facts.params.tokenomics_qoe import TokenomicsQoE
 
 
 class UbiquitousLLMs(Common):
@@ -296,5 +231,6 @@ NOTEBOOK_PARAMETERS: dict[str, type[Common]] = {
     "01_ubiquitous_llms": UbiquitousLLMs,
     "03_training_xpus": TrainingXPUs,
     "04_inference_xpus": InferenceXPUs,
+    "05_tokenomics_qoe": TokenomicsQoE,
     "08_validation": Validation,
 }
