@@ -19,7 +19,7 @@ from tokenomics.compute.kernels import Serving
 from tokenomics.paper.scoring import conditions, queued
 from tokenomics.paper.scoring.bounds import MLPERF, RATES, TPOT, TTFT
 from tokenomics.paper.scoring.constant import family_of
-from tokenomics.paper.scoring.deploying import BEAMS, ORCA_PROMPT_TOKENS, active, layouts, profile_of, serving
+from tokenomics.paper.scoring.deploying import BEAMS, active, layouts, profile_of, serving
 from tokenomics.paper.scoring.registry import Case, Prediction, Predictor, predictors, register
 
 NAME = "inference"
@@ -115,7 +115,7 @@ def per_output_token(case: Case, g: Group) -> Values:
         seconds = _seconds(g, inference.static_batch(g.on, g.profile.name, g.batch / g.replicas, g.isl, g.osl))
         return seconds / (g.batch * g.osl)
     most = g.batch / g.replicas
-    isl = np.where(np.isnan(g.isl), ORCA_PROMPT_TOKENS, g.isl)
+    isl = np.where(np.isnan(g.isl), active().prompt, g.isl)
     running = inference.in_flight(g.on, g.profile.name, most, isl, g.osl)
     cycle = _seconds(g, inference.full_queue_cycle(g.on, g.profile.name, isl, g.osl, most))
     return cycle / (running * g.osl * g.replicas)

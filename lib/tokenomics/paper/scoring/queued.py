@@ -18,7 +18,7 @@ from tokenomics.compute.kernels import Serving
 from tokenomics.paper.scoring import conditions, replica
 from tokenomics.paper.scoring.bounds import MLPERF, TTFT
 from tokenomics.paper.scoring.constant import family_of
-from tokenomics.paper.scoring.deploying import BEAMS, ORCA_PROMPT_TOKENS, active, layouts, profile_of, serving
+from tokenomics.paper.scoring.deploying import BEAMS, active, layouts, profile_of, serving
 from tokenomics.paper.scoring.registry import Case, Prediction
 from tokenomics.paper.scoring.replica import Asked, Copy
 from tokenomics.service.qoe import MLPERF as LIMITS
@@ -70,7 +70,7 @@ def _copies(on: Serving, profile: Profile, without: str) -> list[Copy]:
 def _answers(case: Case, row: int, copy: Copy, replicas: float) -> NDArray[np.float64] | None:
     """One row's answers, one a stream; NaN for a metric without one, ``None`` where a request does not fit."""
     osl = float(case["osl"][row])
-    isl = float(case.known("isl", ORCA_PROMPT_TOKENS)[row])
+    isl = float(case.known("isl", active().prompt)[row])
     if case.metric in MLPERF:
         rate = replica.highest_rate(copy, (isl, osl), _limits(case))
         return None if np.isnan(rate) else np.array([rate * replicas * osl])

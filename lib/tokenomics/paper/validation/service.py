@@ -9,11 +9,14 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from tokenomics.compute.engines import profile, profile_name
 from tokenomics.facts import catalogue, tables
 from tokenomics.paper.learning.profiles import INPUTS
 from tokenomics.paper.scoring import predict as score
 from tokenomics.paper.scoring import queued, report
 from tokenomics.paper.scoring.bounds import MLPERF
+from tokenomics.paper.scoring.constant import family_of
+from tokenomics.paper.scoring.deploying import ORCA_PROMPT_TOKENS, setting
 from tokenomics.paper.scoring.inference import NAME
 from tokenomics.paper.validation.bars import COLUMNS, line
 from tokenomics.paper.validation.errors import statistic
@@ -51,6 +54,8 @@ HEADLINES = {
     "server_mixtral": ("MLPerf server, Mixtral-8x7B", "1", "median error of server throughput, Mixtral"),
 }
 """Metric to the bar whose reached value it is, unit and meaning."""
+PROMPTS = {"as long as assumed": 1.0, "half as long": 0.5, "twice as long": 2.0}
+"""MLPerf's unknown prompts over what is assumed of them."""
 NAMES = {"ttft_s": "TTFT", "tpot_s": "TPOT", "e2e_s": "whole request"}
 
 
@@ -218,3 +223,36 @@ def served(rows: pd.DataFrame) -> pd.DataFrame:
     some = rows[rows["metric"].isin(MLPERF)].sort_values(["model", "accelerator", "n_gpu", "value", "case"])
     each = {name: some[column] / some["n_gpu"] for name, column in _ENDS.items()}
     return some[["model", "accelerator", "n_gpu"]].assign(**each).reset_index(drop=True)
+
+
+def choices(rows: pd.DataFrame) -> pd.DataFrame:
+    """What errors would be with other assumptions: a front end before first tokens, other prompts of MLPerf's.
+
+    Args:
+        rows: as :func:`arrivals` gives them.
+
+    Returns:
+        choice, n, median_error and median_bias.
+    """
+    first = rows[(rows["metric"] == "ttft_mean") & ~rows["saturated"] & (rows["load"] == ONLINE)]
+    engines = first[["engine", "hardware", "model"]].itertuples(index=False, name=None)
+    late = first["predicted"] + 1e3 * np.array([_front_end_s(*each) for each in engines])
+    found = {
+        f"{BELOW}, TTFT, {name}": made / first["value"] - 1
+        for name, made in (("no front end", first["predicted"]), ("usual front end", late))
+    }
+    answers = rows[rows["metric"].isin(MLPERF)]
+    for name, factor in PROMPTS.items():
+        with setting(prompt=factor * ORCA_PROMPT_TOKENS):
+            made = score.predict(answers[INPUTS], NAME)["predicted"]
+        for model, some in answers.groupby("model"):
+            found[f"MLPerf server, {model}, prompts {name}"] = made[some.index] / some["value"] - 1
+    lines = [(name, len(off), float(off.abs().median()), float(off.median())) for name, off in found.items()]
+    return pd.DataFrame(lines, columns=["choice", "n", "median_error", "median_bias"])
+
+
+def _front_end_s(engine: str, hardware: str, model: str) -> float:
+    """Seconds that a closed loop's first token is known to wait before it is scheduled, without the model's family."""
+    known = catalogue.model(model)
+    name = profile_name(engine, catalogue.accelerator(hardware))
+    return profile(name, known.is_moe, family_of(known)).wait_s
