@@ -16,6 +16,9 @@ from tokenomics.paper.scoring.registry import Case
 
 ORCA_PROMPT_TOKENS = 291.0
 """Prompt of MLPerf's language models, which the results do not state: taken to be as long as Open-Orca's answers."""
+SERVER = "mlperf_server"
+OPEN = ("open", SERVER)
+"""Loads of random arrivals."""
 BEAMS = "GPT-J"
 """The model family that MLPerf runs with four beams, which nothing here models."""
 BY_LAYERS = "llama.cpp"

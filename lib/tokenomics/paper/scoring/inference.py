@@ -6,6 +6,7 @@ gets the fastest that fits. Every value is a duration, or a rate over one, so ea
 profile of its engine fitted without the row's model family.
 """
 
+import importlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -16,17 +17,18 @@ from tokenomics.compute import bounds, inference, memory
 from tokenomics.compute.engines import Profile, Work
 from tokenomics.compute.intervals import interval
 from tokenomics.compute.kernels import Serving
-from tokenomics.paper.scoring import conditions, queued
+from tokenomics.paper.scoring import conditions
 from tokenomics.paper.scoring.bounds import MLPERF, RATES, TPOT, TTFT
 from tokenomics.paper.scoring.constant import family_of
-from tokenomics.paper.scoring.deploying import BEAMS, active, layouts, profile_of, serving
+from tokenomics.paper.scoring.deploying import BEAMS, OPEN, active, layouts, profile_of, serving
 from tokenomics.paper.scoring.registry import Case, Prediction, Predictor, predictors, register
 
 NAME = "inference"
 LOADS = ("static", "closed", "max", "mlperf_offline")
 """Loads that need no queue: engine profiles are learned from these."""
-OPEN = queued.LOADS
-"""Loads of random arrivals: simulated; their memory is that of as many requests in flight as the rate amounts to."""
+SIMULATED = f"{__package__}.queued"
+"""What answers for loads of random arrivals; imported when asked, so that learning, which asks for none, does not
+depend on the simulator. Their memory is that of as many requests in flight as the rate amounts to."""
 Values = NDArray[np.float64]
 
 
@@ -175,7 +177,9 @@ def _register(metrics: Collection[str], needs: Collection[str], known: Predictor
     """Metrics whose rows of random arrivals are simulated, and whose others a formula knows."""
 
     def either(case: Case) -> Prediction:
-        return bounded(case, queued.predicted(case)) if case.load in OPEN else known(case)
+        if case.load not in OPEN:
+            return known(case)
+        return bounded(case, importlib.import_module(SIMULATED).predicted(case))
 
     register(NAME, metrics, needs)(either)
 

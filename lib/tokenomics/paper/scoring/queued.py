@@ -18,14 +18,11 @@ from tokenomics.compute.kernels import Serving
 from tokenomics.paper.scoring import conditions, replica
 from tokenomics.paper.scoring.bounds import MLPERF, TTFT
 from tokenomics.paper.scoring.constant import family_of
-from tokenomics.paper.scoring.deploying import BEAMS, active, layouts, profile_of, serving
+from tokenomics.paper.scoring.deploying import BEAMS, SERVER, active, layouts, profile_of, serving
 from tokenomics.paper.scoring.registry import Case, Prediction
 from tokenomics.paper.scoring.replica import Asked, Copy
 from tokenomics.service.qoe import MLPERF as LIMITS
 from tokenomics.service.qoe import Slo
-
-SERVER = "mlperf_server"
-LOADS = ("open", SERVER)
 
 
 def predicted(case: Case) -> Prediction:

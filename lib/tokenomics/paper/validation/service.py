@@ -13,16 +13,18 @@ from tokenomics.compute.engines import profile, profile_name
 from tokenomics.facts import catalogue, tables
 from tokenomics.paper.learning.profiles import INPUTS
 from tokenomics.paper.scoring import predict as score
-from tokenomics.paper.scoring import queued, report
+from tokenomics.paper.scoring import report
 from tokenomics.paper.scoring.bounds import MLPERF
 from tokenomics.paper.scoring.constant import family_of
-from tokenomics.paper.scoring.deploying import ORCA_PROMPT_TOKENS, setting
+from tokenomics.paper.scoring.deploying import OPEN, ORCA_PROMPT_TOKENS, setting
 from tokenomics.paper.scoring.inference import NAME
 from tokenomics.paper.validation.bars import COLUMNS, line
 from tokenomics.paper.validation.errors import statistic
 from tokenomics.paper.validation.rows import all_inputs
 
-ONLINE, SERVER = queued.LOADS
+ONLINE, SERVER = OPEN
+SIMULATED = "tokenomics.paper.scoring.queued"
+"""What the scorer loads to answer for these loads: named here, so that whoever shows them depends on it."""
 SATURATED = 0.8
 """Share of the rate at which all requests sent at once are completed, above which a queue is said to saturate."""
 ROUNDING_MS = 0.5
@@ -69,7 +71,7 @@ def arrivals() -> pd.DataFrame:
         rate is above it.
     """
     rows = all_inputs()
-    rows = rows[rows["load"].isin(queued.LOADS)].reset_index(drop=True)
+    rows = rows[rows["load"].isin(OPEN)].reset_index(drop=True)
     made = score.predict(rows[INPUTS], NAME)
     rows = rows.assign(**made)[made["status"] == "ok"].reset_index(drop=True)
     named = {
