@@ -13,7 +13,6 @@ from tokenomics.paper.scoring.deploying import setting
 from tokenomics.paper.scoring.replica import Asked, Copy
 from tokenomics.service.qoe import MLPERF
 
-pytest.importorskip("numba")
 INPUTS = [*reading.TEXTS, *reading.NUMBERS["inference"]]
 ONLINE = {
     **{"model": "LLaMA 3.1 8B", "hardware": "H100 SXM 80GB", "metric": "itl_mean", "unit": "ms", "load": "open"},

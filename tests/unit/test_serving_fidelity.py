@@ -15,7 +15,6 @@ NAMES = ("replays", "replayed_runs")
 @pytest.fixture(scope="module")
 def made(given_data, tmp_path_factory):
     """Both tables, written anew from the request streams."""
-    pytest.importorskip("numba")
     out = tmp_path_factory.mktemp("serving")
     for name in NAMES:
         shutil.copy(paths.DATA / "serving" / f"{name}.meta.yaml", out)
