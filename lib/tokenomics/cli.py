@@ -62,9 +62,9 @@ def reproduce(debug: bool) -> None:
 def score(debug: bool, file: Path, group_by: str, **options: Any) -> None:
     """Does it match MY benchmark? Predict each row of FILE without its value, and report the errors.
 
-    FILE is a CSV with columns model, hardware, metric and, as known, n_gpu, precision, isl, osl, load, batch, rate_qps
-    (training: seq_len, global_batch_seq, tokens_b ...), unit and value; extra columns are ignored. Without `value`
-    rows are only predicted. Metrics: `tokenomics list metrics`.
+    FILE is a CSV with columns model, hardware, metric and, as known, n_gpu, precision, isl, osl, load, batch, rate_qps,
+    requests (training: seq_len, global_batch_seq, tokens_b ...), unit and value; extra columns are ignored. Without
+    `value` rows are only predicted. Metrics: `tokenomics list metrics`.
 
     \b
     tokenomics score my_benchmark.csv

@@ -16,6 +16,9 @@ from tokenomics.paper.scoring.registry import Case
 
 ORCA_PROMPT_TOKENS = 291.0
 """Prompt of MLPerf's language models, which the results do not state: taken to be as long as Open-Orca's answers."""
+SERVER = "mlperf_server"
+OPEN = ("open", SERVER)
+"""Loads of random arrivals."""
 BEAMS = "GPT-J"
 """The model family that MLPerf runs with four beams, which nothing here models."""
 BY_LAYERS = "llama.cpp"
@@ -32,11 +35,13 @@ class Setting:
         profile: use this profile for every row.
         left_out: treat every accelerator as if nobody had measured it.
         plain: no interval, no bound: the duration as it is.
+        prompt: tokens of MLPerf's prompts, which its results do not state.
     """
 
     profile: Profile | None = None
     left_out: bool = False
     plain: bool = False
+    prompt: float = ORCA_PROMPT_TOKENS
 
 
 USUAL = Setting()
@@ -106,13 +111,13 @@ def _layout(case: Case, *size: int) -> Layout:
 
 def fastest(case: Case, n: int) -> Layout:
     """The tensor-parallel group whose replicas on ``n`` devices deliver most, as a submitter would choose it."""
-    profile, osl = profile_of(case), float(np.nanmedian(case["osl"]))
+    profile, osl, prompt = profile_of(case), float(np.nanmedian(case["osl"])), active().prompt
     sizes = [tp for tp in (1, 2, 4, 8) if n % tp == 0]
     found = {}
     for tp in sizes:
         on = serving(case, Layout(tp=tp))
-        if memory.capacity(on, profile.name, ORCA_PROMPT_TOKENS + osl) >= 1:
-            running = inference.in_flight(on, profile.name, np.inf, ORCA_PROMPT_TOKENS, osl)
-            cycle = inference.full_queue_cycle(on, profile.name, ORCA_PROMPT_TOKENS, osl)
+        if memory.capacity(on, profile.name, prompt + osl) >= 1:
+            running = inference.in_flight(on, profile.name, np.inf, prompt, osl)
+            cycle = inference.full_queue_cycle(on, profile.name, prompt, osl)
             found[tp] = float(running / cycle.seconds(profile) / tp)
     return Layout(tp=max(found, key=found.get, default=sizes[-1]))

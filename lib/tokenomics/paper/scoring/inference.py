@@ -1,11 +1,13 @@
 """The model ``inference`` of the scorer: calibrated operators, an engine's profile, memory, and intervals.
 
-Rows of loads that need no queue: static batches, closed loops, full queues, MLPerf offline. Devices beyond a row's
-layout are replicas; a row without a layout gets the fastest that fits. Every value is a duration, or a rate over one,
-so each row's prediction is ``value`` at the profile of its engine fitted without the row's model family.
+Rows of loads that need no queue: static batches, closed loops, full queues, MLPerf offline; rows of random arrivals are
+simulated (:mod:`tokenomics.paper.scoring.queued`). Devices beyond a row's layout are replicas; a row without a layout
+gets the fastest that fits. Every value is a duration, or a rate over one, so each row's prediction is ``value`` at the
+profile of its engine fitted without the row's model family.
 """
 
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,14 +20,15 @@ from tokenomics.compute.kernels import Serving
 from tokenomics.paper.scoring import conditions
 from tokenomics.paper.scoring.bounds import MLPERF, RATES, TPOT, TTFT
 from tokenomics.paper.scoring.constant import family_of
-from tokenomics.paper.scoring.deploying import BEAMS, ORCA_PROMPT_TOKENS, active, layouts, profile_of, serving
-from tokenomics.paper.scoring.registry import Case, Prediction, predictors, register
+from tokenomics.paper.scoring.deploying import BEAMS, OPEN, active, layouts, profile_of, serving
+from tokenomics.paper.scoring.registry import Case, Prediction, Predictor, predictors, register
 
 NAME = "inference"
 LOADS = ("static", "closed", "max", "mlperf_offline")
 """Loads that need no queue: engine profiles are learned from these."""
-OPEN = ("open", "mlperf_server")
-"""Loads of random arrivals: a closed loop of as many requests in flight, until a simulator knows better."""
+SIMULATED = f"{__package__}.queued"
+"""What answers for loads of random arrivals; imported when asked, so that learning, which asks for none, does not
+depend on the simulator. Their memory is that of as many requests in flight as the rate amounts to."""
 Values = NDArray[np.float64]
 
 
@@ -39,7 +42,6 @@ class Group:
     batch: Values
     isl: Values
     osl: Values
-    rate: Values
 
 
 Formula = Callable[[Case, Group], Values]
@@ -76,7 +78,7 @@ def _group(case: Case, on: Serving, profile: Profile, replicas: float, rows: NDA
     if case.load in OPEN:
         one = inference.open_loop_concurrency(on, profile, rate / replicas, np.nan_to_num(isl, nan=1.0), osl)
         batch = np.maximum(one * replicas, 1.0)
-    return Group(on, profile, np.full(len(rows), replicas), batch, isl, osl, rate)
+    return Group(on, profile, np.full(len(rows), replicas), batch, isl, osl)
 
 
 def _batch(case: Case) -> Values:
@@ -114,12 +116,11 @@ def per_output_token(case: Case, g: Group) -> Values:
     if case.load == "static":
         seconds = _seconds(g, inference.static_batch(g.on, g.profile.name, g.batch / g.replicas, g.isl, g.osl))
         return seconds / (g.batch * g.osl)
-    most = np.full_like(g.batch, np.inf) if case.load in OPEN else g.batch / g.replicas
-    isl = np.where(np.isnan(g.isl), ORCA_PROMPT_TOKENS, g.isl)
+    most = g.batch / g.replicas
+    isl = np.where(np.isnan(g.isl), active().prompt, g.isl)
     running = inference.in_flight(g.on, g.profile.name, most, isl, g.osl)
     cycle = _seconds(g, inference.full_queue_cycle(g.on, g.profile.name, isl, g.osl, most))
-    served = cycle / (running * g.osl * g.replicas)
-    return np.maximum(served, 1 / (g.rate * g.osl)) if case.load in OPEN else served
+    return cycle / (running * g.osl * g.replicas)
 
 
 def prefill_token(case: Case, g: Group) -> Values:
@@ -172,24 +173,30 @@ def quantity(metric: str, load: str) -> str:
     return "first_token" if metric in TTFT and load in QUEUED else QUANTITY[metric]
 
 
-register(NAME, TTFT, ["isl"])(
-    lambda case: bounded(case, predicted(case, first_token, quantity(case.metric, case.load)))
-)
-register(NAME, TPOT)(_time(per_token, "decode"))
-register(NAME, ["e2e_latency"], ["isl", "osl"])(_time(request, "throughput"))
-register(NAME, ["decode_tok_s_per_user"])(_rate(per_token, "decode", _one))
-register(NAME, ["prefill_tok_s"], ["isl"])(_rate(prefill_token, "prefill", _one))
-register(NAME, ["output_tok_s_per_request"], ["isl", "osl"])(_rate(request, "throughput", lambda case: case["osl"]))
-register(NAME, ["output_throughput_total", "serving_output_tok_s"], ["isl", "osl"])(
-    _rate(per_output_token, "throughput", _one)
-)
-register(NAME, ["output_throughput_per_gpu"], ["isl", "osl"])(
-    _rate(per_output_token, "throughput", lambda case: 1 / case["n_gpu"])
-)
-register(NAME, ["total_throughput_in_plus_out"], ["isl", "osl"])(
-    _rate(per_output_token, "throughput", lambda case: (case["isl"] + case["osl"]) / case["osl"])
-)
-register(NAME, MLPERF, ["osl"])(_rate(per_output_token, "throughput", _one))
+def _register(metrics: Collection[str], needs: Collection[str], known: Predictor) -> None:
+    """Metrics whose rows of random arrivals are simulated, and whose others a formula knows."""
+
+    def either(case: Case) -> Prediction:
+        if case.load not in OPEN:
+            return known(case)
+        return bounded(case, importlib.import_module(SIMULATED).predicted(case))
+
+    register(NAME, metrics, needs)(either)
+
+
+_register(TTFT, ["isl"], lambda case: bounded(case, predicted(case, first_token, quantity(case.metric, case.load))))
+_register(TPOT, [], _time(per_token, "decode"))
+_register(["e2e_latency"], ["isl", "osl"], _time(request, "throughput"))
+_register(["decode_tok_s_per_user"], [], _rate(per_token, "decode", _one))
+_register(["prefill_tok_s"], ["isl"], _rate(prefill_token, "prefill", _one))
+_register(["output_tok_s_per_request"], ["isl", "osl"], _rate(request, "throughput", lambda case: case["osl"]))
+for _metrics, _per_token in (
+    (["output_throughput_total", "serving_output_tok_s"], _one),
+    (["output_throughput_per_gpu"], lambda case: 1 / case["n_gpu"]),
+    (["total_throughput_in_plus_out"], lambda case: (case["isl"] + case["osl"]) / case["osl"]),
+):
+    _register(_metrics, ["isl", "osl"], _rate(per_output_token, "throughput", _per_token))
+_register(MLPERF, ["osl"], _rate(per_output_token, "throughput", _one))
 
 
 @register(NAME, ["gpu_memory_used"])

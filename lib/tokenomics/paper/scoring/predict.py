@@ -26,6 +26,8 @@ OUTPUT = ["predicted", "low", "high"]
 SHARED = ["metric", "load", "model", "hardware", "precision", "kv_precision", "engine"]
 LOADS = ("static", "closed", "open", "max", "production", "training")
 KNOWN_NUMBERS = frozenset(name for each in reading.NUMBERS.values() for name in each)
+UNSTATED = {"mlperf_": ("isl",)}
+"""Columns that results of such loads never state: a model assumes them, or has no answer."""
 NAME_STATUS = {"unknown model": "model", "unknown accelerator": "accelerator"}
 
 
@@ -74,8 +76,8 @@ def _refusal(entries: dict[str, Entry], shared: dict[str, str]) -> str:
 def _predict_group(entry: Entry, shared: dict[str, str], columns: dict, units: np.ndarray) -> tuple:
     """Values (rows x 3) and statuses of rows that share everything but numbers."""
     made, status = np.full((len(units), 3), np.nan), np.full(len(units), "ok", dtype=object)
-    needs = dict.fromkeys(("n_gpu", *entry.needs))
-    for name in needs:
+    unstated = next((names for start, names in UNSTATED.items() if shared["load"].startswith(start)), ())
+    for name in dict.fromkeys(("n_gpu", *(each for each in entry.needs if each not in unstated))):
         lacks = ~(columns[name] > 0)
         status[lacks] = np.where(status[lacks] == "ok", f"columns missing: {name}", status[lacks] + f", {name}")
     some = np.flatnonzero(status == "ok")

@@ -24,12 +24,12 @@ REQUIRED = ("model", "hardware", "metric")
 TEXTS = ("model", "hardware", "metric", "unit", "load", "precision", "kv_precision", "engine")
 LAYOUT = ("n_gpu", "tp", "pp", "dp", "ep")
 NUMBERS = {
-    "inference": (*LAYOUT, "isl", "osl", "batch", "rate_qps"),
+    "inference": (*LAYOUT, "isl", "osl", "batch", "rate_qps", "requests"),
     "energy": (*LAYOUT, "isl", "osl", "batch"),
     "training": (*LAYOUT, "seq_len", "micro_batch", "global_batch_seq", "tokens_b", "pue", "grid_kgco2_per_kwh"),
 }
 PUBLISHED = {
-    "inference": {"batch": ("sequences", "batch")},
+    "inference": {"batch": ("sequences", "batch"), "rate_qps": ("rate_qps", "arrival_qps")},
     "energy": {"isl": ("avg_isl",), "osl": ("avg_osl",), "batch": ("avg_batch",)},
     "training": {},
 }
@@ -216,7 +216,7 @@ def _number(text: pd.DataFrame, columns: tuple[str, ...], where: _Where) -> NDAr
     result = np.full(len(text), np.nan)
     for column in columns:
         if column in text:
-            found = _parsed(text[column], where, endless=column == "rate_qps")
+            found = _parsed(text[column], where, endless=column.endswith("_qps"))
             result = np.where(np.isnan(result), found, result)
     return result
 
