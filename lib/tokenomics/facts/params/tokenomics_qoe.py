@@ -107,7 +107,7 @@ class TokenomicsQoE(Common):
         0.5, ge=0, le=0.95, description="[1] synthetic: crest and trough of a day over its mean, less one"
     )
     day_peak_hour: float = Field(15.0, ge=0, le=24, description="[h] synthetic: hour of the crest")
-    day_copies: int = Field(2, ge=1, le=64, description="[1] copies that serve the crest of the simulated day")
+    day_copies: int = Field(3, ge=1, le=64, description="[1] copies that serve the crest of the simulated day")
     scale_headroom: float = Field(
         0.8, gt=0, le=1, description="[1] share of the requests a copy bears from which another one is started"
     )
