@@ -103,6 +103,29 @@ def test_scaling_costs_less_than_the_most_and_waits_less_than_the_least(loop):
 
 
 @pytest.mark.parametrize("loop", LOOPS)
+def test_what_a_replica_knew_is_lost_when_it_is_given_back(loop):
+    """Both read the prompt at 0 s; the second leaves at 10 s, is wanted again at 20 s, and gets the prompt at 22 s."""
+    chains = [[1, 2], [1, 2], *[[]] * 6, [1, 2]]
+    requests = Requests([0, 0, *[19] * 6, 22], 40, [1, 1, *[400] * 6, 1], prefix=Prefixes.of(chains, 16))
+    rule = Scaling(most=2, high=2, low=1, start_s=1, every_s=10, quiet_s=0)
+    done = simulate(requests, TABLE, RULES, replicas=2, routing="least loaded", scaling=rule, log=True, loop=loop)
+    assert done.replica.tolist() == [0, 1, *[0] * 6, 1]
+    assert done.totals["cached_tokens"] == 0 and done.log["prompt_tokens"][done.log["replica"] == 1].tolist() == [
+        40,
+        40,
+    ]
+    assert done.fleet["time_s"].tolist() == [0, 10, 20, 21]
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize(("last", "replica"), [(9.9, 1), (10.0, 0)])
+def test_a_fleet_is_looked_at_before_what_arrives_then(loop, last, replica):
+    rule = Scaling(most=2, high=2, low=1, every_s=10, quiet_s=0)
+    done = simulate(Requests([0, 0, 5, last], 40, 1), TABLE, RULES, replicas=2, scaling=rule, loop=loop)
+    assert done.replica.tolist() == [0, 1, 0, replica]
+
+
+@pytest.mark.parametrize("loop", LOOPS)
 def test_a_prompt_goes_where_its_beginning_is_known(loop):
     rng, count = np.random.default_rng(1), 600
     chains = [[100 * family + level for level in range(4)] for family in rng.integers(0, 12, count)]
@@ -169,6 +192,16 @@ def test_cancelled_requests_leave_their_blocks_to_others(loop):
     never_started = Requests([0.0, 0.01], 16, 100, timeout_s=[np.inf, 0.3])
     done = simulate(never_started, TABLE, Rules(max_batch=1), loop=loop)
     assert done.status.tolist() == [FINISHED, ABANDONED] and done.finish_s[1] == pytest.approx(0.31)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_request_that_lost_its_place_is_cancelled_too(loop):
+    """The second loses its blocks to the first, starts anew when the first is cancelled, and then is itself."""
+    requests = Requests([0.0, 0.0], 60, 60, timeout_s=[0.9, 1.2])
+    done = simulate(requests, TABLE, Rules(max_batch=8, kv_blocks=8, watermark=0.0), tokens=True, loop=loop)
+    assert done.status.tolist() == [CANCELLED, CANCELLED] and done.preempted.tolist() == [0, 1]
+    assert np.nanmax(done.tokens_of(0)) == pytest.approx(0.9, abs=0.02)
+    assert 1.0 < np.nanmax(done.tokens_of(1)) <= 1.22
 
 
 @pytest.mark.parametrize(

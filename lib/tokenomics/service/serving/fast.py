@@ -79,21 +79,12 @@ def _state(
     requests: Requests, rules: Rules, limits: column.Limits, replicas: int, keep: tuple[bool, bool]
 ) -> column.State:
     count, most = len(requests), min(rules.max_batch, len(requests)) + 1
-    who, when = np.zeros((count, column.WHO), dtype=np.int64), np.full((count, column.CANCELLED_AT), np.nan)
-    who[:, column.KEY] = requests.priority << limits.bits | np.arange(count)
-    who[:, column.PROMPT], who[:, column.OUTPUT] = requests.prompt, requests.output
-    who[:, column.STATUS], who[:, column.REPLICA] = column.UNSERVED, column.NOBODY
-    when[:, column.GIVES_UP] = requests.gives_up_s
-    if np.isfinite(requests.timeout_s).any():
-        when = np.column_stack([when, requests.arrival_s + requests.timeout_s])
+    who, when = _rows(requests, limits)
     at, now = np.zeros((replicas, column.AT), dtype=np.int64), np.zeros((replicas, column.NOW))
     at[:, column.FREE], at[:, column.PARTIAL], at[:, column.FILLING] = rules.kv_blocks, column.NOBODY, 1
     now[:, column.LATE] = np.inf
     at[:, column.NUMBER], at[:, column.TAKING] = np.arange(replicas), 1
-    units = np.empty(0, dtype=np.int64)
-    if requests.prefix:
-        units, who[:, column.CHAIN] = requests.prefix.units.copy(), requests.prefix.start[:-1]
-        who[:, column.UNITS] = requests.prefix.full(requests.prompt)
+    units = requests.prefix.units.copy() if requests.prefix else np.empty(0, dtype=np.int64)
     different = requests.prefix.count if requests.prefix else 0
     links = np.full((replicas, different + 1), different)
     starts = np.cumsum(requests.output) - requests.output
@@ -116,6 +107,21 @@ def _state(
         links,
         links.copy(),
     )
+
+
+def _rows(requests: Requests, limits: column.Limits) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """``who`` and ``when`` at the start."""
+    count = len(requests)
+    who, when = np.zeros((count, column.WHO), dtype=np.int64), np.full((count, column.CANCELLED_AT), np.nan)
+    who[:, column.KEY] = requests.priority << limits.bits | np.arange(count)
+    who[:, column.PROMPT], who[:, column.OUTPUT] = requests.prompt, requests.output
+    who[:, column.STATUS], who[:, column.REPLICA] = column.UNSERVED, column.NOBODY
+    when[:, column.GIVES_UP] = requests.gives_up_s
+    if requests.prefix:
+        who[:, column.CHAIN], who[:, column.UNITS] = requests.prefix.start[:-1], requests.prefix.full(requests.prompt)
+    if np.isfinite(requests.timeout_s).any():
+        when = np.column_stack([when, requests.arrival_s + requests.timeout_s])
+    return who, when
 
 
 def _more_room(state: column.State) -> column.State:

@@ -274,5 +274,5 @@ def start(s, limits):
     at[CACHED] += known * limits.unit_tokens
     if np.isnan(s.when[i, STARTED]):
         s.when[i, STARTED], s.who[i, REPLICA] = s.now[CLOCK], at[NUMBER]
-        s.now[LATE] = min(s.now[LATE], over(s, i))
+    s.now[LATE] = min(s.now[LATE], over(s, i))
     return i, known * limits.unit_tokens

@@ -3,7 +3,8 @@ Splitwise, arXiv:2311.18677).
 
 A prefill replica reads the prompt and makes the first token; the prompt's cache crosses to the decode pool; a decode
 replica makes the other tokens once it has blocks for the cache. Two simulations, one after the other, are exact: what
-arrives at the decode pool follows from what the prefill pool did, and nothing goes back.
+arrives at the decode pool follows from what the prefill pool did, and nothing goes back. The decode pool serves by
+priority, then in order of arrival there; each pool is paid up to its own last arrival or pass.
 
 Which time is whose: the first token counts when the prefill pass ends (as DistServe defines TTFT, which the prefill
 pool alone decides); crossing, waiting for blocks and the first decode lie between first and second token. An engine
