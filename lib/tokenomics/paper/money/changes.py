@@ -10,15 +10,15 @@ from tokenomics.compute.server import Estimate
 from tokenomics.economics import cost
 from tokenomics.paper import serving
 from tokenomics.paper.money.case import Case, Setting, build
+from tokenomics.paper.money.units import sides
 from tokenomics.service import qoe, workload
 
 Variant = tuple[Case, qoe.Slo]
 
 
-def at_objective(case: Case, slo: qoe.Slo) -> Estimate:
-    """USD per million output tokens of a copy at the most requests a second that keep the objective (simulated);
-    infinite where none do. Ends: of step times and rent."""
-    most = case.most_with_ends(slo)
+def at_objective(case: Case, most: Estimate) -> Estimate:
+    """USD per million output tokens of a copy at the most requests a second that keep an objective; infinite where none
+    do. Ends: of step times (in the rate) and rent."""
     with np.errstate(divide="ignore"):
         return cost.combine(
             lambda p, r: 1e6 * case.server.devices * p / (3600 * r * case.output), rising=[case.hour], falling=[most]
@@ -27,16 +27,16 @@ def at_objective(case: Case, slo: qoe.Slo) -> Estimate:
 
 def table(base: Variant, changed: Mapping[str, Variant]) -> pd.DataFrame:
     """A row a change: accelerators of a copy, what it bears, its price with ends and the ratio to the base's middle."""
-    least = float(at_objective(*base).value)
     rows = []
     for name, (case, slo) in {"as above": base, **changed}.items():
-        price = at_objective(case, slo)
-        row = {"change": name, "devices": case.server.devices, "copy_rps": case.most(slo)}
-        for side, end in (("", "value"), ("_low", "low"), ("_high", "high")):
-            usd = float(getattr(price, end))
-            row |= {f"usd_per_mtoken{side}": usd, f"ratio{side}": usd / least}
+        most = case.most_with_ends(slo)
+        row = {"change": name, "devices": case.server.devices, "copy_rps": float(most.value)}
+        row |= sides("usd_per_mtoken", at_objective(case, most))
         rows.append({key: np.nan if value == np.inf else value for key, value in row.items()})
-    return pd.DataFrame(rows)
+    found = pd.DataFrame(rows)
+    for side in ("", "_low", "_high"):
+        found[f"ratio{side}"] = found[f"usd_per_mtoken{side}"] / found["usd_per_mtoken"].iloc[0]
+    return found
 
 
 def variants(case: Case, slo: qoe.Slo, load: serving.Load, least: int) -> dict[str, Callable[[], Variant]]:
