@@ -28,7 +28,7 @@ reproduce: setup  ## rerun every notebook from scratch, compare with results/, p
 
 .PHONY: test
 test: setup lint  ## lint, then all tests
-	@$(BIN)/python -m pytest -n 2 $(TESTS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
 
 .PHONY: lint
 lint: setup  ## style and static checks of the library, tests and notebooks

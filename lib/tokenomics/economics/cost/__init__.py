@@ -18,7 +18,7 @@ from tokenomics.economics.cost.capacity import Demand, Plan, plan
 from tokenomics.economics.cost.choice import breakeven_rate, breakeven_utilisation, cheapest, payback_months
 from tokenomics.economics.cost.hourly import Hour, Power, Purchase, offers, on_demand, own, reserved, spot
 from tokenomics.economics.cost.objective import SloPrice, price_of_slo
-from tokenomics.economics.cost.simulated import achieved, simulated
+from tokenomics.economics.cost.simulation import achieved, simulated
 from tokenomics.economics.cost.tokens import (
     TokenPrices,
     at_load,
