@@ -10,10 +10,12 @@ from tokenomics.experiment.stages import corpus, evaluate, index, latency, tune
 def run(settings: Settings) -> None:
     """Every stage; finished pieces of an interrupted run are kept in ``settings.work``.
 
-    Tuning and evaluation go seed by seed, with tables written after each, and tuning of all weights comes last.
+    Untuned arms come first, then tuning and evaluation seed by seed, with tables written after each; tuning of all
+    weights comes last.
     """
     corpus.run(settings)
     index.run(settings)
+    evaluate.run(replace(settings, recipes=()))
     adapters = tuple(recipe for recipe in settings.recipes if recipe.rank)
     for count in range(1, len(settings.seeds) + 1):
         some = replace(settings, seeds=settings.seeds[:count], recipes=adapters)

@@ -126,17 +126,19 @@ def _read(model: llama.Model, group: list[list[int]], prefix: llama.Cache | None
     """First answer token and position of the last prompt token of each prompt, and the cache of all."""
     start = 0 if prefix is None else len(prefix.owner)
     cache = prefix or llama.Cache(torch.empty(0, dtype=torch.long))
-    following, places, done = [], [], 0
+    following, places, order = [], [], []
     for pack in packs([len(part) for part in group], PACK_TOKENS, GROUP):
         parts = [group[i] for i in pack]
-        flat, owner, position = laid_out(parts, start)
+        flat, within, position = laid_out(parts, start)
+        owner = torch.tensor(pack)[within]
         own = llama.Cache(owner)
-        hidden = llama.run_layers(model, llama.embed(model, flat), owner + done, position, before=prefix, keep=own)
+        hidden = llama.run_layers(model, llama.embed(model, flat), owner, position, before=prefix, keep=own)
         ends = torch.tensor([len(part) for part in parts]).cumsum(0) - 1
         following.append(llama.logits(model, hidden[ends]).argmax(-1))
         places.append(position[ends])
-        cache, done = llama.joined(cache, own, start), done + len(pack)
-    return torch.cat(following), torch.cat(places), cache
+        cache, order = llama.joined(cache, own, start), order + pack
+    back = torch.tensor(order).argsort()
+    return torch.cat(following)[back], torch.cat(places)[back], cache
 
 
 def _stops(token: int) -> bool:

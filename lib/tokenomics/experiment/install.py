@@ -61,7 +61,8 @@ def _torch(run: Runner, would_bring: Callable[[str], list[str]]) -> str:
 
 
 def _run(arguments: Sequence[str]) -> bool:
-    return subprocess.run([sys.executable, "-m", *arguments], check=False).returncode == 0
+    quiet = arguments[0] == "uv"  # where its index cannot be reached, pip is asked next
+    return subprocess.run([sys.executable, "-m", *arguments], check=False, capture_output=quiet).returncode == 0
 
 
 def _would_bring(requirement: str) -> list[str]:

@@ -38,7 +38,7 @@ class Arm:
 
 BASE_CLOSED = replace(prompts.SHOWN, name="shown")
 BASE_READER = prompts.Style("asked_first", shots=len(prompts.SHOTS), instructed=True, facts_first=False)
-EVERY = {1: SPLITS[:5], 3: SPLITS[:5], 5: MAIN}
+EVERY = {1: MAIN, 3: SPLITS[:5], 5: MAIN}
 ARMS = (
     Arm("base", BASE, "", {0: SPLITS}, BASE_CLOSED),
     Arm("rag", BASE, "hybrid", EVERY, BASE_READER),
@@ -59,12 +59,9 @@ RECIPES = (
 
 ASKED_FIRST = prompts.Style("asked_first", instructed=True, facts_first=False)
 CANDIDATES = (
-    Recipe("lora-a", aware=False, rate=2e-3, passes=10),
     Recipe("lora-b", aware=False, rate=4e-3, passes=8),
-    Recipe("lora-c", aware=False, rate=3e-3, passes=10, layers=8),
-    Recipe("aware-a", aware=True, rate=1e-3, passes=1, wordings=4),
+    Recipe("lora-d", aware=False, rate=3e-3, passes=14, batch_tokens=320),
     Recipe("aware-b", aware=True, rate=1e-3, passes=2, wordings=4),
-    Recipe("aware-c", aware=True, rate=2e-3, passes=2, wordings=4),
     Recipe("full-a", aware=False, rank=0, rate=2e-4, passes=6),
 )
 CANDIDATE_STYLES = (

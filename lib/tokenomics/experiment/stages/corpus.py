@@ -7,7 +7,7 @@ from tokenomics.experiment.stages import main
 
 FACTS = ("fact", "product", "relation", "value", "new_value", "chunk", "source")
 QUESTIONS = ("question", "split", "fact", "wording", "text", "answer", "source")
-SOURCE = "rag_tuning_experiment"
+SOURCE = "own_experiment"
 
 
 def fact_key(number: int) -> str:

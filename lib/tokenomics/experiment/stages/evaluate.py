@@ -5,13 +5,13 @@ from pathlib import Path
 from tokenomics.experiment import jobs
 from tokenomics.experiment.corpus import Corpus, Question
 from tokenomics.experiment.files import read_part, write_part, write_table
-from tokenomics.experiment.settings import BASE, Arm, Settings
+from tokenomics.experiment.settings import BASE, MAIN, Arm, Settings
 from tokenomics.experiment.stages import corpus as corpus_stage
 from tokenomics.experiment.stages import index as index_stage
 from tokenomics.experiment.stages import main
 from tokenomics.experiment.stages import tune as tune_stage
 
-PREDICTIONS = ("arm", "chunks", "seed", "question", "prompt_tokens", "output_tokens", "answer")
+PREDICTIONS = ("arm", "chunks", "seed", "question", "prompt_tokens", "output_tokens", "answer", "source")
 COSTS = ("arm", "chunks", "split", "seed", "questions", "prefix_tokens", "cpu_s", "wall_s", "source")
 Job = tuple[str, int, str, int]
 
@@ -28,7 +28,7 @@ def run(settings: Settings) -> None:
 
 
 def all_jobs(settings: Settings) -> list[Job]:
-    """Arm, number of chunks, split and seed of every piece; whatever needs no tuning first, then seed by seed."""
+    """Arm, number of chunks, split and seed of every piece: untuned arms, then seed by seed; the main splits first."""
     known = {BASE, *(recipe.name for recipe in settings.recipes)}
     found = [
         (arm.name, k, split, seed)
@@ -38,7 +38,7 @@ def all_jobs(settings: Settings) -> list[Job]:
         for split in splits
         for seed in settings.seeds_of(arm.recipe)
     ]
-    return sorted(found, key=lambda job: (job[3], _arm(settings, job[0]).recipe != BASE))
+    return sorted(found, key=lambda job: (job[3], _arm(settings, job[0]).recipe != BASE, job[2] not in MAIN))
 
 
 def answer_one(settings: Settings, job: Job, slot: int) -> None:
@@ -59,7 +59,7 @@ def answer_one(settings: Settings, job: Job, slot: int) -> None:
     texts = prompts_of(settings, arm, k, made, questions)
     with tqdm(**jobs.bar_options(slot, f"{name} {k} {split} {seed}", len(texts))) as bar:
         found = generation.answers(model, texts, prefix, progress=bar.update)
-    key = {"arm": name, "chunks": k, "seed": seed}
+    key = {"arm": name, "chunks": k, "seed": seed, "source": corpus_stage.SOURCE}
     rows = [
         key
         | {"question": corpus_stage.question_key(question.question), "answer": answer.text}
@@ -67,7 +67,7 @@ def answer_one(settings: Settings, job: Job, slot: int) -> None:
         for question, answer in zip(questions, found, strict=True)
     ]
     spent = {"cpu_s": sum(each.cpu_s for each in found), "wall_s": sum(each.wall_s for each in found)}
-    told = {"questions": len(rows), "split": split, "source": corpus_stage.SOURCE}
+    told = {"questions": len(rows), "split": split}
     known = 0 if prefix is None else len(prefix.owner)
     write_part(part, {"answers": rows, "costs": key | spent | told | {"prefix_tokens": known}})
 

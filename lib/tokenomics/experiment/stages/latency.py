@@ -1,6 +1,6 @@
 """Stage 5: questions one by one through llama.cpp, on one thread: what a single user waits and a query costs.
 
-The shared prefix of an arm is read once before the clock starts, its own cost is a row with an empty question. The
+The shared prefix of an arm is read once before the clock starts, its own cost is a row of its own. The
 tuned arm loads the committed 16-bit adapters beside the same 4-bit weights.
 """
 
@@ -18,9 +18,11 @@ from tokenomics.experiment.stages import evaluate, main
 from tokenomics.experiment.stages import tune as tune_stage
 
 COLUMNS = ("arm", "chunks", "question", "prompt_tokens", "cached_tokens", "output_tokens", "read_s", "write_s")
-COLUMNS += ("wall_s", "cpu_s", "peak_bytes", "answer")
+COLUMNS += ("wall_s", "cpu_s", "peak_bytes", "answer", "source")
 CONTEXT = 6144
 SPLIT = "unseen"
+PREFIX = "prefix"
+"""In place of a question: reading what all prompts of an arm share."""
 
 
 def run(settings: Settings) -> None:
@@ -49,11 +51,13 @@ def time_one(settings: Settings, job: tuple[str, int], slot: int) -> None:
     texts = evaluate.prompts_of(settings, arm, k, made, questions)
     server = _server(settings, arm.recipe)
     _ask(server, "warm up", 1)
-    rows = [_ask(server, prefix, 1) | {"question": "", "answer": ""}] if prefix else []
+    rows = [_ask(server, prefix, 1) | {"question": PREFIX, "answer": ""}] if prefix else []
     for question, text in zip(tqdm(questions, **jobs.bar_options(slot, f"{name} {k}", len(texts))), texts, strict=True):
         rows.append(_ask(server, prefix + text, CAP) | {"question": corpus_stage.question_key(question.question)})
     memory = jobs.peak_bytes()
-    write_part(part, [row | {"arm": name, "chunks": k, "peak_bytes": memory} for row in rows])
+    write_part(
+        part, [row | {"arm": name, "chunks": k, "peak_bytes": memory, "source": corpus_stage.SOURCE} for row in rows]
+    )
 
 
 def _server(settings: Settings, recipe: str) -> Any:

@@ -58,7 +58,7 @@ def tune_one(settings: Settings, job: tuple[str, int], slot: int) -> None:
     size = sum(tensor.numel() for tensor in done.tensors.values())
     spent = {"cpu_s": done.cpu_s, "peak_bytes": jobs.peak_bytes(), "trained_parameters": size}
     told = {"examples": count, "tokens": done.tokens, "sha256": llama.digest(done.tensors)}
-    losses = [key | {"pass": number, "loss": loss} for number, loss in enumerate(done.losses, 1)]
+    losses = [key | {"pass": f"{number:02d}", "loss": loss} for number, loss in enumerate(done.losses, 1)]
     write_part(part, {"losses": losses, "run": key | spent | told})
     checkpoint.unlink(missing_ok=True)
 
