@@ -69,7 +69,8 @@ experiment-setup: setup  ## add what the experiment needs to .venv: a CPU build 
 
 .PHONY: experiment
 experiment: setup  ## rerun retrieval against tuning (100 minutes on two cores; a run that was stopped goes on)
-	@$(BIN)/python -m tokenomics.experiment full && dvc commit -f corpus index tune evaluate latency
+	@$(BIN)/python -m tokenomics.experiment full
+	@dvc commit -f $$(dvc stage list --name-only | grep -xE 'corpus|index|tune|evaluate|latency')
 
 .PHONY: experiment-tiny
 experiment-tiny: setup  ## the whole experiment on five products, twice, and what must hold of it (3 minutes)

@@ -5,6 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 
+from tokenomics import paths
 from tokenomics.errors import DataError, RunError
 from tokenomics.experiment import (
     corpus,
@@ -14,12 +15,15 @@ from tokenomics.experiment import (
     packages,
     retrieval,
     scoring,
+    search,
     settings,
     summary,
     tiny,
 )
-from tokenomics.experiment.files import read_part, read_table, write_part, write_table
+from tokenomics.experiment.files import description, read_part, read_table, write_part, write_table
 from tokenomics.experiment.stages import corpus as corpus_stage
+from tokenomics.experiment.stages import evaluate, index, latency, tune
+from tokenomics.facts import tables
 
 MADE = corpus.make()
 QUESTIONS = {split: MADE.of(split) for split in (corpus.TRAIN, corpus.DEV, *corpus.SPLITS)}
@@ -197,6 +201,34 @@ class TestFiles:
         assert read_table(tmp_path / "a" / "t.csv") == [{"x": "0.333333", "y": "true"}]
         write_part(tmp_path / "p.json", [1])
         assert read_part(tmp_path / "p.json") == [1] and read_part(tmp_path / "q.json") is None
+
+
+def test_committed_descriptions_are_the_experiments_own():
+    kept = {path.name: path for path in (paths.DATA / "experiments").glob("*.meta.yaml")}
+    for path in description("facts").parent.glob("*.meta.yaml"):
+        if path.name in kept:
+            assert kept[path.name].read_bytes() == path.read_bytes(), path.name
+    written = {path.name for path in description("facts").parent.glob("*.meta.yaml")}
+    assert set(kept) - written == {"published_studies.meta.yaml"}
+
+
+def test_stages_write_the_columns_they_describe():
+    columns = {
+        "facts": corpus_stage.FACTS,
+        "questions": corpus_stage.QUESTIONS,
+        "retrieval": index.COLUMNS,
+        "index_costs": index.COSTS,
+        "losses": tune.LOSSES,
+        "tuning_runs": tune.RUNS,
+        "predictions": evaluate.PREDICTIONS,
+        "answering_costs": evaluate.COSTS,
+        "latency": latency.COLUMNS,
+        "environment": ("name", "value", "source"),
+        "recipes_tried": search.COLUMNS,
+    }
+    assert {path.name for path in description("facts").parent.iterdir()} == {f"{name}.meta.yaml" for name in columns}
+    for name, written in columns.items():
+        assert tuple(tables.read_meta(description(name).parent / f"{name}.csv").columns) == tuple(written), name
 
 
 class TestInstalling:

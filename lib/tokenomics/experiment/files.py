@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ DIGITS = 6
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """A CSV with these columns, numbers rounded to six digits, replaced in one go."""
+    """A CSV with these columns, numbers rounded to six digits, replaced in one go, and its description beside it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft")
     with draft.open("w", encoding="utf-8", newline="") as file:
@@ -21,6 +22,13 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
         out.writerow(columns)
         out.writerows([_cell(row[name]) for name in columns] for row in rows)
     draft.replace(path)
+    if (described := description(path.stem)).is_file():
+        shutil.copyfile(described, path.with_suffix(".meta.yaml"))
+
+
+def description(table: str) -> Path:
+    """Where the description of a table of this experiment is kept."""
+    return Path(__file__).parent / "tables" / f"{table}.meta.yaml"
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
