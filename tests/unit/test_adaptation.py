@@ -14,6 +14,7 @@ from tokenomics.economics.adaptation import Approach, Index, Reading, Use
 from tokenomics.economics.cost.tokens import TokenPrices
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue
+from tokenomics.facts.prices import api_prices
 
 PRICES = TokenPrices(*(cost.estimate(usd) for usd in (2.0, 0.5, 10.0)))
 PRICE = adaptation.at_prices(PRICES)
@@ -171,9 +172,34 @@ class TestHosting:
         by_six_nd = 6 * 70.6e9 * 1e6 / (989e12 * 0.4) / 3600 * 3.6
         assert full == pytest.approx(by_six_nd, rel=0.05)
 
+    def test_served_in_time(self, group):
+        rates = [
+            adaptation.queries_per_s(group, reading, ttft_s=1.0, queries=300)
+            for reading in (Reading(112, 100), Reading(4000, 100), Reading(4000, 100, cached=3888))
+        ]
+        saturated = float(group.output_rate(4000, 100).value) / 100
+        assert 0 < 2 * rates[1] < rates[2] <= rates[0] and rates[1] == pytest.approx(saturated, rel=0.3)
+        assert adaptation.queries_per_s(group, Reading(4000, 100), ttft_s=1e-3, queries=300) == 0
+
     def test_served_by_hand(self):
         made = adaptation.from_served(3.6, 4, unsure(2.0))
         assert made.value == pytest.approx(4 * 3.6 / 3600 / 2) and made.low < made.value < made.high
+
+
+class TestLists:
+    """On every listed price, what must hold whatever the list says."""
+
+    def test_break_even_on_real_lists(self):
+        prices = [price for price in api_prices() if price.usable and price.usd_per_mtoken_input > 0]
+        assert len(prices) > 20
+        for listed in prices:
+            price = adaptation.at_prices(cost.listed(listed))
+            found = adaptation.breakeven_queries(TUNED, RAG, USE, price)
+            longer = adaptation.breakeven_queries(TUNED, replace(RAG, query=Reading(5000, 50)), USE, price)
+            assert 0 < longer.value < found.value < np.inf
+            whole = Approach("long prompt", Reading(1e5, 50, cached=99_000))
+            uncached = Approach("long prompt", Reading(1e5, 50))
+            assert whole.usd_per_query(price).value <= uncached.usd_per_query(price).value * (1 + 1e-12)
 
 
 @pytest.mark.parametrize(
