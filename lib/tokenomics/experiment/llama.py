@@ -148,7 +148,7 @@ def run_layers(
         adapters: added to the projections they name.
     """
     known = before.owner if before is not None else owner[:0]
-    attend = _alone(owner) if before is None else _packed(owner, torch.cat([known, owner]), len(known))
+    attend = _alone(owner) if before is None else _after(owner, known)
     turn = _rotation(model.shape, position)
     if keep is not None:
         keep.owner = torch.cat([known, owner])
@@ -178,8 +178,7 @@ def _layer(model, layer, hidden, turn, attend, *, before, keep, adapters) -> tor
         v = torch.cat([before.values[layer], v], dim=1)
     if keep is not None:
         keep.keys[layer], keep.values[layer] = k, v
-    group = shape.heads // shape.kv_heads
-    seen = attend(q, k.repeat_interleave(group, 0), v.repeat_interleave(group, 0))
+    seen = attend(q, k, v)
     hidden = hidden + project("attn_output", seen.transpose(0, 1).reshape(len(hidden), shape.width))
     normed = _norm(hidden, weights[prefix + "ffn_norm"], shape.norm_epsilon)
     return hidden + project("ffn_down", functional.silu(project("ffn_gate", normed)) * project("ffn_up", normed))
@@ -202,34 +201,58 @@ def _rotate(x: torch.Tensor, turn: tuple[torch.Tensor, torch.Tensor]) -> torch.T
 
 
 Attend = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-"""Queries (H, T, h), keys and values (H, keys, h) to what each token gathers (H, T, h)."""
+"""Queries (H, T, h), keys and values (G, keys, h) to what each token gathers (H, T, h)."""
 
 
-def _packed(owner: torch.Tensor, owner_of_keys: torch.Tensor, known: int) -> Attend:
-    """Attention within a pack after ``known`` earlier keys, by a mask of all tokens against all keys."""
-    index = torch.arange(len(owner_of_keys))
-    earlier = index[None] <= index[known:, None]
-    same = (owner_of_keys[None] == owner[:, None]) | (owner_of_keys[None] == SHARED)
-    mask = torch.zeros(earlier.shape).masked_fill(~(earlier & same), float("-inf"))
+def _after(owner: torch.Tensor, known: torch.Tensor) -> Attend:
+    """Attention to a shared prefix and to the own tokens so far, in one softmax.
+
+    Args:
+        owner: (T) of the new tokens, those of a prompt together.
+        known: owners of the earlier keys, shared ones first.
+    """
+    shared = int((known == SHARED).sum())
+    owners, counts = torch.unique_consecutive(owner, return_counts=True)
+    queries, is_query = _rows(owner, owners)
+    keys, is_key = _rows(torch.cat([known[shared:], owner]), owners)
+    place = is_key.sum(1)[:, None] - counts[:, None] + torch.arange(queries.shape[1])
+    hidden = ~(is_key[:, None] & (torch.arange(keys.shape[1]) <= place[..., None]))  # (prompts, L, keys)
 
     def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        return functional.scaled_dot_product_attention(q[None], k[None], v[None], attn_mask=mask[None, None])[0]
+        alike, scaled = len(q) // len(k), q / q.shape[-1] ** 0.5
+        stacked = (len(k), alike * q.shape[1])  # queries that share keys stand below each other
+        common = scaled.reshape(*stacked, q.shape[-1])
+        to_prefix = (common @ k[:, :shared].transpose(1, 2)).view(*q.shape[:2], shared)
+        own_k, own_v = (x[:, shared + keys].repeat_interleave(alike, 0).transpose(0, 1) for x in (k, v))
+        to_own = scaled[:, queries].transpose(0, 1) @ own_k.transpose(2, 3)
+        to_own = to_own.masked_fill(hidden[:, None], float("-inf")).transpose(0, 1)[:, is_query]
+        weights = torch.cat([to_prefix, to_own], -1).softmax(-1)
+        from_prefix = weights[..., :shared].reshape(*stacked, shared) @ v[:, :shared]
+        from_own = weights[..., shared:][:, queries].transpose(0, 1) @ own_v
+        return from_prefix.view(q.shape) + from_own.transpose(0, 1)[:, is_query]
 
     return attend
 
 
+def _rows(owner: torch.Tensor, owners: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Places of each owner's tokens, one row an owner, in order; and which places are real, not filling."""
+    order = torch.argsort(owner, stable=True)
+    ends = torch.searchsorted(owner[order].contiguous(), owners, right=True)
+    starts = torch.searchsorted(owner[order].contiguous(), owners)
+    within = starts[:, None] + torch.arange(int((ends - starts).max()))
+    real = within < ends[:, None]
+    return order[torch.where(real, within, starts[:, None])], real
+
+
 def _alone(owner: torch.Tensor) -> Attend:
-    """Attention within each prompt of a pack with nothing before it: the same, cut into one row a prompt."""
-    _, counts = torch.unique_consecutive(owner, return_counts=True)
-    longest, ends = int(counts.max()), counts.cumsum(0)
-    within = torch.arange(longest)
-    inside = within[None] < counts[:, None]
-    index = (ends - counts)[:, None] + torch.where(inside, within[None], 0)
+    """Attention within each prompt with nothing before it: causal, cut into one row a prompt."""
+    index, real = _rows(owner, torch.unique_consecutive(owner))
 
     def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        rows = (each[:, index].transpose(0, 1) for each in (q, k, v))
+        alike = len(q) // len(k)
+        rows = (each[:, index].transpose(0, 1) for each in (q, *(x.repeat_interleave(alike, 0) for x in (k, v))))
         seen = functional.scaled_dot_product_attention(*rows, is_causal=True)
-        return seen.transpose(0, 1)[:, inside]
+        return seen.transpose(0, 1)[:, real]
 
     return attend
 
