@@ -1,5 +1,7 @@
 """The experiment's model and tuning on random small weights; needs torch (`make experiment-setup`), else skipped."""
 
+import math
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make experiment-setup")
@@ -112,3 +114,25 @@ def test_what_was_tuned_is_applied(model, tmp_path):
     assert set(tuning.adapters(done.tensors)) == {f"blk.{i}.{name}" for i in (1, 2) for name in llama.PROJECTIONS}
     assert not torch.allclose(output(applied, PARTS), output(model, PARTS))
     assert torch.equal(applied.weights["blk.0.attn_q"], model.weights["blk.0.attn_q"])
+
+
+def test_agrees_with_llama_cpp():
+    """The same weights, cut into the same tokens, in another engine: next-token probabilities, not only answers."""
+    pytest.importorskip("xllamacpp", reason="xllamacpp is not installed: make experiment-setup")
+    pytest.importorskip("gguf", reason="gguf is not installed: make experiment-setup")
+    from tokenomics.experiment import prompts, settings, tokens
+    from tokenomics.experiment.stages import latency
+
+    prompt = prompts.TUNED.prompt("What is the capital of France?")
+    server = latency._server(settings.tiny(), settings.BASE)
+    order = {"prompt": prompt, "n_predict": 1, "temperature": 0, "logprobs": 5}
+    told = server.handle_completions(order)
+    theirs = {each["token"]: each["logprob"] for each in told["choices"][0]["logprobs"]["content"][0]["top_logprobs"]}
+    cut = tokens.encode(prompt)
+    assert told["usage"]["prompt_tokens"] == len(cut)
+    model = llama.load()
+    with torch.inference_mode():
+        ours = llama.logits(model, output(model, [cut])[-1:]).softmax(-1)[0]
+    assert tokens.decode([int(ours.argmax())]) == max(theirs, key=theirs.get)
+    for token, value in theirs.items():  # that engine rounds activations to 8 bits
+        assert float(ours[tokens.encode(token)[0]]) == pytest.approx(math.exp(value), abs=0.05), token
