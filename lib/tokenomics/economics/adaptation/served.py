@@ -12,7 +12,7 @@ from tokenomics.economics.adaptation.approach import Reading
 from tokenomics.economics.cost.amounts import checked, estimate, share
 from tokenomics.errors import DataError
 
-QUERIES, HALVINGS, SEED = 1500, 10, 0
+QUERIES, HALVINGS, SEED = 4000, 10, 0
 BATCH, PASS_TOKENS, BLOCK = 256, 2048, 16
 
 
