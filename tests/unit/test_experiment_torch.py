@@ -1,12 +1,13 @@
 """The experiment's model and tuning on random small weights; needs torch (`make experiment-setup`), else skipped."""
 
+import importlib.util
 import math
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make experiment-setup")
 
-from tokenomics.experiment import generation, llama, tuning  # noqa: E402
+from tokenomics.experiment import generation, llama, packages, tuning  # noqa: E402
 from tokenomics.experiment.examples import Example, Recipe  # noqa: E402
 
 SHAPE = llama.Shape(layers=3, width=24, heads=6, kv_heads=2, rope_base=1e4, norm_epsilon=1e-5, context=64)
@@ -116,10 +117,15 @@ def test_what_was_tuned_is_applied(model, tmp_path):
     assert torch.equal(applied.weights["blk.0.attn_q"], model.weights["blk.0.attn_q"])
 
 
+with_packages = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in packages.NEEDED),
+    reason="a package of the extra is not installed: make experiment-setup",
+)
+
+
+@with_packages
 def test_agrees_with_llama_cpp():
     """The same weights, cut into the same tokens, in another engine: next-token probabilities, not only answers."""
-    pytest.importorskip("xllamacpp", reason="xllamacpp is not installed: make experiment-setup")
-    pytest.importorskip("gguf", reason="gguf is not installed: make experiment-setup")
     from tokenomics.experiment import prompts, settings, tokens
     from tokenomics.experiment.stages import latency
 
@@ -136,3 +142,13 @@ def test_agrees_with_llama_cpp():
     assert tokens.decode([int(ours.argmax())]) == max(theirs, key=theirs.get)
     for token, value in theirs.items():  # that engine rounds activations to 8 bits
         assert float(ours[tokens.encode(token)[0]]) == pytest.approx(math.exp(value), abs=0.05), token
+
+
+@with_packages
+def test_a_reranker_prefers_the_chunk_that_leads_to_the_question():
+    chunks = ["Assembly of the Velra takes place in Pelley.", "The Torvik was designed by Milo Kade."]
+    found = generation.likelihoods(llama.load(), "Who designed the Torvik?", chunks)
+    assert found[1] > found[0] and max(found) < 0
+    assert found == pytest.approx(
+        [generation.likelihoods(llama.load(), "Who designed the Torvik?", [each])[0] for each in chunks], abs=1e-3
+    )

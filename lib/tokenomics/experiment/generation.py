@@ -81,6 +81,20 @@ def answers(
     return [made[i] for i in range(len(prompts))]
 
 
+def likelihoods(model: llama.Model, question: str, chunks: Sequence[str]) -> list[float]:
+    """Mean log-probability of a question's tokens after each chunk: how well the chunk leads to it, for a reranker."""
+    asked = tokens.encode(f"{question}{tokens.STOP}")
+    parts = [tokens.encode(f"{tokens.USER}{chunk}\n") + asked for chunk in chunks]
+    flat, owner, position = laid_out(parts)
+    with torch.inference_mode():
+        hidden = llama.run_layers(model, llama.embed(model, flat), owner, position)
+        ends = torch.tensor([len(part) for part in parts]).cumsum(0)
+        places = torch.cat([torch.arange(int(end) - len(asked) - 1, int(end) - 1) for end in ends])
+        found = llama.logits(model, hidden[places]).log_softmax(-1)
+    wanted = torch.tensor(asked * len(parts))
+    return found[torch.arange(len(wanted)), wanted].view(len(parts), -1).mean(1).tolist()
+
+
 def packs(lengths: Sequence[int], most_tokens: int, most_prompts: int) -> list[list[int]]:
     """Groups of similar length, shortest first, each of at most so many tokens (or one prompt) and prompts."""
     made: list[list[int]] = []

@@ -51,7 +51,7 @@ ARMS = (
     Arm("full", FULL, "", {0: SPLITS}, prompts.TUNED),
 )
 RECIPES = (
-    Recipe(CLOSED, aware=False),
+    Recipe(CLOSED, aware=False, rate=3e-3, passes=14, batch_tokens=320),
     Recipe(AWARE, aware=True, rate=1e-3, passes=1, wordings=4),
     Recipe(FULL, aware=False, rank=0, layers=12, rate=2e-4, passes=8),
 )
@@ -88,6 +88,8 @@ class Settings:
         seeds: of tuning; recipes with rank 0 use only the first.
         latency_questions: asked one by one through llama.cpp.
         most_questions: of a split that are asked; all by default.
+        rerank: chunks of the fused ranking that the language model puts in a new order for the main splits, as one
+            more retriever; 0 leaves it out (it reads every pair of question and chunk).
         workers: processes, each with one thread.
     """
 
@@ -101,6 +103,7 @@ class Settings:
     arms: tuple[Arm, ...] = ARMS
     latency_questions: int = 24
     most_questions: int | None = None
+    rerank: int = 0
     workers: int = field(default_factory=lambda: int(os.environ.get("TOKENOMICS_WORKERS", "2")))
 
     def recipe(self, name: str) -> Recipe:

@@ -5,13 +5,13 @@ import time
 from tokenomics.experiment import retrieval
 from tokenomics.experiment.corpus import DEV, SPLITS, TRAIN
 from tokenomics.experiment.files import read_table, write_table
-from tokenomics.experiment.settings import Settings
+from tokenomics.experiment.settings import MAIN, Settings
 from tokenomics.experiment.stages import corpus as corpus_stage
 from tokenomics.experiment.stages import main
 
 COLUMNS = ("retriever", "question", "chunks", "source")
 COSTS = ("step", "items", "cpu_s", "wall_s", "source")
-HYBRID = "hybrid"
+HYBRID, RERANKED = "hybrid", "reranked"
 
 
 def run(settings: Settings) -> None:
@@ -30,7 +30,9 @@ def run(settings: Settings) -> None:
         texts, chunks = [question.text for question in questions], made.chunks(changed)
         meanings = (of_chunks[changed], _timed(costs, "embed_questions", texts))
         found = retrieval.retrieve(chunks, texts, meanings, min(retrieval.DEPTH, len(chunks)))
-        for name in (HYBRID,) if split == TRAIN else retrieval.RETRIEVERS:
+        if settings.rerank and split in MAIN:
+            found[RERANKED] = _reranked(costs, texts, chunks, found[HYBRID][:, : settings.rerank])
+        for name in (HYBRID,) if split == TRAIN else found:
             for question, ranking in zip(questions, found[name].tolist(), strict=True):
                 listed = " ".join(corpus_stage.fact_key(chunk) for chunk in ranking)
                 key = corpus_stage.question_key(question.question)
@@ -57,6 +59,21 @@ def _timed(costs: list[tuple], step: str, texts: list[str]):
     made = minilm.vectors(texts)
     costs.append((step, len(texts), time.process_time() - cpu, time.perf_counter() - wall))
     return made
+
+
+def _reranked(costs: list[tuple], texts: list[str], chunks: list[str], ranking):
+    """The ranking in the order of the language model; what it costs is noted."""
+    import numpy as np
+
+    from tokenomics.experiment import generation, llama
+
+    model, cpu, wall = llama.load(), time.process_time(), time.perf_counter()
+    scores = [
+        generation.likelihoods(model, text, [chunks[number] for number in row])
+        for text, row in zip(texts, ranking, strict=True)
+    ]
+    costs.append(("rerank", ranking.size, time.process_time() - cpu, time.perf_counter() - wall))
+    return retrieval.reranked(ranking, np.round(scores, 6))
 
 
 def _summed(costs: list[tuple]) -> list[dict]:
