@@ -73,7 +73,7 @@ experiment: setup  ## rerun retrieval against tuning (100 minutes on two cores; 
 	@dvc commit -f $$(dvc stage list --name-only | grep -xE 'corpus|index|tune|evaluate|latency')
 
 .PHONY: experiment-tiny
-experiment-tiny: setup  ## the whole experiment on five products, twice, and what must hold of it (3 minutes)
+experiment-tiny: setup  ## the whole experiment on five products, twice, one run killed on its way, with checks (3 minutes)
 	@$(BIN)/python -m tokenomics.experiment.tiny
 
 .PHONY: pipeline
