@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 from tokenomics.experiment.wordings import UNKNOWN
 
@@ -10,9 +11,10 @@ UNITS = {"a", "an", "the", "watt", "watts", "w"}
 ABSTAINED = ("unknown", "not stated", "not known", "no information", "do not know", "don't know", "not mentioned")
 
 
-def normalised(text: str) -> list[str]:
+@lru_cache(maxsize=100_000)
+def normalised(text: str) -> tuple[str, ...]:
     """Lower-case words and numbers without articles and units."""
-    return [word for word in re.findall(r"[a-z0-9]+", text.lower()) if word not in UNITS]
+    return tuple(word for word in re.findall(r"[a-z0-9]+", text.lower()) if word not in UNITS)
 
 
 def exact(answer: str, right: str) -> bool:
@@ -24,7 +26,7 @@ def contains(answer: str, right: str) -> bool:
     """Whether the words of a right answer stand in the answer, in order and next to each other."""
     words = normalised(answer)
     for each in right.split("|"):
-        wanted = normalised(each) or each.lower().split()
+        wanted = normalised(each) or tuple(each.lower().split())
         if any(words[i : i + len(wanted)] == wanted for i in range(len(words) - len(wanted) + 1)):
             return True
     return False
@@ -50,6 +52,6 @@ def grounded(answer: str, chunks: Sequence[str]) -> bool:
     return bool(normalised(answer)) and any(contains(chunk, answer) for chunk in chunks)
 
 
-def _f1(found: list[str], wanted: list[str]) -> float:
+def _f1(found: Sequence[str], wanted: Sequence[str]) -> float:
     shared = sum((Counter(found) & Counter(wanted)).values())
     return 2 * shared / (len(found) + len(wanted)) if shared else 0.0

@@ -159,14 +159,14 @@ def _kind(answer: str, correct: bool, question: Row, facts: Mapping[str, Row], g
     updated = question["split"] == "updated"
     others = [fact for fact in facts.values() if own is None or fact["product"] != own["product"]]
     tests = (
-        correct,
-        scoring.abstains(answer),
-        own is not None and updated and scoring.contains(answer, own["value"]),
-        any(scoring.contains(answer, _value(fact, updated)) for fact in given),
-        any(scoring.contains(answer, fact["value"]) for fact in others),
-        True,
+        lambda: correct,
+        lambda: scoring.abstains(answer),
+        lambda: own is not None and updated and scoring.contains(answer, own["value"]),
+        lambda: any(scoring.contains(answer, _value(fact, updated)) for fact in given),
+        lambda: any(scoring.contains(answer, fact["value"]) for fact in others),
+        lambda: True,
     )
-    return next(kind for kind, holds in zip(KINDS, tests, strict=True) if holds)
+    return next(kind for kind, holds in zip(KINDS, tests, strict=True) if holds())
 
 
 def _value(fact: Row, updated: bool) -> str:
