@@ -63,6 +63,19 @@ calibrate: setup  ## refit data/calibration: operators, then engines and interva
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tokenomics.paper.learning
 	@dvc commit -f calibrate learn
 
+.PHONY: experiment-setup
+experiment-setup: setup  ## add what the experiment needs to .venv: a CPU build of torch, the small models, llama.cpp
+	@$(BIN)/python -m tokenomics.experiment.install
+
+.PHONY: experiment
+experiment: setup  ## rerun retrieval against tuning (100 minutes on two cores; a run that was stopped goes on)
+	@$(BIN)/python -m tokenomics.experiment full
+	@dvc commit -f $$(dvc stage list --name-only | grep -xE 'corpus|index|tune|evaluate|latency')
+
+.PHONY: experiment-tiny
+experiment-tiny: setup  ## the whole experiment on five products, twice, one run killed on its way, with checks (3 minutes)
+	@$(BIN)/python -m tokenomics.experiment.tiny
+
 .PHONY: pipeline
 pipeline: setup  ## rerun only what changed (dvc repro)
 	@dvc repro --keep-going
@@ -82,4 +95,4 @@ clean:  ## remove what can be made again (environment, caches, runs, scratch); r
 
 .PHONY: help
 help:  ## list the targets
-	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "%-12s%s\n", $$1, $$2}' Makefile
+	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "%-18s%s\n", $$1, $$2}' Makefile

@@ -8,6 +8,8 @@ import pytest
 from tokenomics import paths
 from tokenomics.paper.pipeline import imports_of_module
 
+APART = "experiment"
+"""Stands beside the floors: uses the two lowest, and nothing uses it."""
 FLOORS = ["errors", "paths", "facts", "compute", "service", "footprint", "economics", "paper", "cli"]
 LIBRARY = paths.ROOT / "lib"
 MODULES = sorted(
@@ -16,18 +18,28 @@ MODULES = sorted(
 )
 
 
+def part(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
 def floor(module: str) -> int:
-    return FLOORS.index(module.split(".")[1]) if "." in module else -1
+    return FLOORS.index(part(module)) if part(module) else -1
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if m not in ("tokenomics", "tokenomics.__main__")])
+@pytest.mark.parametrize("module", [m for m in MODULES if part(m) == APART])
+def test_the_experiment_stands_apart(module):
+    used = {part(name) for name in imports_of_module(module)}
+    assert used <= {"", "errors", "paths", APART}, f"{module} imports from {sorted(used)}"
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if part(m) not in ("", "__main__", APART)])
 def test_imports_go_down(module):
     upward = {name for name in imports_of_module(module) if floor(name) > floor(module)}
     assert not upward, f"{module} imports from a floor above: {sorted(upward)}"
 
 
 def test_every_module_lies_on_a_floor():
-    assert {m.split(".")[1] for m in MODULES if "." in m} <= {*FLOORS, "__main__"}
+    assert {part(m) for m in MODULES if part(m)} <= {*FLOORS, APART, "__main__"}
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m != "tokenomics.__main__"])
@@ -53,6 +65,12 @@ def test_modules_and_functions_stay_short(module):
         ("tokenomics.service.workload", ["pandas", "pandera", "matplotlib", "papermill", "scipy", "pydantic"]),
         ("tokenomics.economics.cost", ["pandas", "pandera", "matplotlib", "papermill", "scipy", "pydantic", "numba"]),
         ("tokenomics.economics.frontier", ["pandas", "pandera", "matplotlib", "papermill", "scipy", "pydantic"]),
+        (
+            "tokenomics.economics.adaptation",
+            ["pandas", "pandera", "matplotlib", "papermill", "scipy", "pydantic", "numba"],
+        ),
+        ("tokenomics.experiment.evaluation", ["torch", "tokenizers", "gguf", "xllamacpp", "pandas", "matplotlib"]),
+        ("tokenomics.experiment.scoring", ["torch", "tokenizers", "gguf", "xllamacpp", "pandas", "matplotlib"]),
         ("tokenomics.service.qoe", ["pandas", "pandera", "matplotlib", "papermill", "scipy", "pydantic", "numba"]),
         ("tokenomics.cli", ["numpy", "pandas", "matplotlib", "papermill"]),
     ],

@@ -43,7 +43,8 @@ def needed_deps(notebook: str, tables: set[str]) -> list[str]:
 def module_deps(command: str, tables: list[str]) -> list[str]:
     """What a stage that runs ``python -m MODULE`` must declare: each library module it reaches, and its tables."""
     module = command.rsplit(" ", 1)[-1]
-    files = {paths.shown(module_file(name)) for name in reached({module, f"{module}.__main__"})}
+    started = {name for name in (module, f"{module}.__main__") if module_file(name).is_file()}
+    files = {paths.shown(module_file(name)) for name in reached(started)}
     return sorted({*files, *tables})
 
 
