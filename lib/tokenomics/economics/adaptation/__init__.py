@@ -4,7 +4,7 @@
 finds break-even points; :mod:`.index` prices a search index; :mod:`.hosting` prices queries and tuning on devices of
 one's own, :mod:`.served` simulates how many queries those answer in time. Accuracies are the user's, measured or
 published: no formula here predicts them. Energy and carbon join by the same call: anything that maps a
-:class:`Reading` to an amount can stand for the price.
+``Reading`` to an amount can stand for the price.
 """
 
 from tokenomics.economics.adaptation.approach import Approach, QueryUsd, Reading, at_prices

@@ -14,9 +14,6 @@ from tokenomics.economics.cost.amounts import TOKENS, Amount, checked, combine, 
 from tokenomics.economics.cost.tokens import TokenPrices
 from tokenomics.errors import DataError
 
-QueryUsd = Callable[["Reading"], Estimate]
-"""USD of the tokens of one query."""
-
 
 @dataclass(frozen=True)
 class Reading:
@@ -38,6 +35,10 @@ class Reading:
         known = checked("query", "cached tokens", self.cached, zero=True)
         if np.any(known.value > read.value):
             raise DataError("query", "cached tokens", float(np.max(known.value)), "at most the input tokens")
+
+
+QueryUsd = Callable[[Reading], Estimate]
+"""USD of the tokens of one query."""
 
 
 @dataclass(frozen=True)
