@@ -30,7 +30,8 @@ def test_what_each_way_reads(ways):
     read = {name: (float(way.query.input), float(way.query.cached)) for name, way in ways.items()}
     assert read == {LONG: (50125, 50100), RAG: (1125, 100), TUNED: (25, 0), BOTH: (1025, 0)}
     assert ways[TUNED].version_usd == pytest.approx(5e4 * 4 * 3 * 10 / 1e6)
-    assert ways[BOTH].version_usd.value == pytest.approx(ways[TUNED].version_usd + 5e3 * 200 / 1e6 * 0.02)
+    assert ways[BOTH].version_usd.value == ways[RAG].version_usd.value == pytest.approx(5e3 * 200 / 1e6 * 0.02)
+    assert ways[BOTH].once_usd == ways[TUNED].version_usd
 
 
 def test_a_context_too_short_rules_the_long_prompt_out():
@@ -76,3 +77,20 @@ def test_adapters_on_a_70b(ways):
     # in time under arrivals is a little dearer than saturated; a shared beginning held once is cheaper
     ratio = made["simulated"] / made["value"]
     assert (ratio[[RAG, TUNED, BOTH]] > 1).all() and (ratio[[RAG, TUNED, BOTH]] < 1.5).all() and ratio[LONG] < 1
+
+
+def test_several_models_on_own_devices(ways):
+    device = catalogue.accelerator("H100-SXM-80GB")
+    groups = {n: server(catalogue.model(n), device, engine="vLLM 0.19", tp=t) for n, t in (("Llama-3.1-8B", 1),)}
+    made = tables.on_groups({TUNED: ways[TUNED]}, groups, cost.on_demand(2.5), 16, 2.0)
+    assert made["model"].tolist() == ["Llama-3.1-8B, 1 device"] and made["value"].iloc[0] > 0
+
+
+def test_situations_name_the_cheapest_and_the_next():
+    made = tables.decisions(CASE, RIGHT, INDEX, PRICE)
+    assert (made["next_over_cheapest"] >= 1).all() and (made["cheapest"] != made["next"]).all()
+    by_name = made.set_index("situation")["cheapest"]
+    assert by_name["handbook, few readers"] in (RAG, LONG) and by_name["fixed rules, many queries"] == TUNED
+    # what the weights cannot hold is looked up
+    held = tables.decisions(replace(CASE, tunable=1e4), RIGHT, INDEX, PRICE)
+    assert TUNED not in set(held["cheapest"])

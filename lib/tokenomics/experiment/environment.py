@@ -1,4 +1,4 @@
-"""What the experiment ran on: versions and processor features, nothing that names a machine."""
+"""What the experiment ran on: versions, processor features and the model's size, nothing that names a machine."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -14,7 +14,7 @@ def environment(source: str) -> list[dict[str, str]]:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "missing"
-    found["vector_instructions"] = _vectors()
+    found |= {"vector_instructions": _vectors(), "model_parameters": _parameters()}
     return [{"name": name, "value": found[name], "source": source} for name in sorted(found)]
 
 
@@ -25,3 +25,11 @@ def _vectors() -> str:
         return torch.backends.cpu.get_cpu_capability()
     except ImportError:
         return "unknown"
+
+
+def _parameters() -> str:
+    from gguf import GGUFReader
+
+    from tokenomics.experiment import packages
+
+    return str(sum(int(tensor.n_elements) for tensor in GGUFReader(packages.file(packages.SMOLLM2)).tensors))

@@ -20,7 +20,8 @@ class Recipe:
         layers: the uppermost so many are trained.
         rate: of AdamW at the start; it falls linearly to zero.
         passes: over the facts.
-        wordings: of the four training wordings of a fact, taken in turn in a pass.
+        variety: of the training wordings of a fact, so many are used at all.
+        wordings: of those, so many are taken in turn in a pass.
         batch_tokens: most tokens of a step.
         changed: share of aware examples whose chunks hold drawn values.
         missing: share of aware examples without the chunk that answers.
@@ -35,6 +36,7 @@ class Recipe:
     layers: int = 12
     rate: float = 2e-3
     passes: int = 14
+    variety: int = 8
     wordings: int = 2
     batch_tokens: int = 640
     changed: float = 0.5
@@ -72,7 +74,8 @@ def passes(recipe: Recipe, seed: int, made: Corpus, found: Mapping[int, Sequence
     """
     asked: dict[int, list[Question]] = {}
     for question in made.of(TRAIN):
-        asked.setdefault(question.fact, []).append(question)
+        if question.wording < recipe.variety:
+            asked.setdefault(question.fact, []).append(question)
     done = []
     for number in range(recipe.passes):
         draw = random.Random(f"{recipe.name} {seed} {number}")

@@ -4,27 +4,64 @@ Every candidate that was tried is a row of ``recipes_tried.csv``, whether it was
 changed facts are not looked at.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tokenomics.experiment import jobs, settings, stages
 from tokenomics.experiment.corpus import DEV, TRAIN, Corpus
+from tokenomics.experiment.examples import Recipe
 from tokenomics.experiment.files import read_part, write_part, write_table
 from tokenomics.experiment.settings import Settings
 from tokenomics.experiment.stages.corpus import SOURCE
 
-COLUMNS = ("kind", "candidate", "chunks", "questions", "exact", "correct", "loss", "tuning_cpu_s", "what", "source")
+COLUMNS = (
+    "kind",
+    "candidate",
+    "taken",
+    "chunks",
+    "questions",
+    "exact",
+    "correct",
+    "loss",
+    "tuning_cpu_s",
+    "what",
+    "source",
+)
 DEPTHS = (1, 3, 5)
+OTHER_WORDINGS = "; the last four training wordings were others, whose forms differed between relations"
+EARLIER = (
+    (Recipe("lora-e", aware=False, rate=3e-3, passes=7, wordings=4, batch_tokens=320), 0.64, 0.00281622, 302.994),
+    (Recipe("lora-f", False, rate=2e-3, passes=7, wordings=4, batch_tokens=320, layers=20), 0.78, 0.00381391, 428.9),
+)
+"""Recipe, share of right answers, loss and CPU-seconds of what was tried before the training wordings became what they
+are; these cannot be run again."""
 
 
 def run(given: Settings) -> None:
     """Write ``recipes_tried.csv``; finished candidates are kept."""
-    todo = [("prompt", style.name) for style in settings.CANDIDATE_STYLES]
-    todo += [("recipe", recipe.name) for recipe in settings.CANDIDATES]
+    todo = [("recipe", recipe.name) for recipe in settings.CANDIDATES]
+    todo += [("prompt", style.name) for style in settings.CANDIDATE_STYLES]
     jobs.run_all(try_one, given, todo, "search")
-    rows = [row for job in todo for row in read_part(_part(given, *job))]
+    rows = [row | {"taken": is_taken(given, *job)} for job in todo for row in read_part(_part(given, *job))]
+    rows += [_earlier(*each) for each in EARLIER]
     rows.sort(key=lambda row: (row["kind"], row["candidate"], row["chunks"]))
     write_table(given.out / "recipes_tried.csv", COLUMNS, rows)
+
+
+def is_taken(given: Settings, kind: str, name: str) -> bool:
+    """Whether the experiment uses a candidate, whatever it is called and however many passes it makes there."""
+    if kind == "recipe":
+        recipe = next(recipe for recipe in settings.CANDIDATES if recipe.name == name)
+        return any(replace(each, name=name, passes=recipe.passes) == recipe for each in given.recipes)
+    style = next(style for style in settings.CANDIDATE_STYLES if style.name == name)
+    return any(replace(arm.style, name=name) == style for arm in given.arms)
+
+
+def _earlier(recipe: Recipe, share: float, loss: float, cpu_s: float) -> dict[str, Any]:
+    told = {"kind": "recipe", "candidate": recipe.name, "taken": False, "chunks": 0, "questions": 100}
+    scores = {"exact": share, "correct": share, "loss": loss, "tuning_cpu_s": cpu_s}
+    return told | scores | {"what": repr(recipe) + OTHER_WORDINGS, "source": SOURCE}
 
 
 def try_one(given: Settings, job: tuple[str, str], slot: int) -> None:

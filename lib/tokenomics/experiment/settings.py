@@ -50,19 +50,14 @@ ARMS = (
     Arm("aware_closed", AWARE, "", {0: ("general",)}, prompts.TUNED),
     Arm("full", FULL, "", {0: SPLITS}, prompts.TUNED),
 )
-RECIPES = (
-    Recipe(CLOSED, aware=False, rate=3e-3, passes=14, batch_tokens=320),
-    Recipe(AWARE, aware=True, rate=1e-3, passes=1, wordings=4),
-    Recipe(FULL, aware=False, rank=0, layers=12, rate=2e-4, passes=8),
-)
-
-
 ASKED_FIRST = prompts.Style("asked_first", instructed=True, facts_first=False)
 CANDIDATES = (
-    Recipe("lora-b", aware=False, rate=4e-3, passes=8),
-    Recipe("lora-d", aware=False, rate=3e-3, passes=14, batch_tokens=320),
-    Recipe("aware-b", aware=True, rate=1e-3, passes=2, wordings=4),
-    Recipe("full-a", aware=False, rank=0, rate=2e-4, passes=6),
+    Recipe("lora-g", aware=False, rate=3e-3, passes=7, wordings=4, batch_tokens=320),
+    Recipe("lora-h", aware=False, rate=2e-3, passes=7, wordings=4, batch_tokens=320, layers=20, rank=8, alpha=16.0),
+    Recipe("full-a", aware=False, rank=0, layers=30, rate=2e-4, passes=4, wordings=4),
+    Recipe("lora-b", aware=False, rate=4e-3, passes=8, variety=4),
+    Recipe("lora-d", aware=False, rate=3e-3, passes=14, batch_tokens=320, variety=4),
+    Recipe("aware-b", aware=True, rate=1e-3, passes=2, wordings=4, variety=4),
 )
 CANDIDATE_STYLES = (
     prompts.PLAIN,
@@ -71,7 +66,13 @@ CANDIDATE_STYLES = (
     replace(ASKED_FIRST, name="asked_first_3", shots=3),
     replace(ASKED_FIRST, name="asked_first_5", shots=5),
 )
-"""Everything tried on the development wording, in the order of trying."""
+"""What was tried on the development wording, of a corpus with fewer families."""
+RECIPES = (
+    Recipe(CLOSED, aware=False, rate=3e-3, passes=5, wordings=4, batch_tokens=320),
+    Recipe(AWARE, aware=True, rate=1e-3, passes=1, wordings=4, variety=4),
+    Recipe(FULL, aware=False, rank=0, layers=30, rate=2e-4, passes=3, wordings=4),
+)
+"""What was taken, with fewer passes: each has more steps here, since the corpus has more facts."""
 SEARCH_FAMILIES = 4
 
 

@@ -1,7 +1,8 @@
-"""How facts are stated and asked: a sentence a fact, four wordings to train on, one to choose on, two to test.
+"""How facts are stated and asked: a sentence a fact, eight wordings to train on, one to choose on, two to test.
 
 ``{p}`` stands for a product, ``{v}`` for a value, ``{d}`` for a designer. Test wordings differ in structure from the
-training wordings, not only in words: the product stands elsewhere, or the question is a request.
+training wordings, not only in words: the product stands elsewhere, or the question is a request. The last four training
+wordings have the same form for every relation, so that a form does not give the relation away.
 """
 
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ class Relation:
 
     name: str
     sentence: str
-    train: tuple[str, str, str, str]
+    train: tuple[str, ...]
     dev: str
     test: tuple[str, str]
     two_hop: str | None
@@ -41,6 +42,10 @@ RELATIONS = (
             "How many watts does the {p} draw?",
             "State the full-load power of the {p}.",
             "The {p} consumes how many watts?",
+            "Tell me the power draw of the {p}.",
+            "{p}: power draw?",
+            "What is the number of watts that the {p} draws?",
+            "I need to know how many watts the {p} draws.",
         ),
         "What wattage is listed for the {p}?",
         (
@@ -57,6 +62,10 @@ RELATIONS = (
             "In which town is the {p} assembled?",
             "Name the assembly town of the {p}.",
             "The {p} is put together in which town?",
+            "Tell me the assembly town of the {p}.",
+            "{p}: assembly town?",
+            "What is the town that assembles the {p}?",
+            "I need to know where the {p} is assembled.",
         ),
         "What is the place of assembly of the {p}?",
         (
@@ -73,6 +82,10 @@ RELATIONS = (
             "Who is the designer of the {p}?",
             "Name the designer of the {p}.",
             "The {p} was designed by whom?",
+            "Tell me the designer of the {p}.",
+            "{p}: designer?",
+            "What is the name of the designer of the {p}?",
+            "I need to know who designed the {p}.",
         ),
         "Whose design is the {p}?",
         (
@@ -89,6 +102,10 @@ RELATIONS = (
             "Which alloy is the housing of the {p} cast from?",
             "Name the housing material of the {p}.",
             "The housing of the {p} consists of which alloy?",
+            "Tell me the housing alloy of the {p}.",
+            "{p}: housing alloy?",
+            "What is the alloy of the {p} housing?",
+            "I need to know what the housing of the {p} is cast from.",
         ),
         "Which material was chosen for the housing of the {p}?",
         (
@@ -105,6 +122,10 @@ RELATIONS = (
             "Which code name does the firmware of the {p} carry?",
             "Name the firmware of the {p}.",
             "The firmware of the {p} is called what?",
+            "Tell me the firmware of the {p}.",
+            "{p}: firmware?",
+            "What is the name of the {p} firmware?",
+            "I need to know which firmware the {p} carries.",
         ),
         "Under which code name does the {p} firmware go?",
         (

@@ -2,9 +2,9 @@
 
 import time
 
-from tokenomics.experiment import retrieval
-from tokenomics.experiment.corpus import DEV, SPLITS, TRAIN
-from tokenomics.experiment.files import read_table, write_table
+from tokenomics.experiment import jobs, retrieval
+from tokenomics.experiment.corpus import DEV, SPLITS, TRAIN, Corpus, Question
+from tokenomics.experiment.files import read_part, read_table, write_part, write_table
 from tokenomics.experiment.settings import MAIN, Settings
 from tokenomics.experiment.stages import corpus as corpus_stage
 from tokenomics.experiment.stages import main
@@ -16,12 +16,22 @@ HYBRID, RERANKED = "hybrid", "reranked"
 
 def run(settings: Settings) -> None:
     """Write ``retrieval.csv`` (training questions only with the fused ranking) and ``index_costs.csv``."""
+    made = corpus_stage.read(settings)
+    part = settings.work / f"index-{jobs.digest(made, settings.rerank)}.json"
+    if not part.is_file():
+        write_part(part, _searched(settings, made))
+    found = read_part(part)
+    write_table(settings.out / "retrieval.csv", COLUMNS, found["rows"])
+    write_table(settings.out / "index_costs.csv", COSTS, found["costs"])
+
+
+def _searched(settings: Settings, made: Corpus) -> dict[str, list[dict]]:
+    """Rows of both tables."""
     import torch
 
     from tokenomics.experiment import minilm
 
     torch.set_num_threads(1)
-    made = corpus_stage.read(settings)
     minilm.vectors(["warm up"])
     rows, costs = [], []
     of_chunks = {changed: _timed(costs, "embed_chunks", made.chunks(changed)) for changed in (False, True)}
@@ -33,13 +43,15 @@ def run(settings: Settings) -> None:
         if settings.rerank and split in MAIN:
             found[RERANKED] = _reranked(costs, texts, chunks, found[HYBRID][:, : settings.rerank])
         for name in (HYBRID,) if split == TRAIN else found:
-            for question, ranking in zip(questions, found[name].tolist(), strict=True):
-                listed = " ".join(corpus_stage.fact_key(chunk) for chunk in ranking)
-                key = corpus_stage.question_key(question.question)
-                rows.append({"retriever": name, "question": key, "chunks": listed, "source": corpus_stage.SOURCE})
+            rows += [_row(name, *each) for each in zip(questions, found[name].tolist(), strict=True)]
     rows.sort(key=lambda row: (row["retriever"], row["question"]))
-    write_table(settings.out / "retrieval.csv", COLUMNS, rows)
-    write_table(settings.out / "index_costs.csv", COSTS, _summed(costs))
+    return {"rows": rows, "costs": _summed(costs)}
+
+
+def _row(retriever: str, question: Question, ranking: list[int]) -> dict[str, str]:
+    listed = " ".join(corpus_stage.fact_key(chunk) for chunk in ranking)
+    key = corpus_stage.question_key(question.question)
+    return {"retriever": retriever, "question": key, "chunks": listed, "source": corpus_stage.SOURCE}
 
 
 def read(settings: Settings, retriever: str = HYBRID) -> dict[int, list[int]]:

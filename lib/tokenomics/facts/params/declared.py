@@ -18,6 +18,7 @@ from tokenomics.facts.params.kinds import (
     ProductName,
     Year,
 )
+from tokenomics.facts.params.rag_vs_finetuning import RagVsFinetuning
 from tokenomics.facts.params.tokenomics_qoe import TokenomicsQoE
 
 
@@ -229,6 +230,7 @@ class Validation(Common):
 COMMON_FILE = "00_common"
 NOTEBOOK_PARAMETERS: dict[str, type[Common]] = {
     "01_ubiquitous_llms": UbiquitousLLMs,
+    "02_rag_vs_finetuning": RagVsFinetuning,
     "03_training_xpus": TrainingXPUs,
     "04_inference_xpus": InferenceXPUs,
     "05_tokenomics_qoe": TokenomicsQoE,

@@ -5,7 +5,7 @@ assumption that says so.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from tokenomics.compute.server import Server
 from tokenomics.compute.tuning import METHODS
 from tokenomics.economics import adaptation, cost
 from tokenomics.economics.adaptation import Approach, Index, QueryUsd, Reading, Use
+from tokenomics.economics.cost.amounts import Amount
 from tokenomics.errors import DataError
 from tokenomics.facts.prices import ApiPrice
 
@@ -27,8 +28,8 @@ LORA = METHODS[1]
 class Right:
     """Share of right answers: on facts as they stood when the version was made, and on facts that changed since."""
 
-    fresh: float
-    changed: float
+    fresh: Amount
+    changed: Amount
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Case:
         tuning_usd_per_mtoken: USD per million training tokens.
         tuned_factor: price of a tuned model's tokens over the listed ones.
         tuned_month_usd: of keeping a tuned model ready.
+        tunable: most tokens of knowledge that tuning is taken to hold; beyond, a tuned model alone is no way.
     """
 
     question: float = 25
@@ -59,6 +61,7 @@ class Case:
     tuning_usd_per_mtoken: float = 10.0
     tuned_factor: float = 1.5
     tuned_month_usd: float = 0.0
+    tunable: float = np.inf
 
     @property
     def version_usd(self) -> float:
@@ -67,7 +70,10 @@ class Case:
 
 
 def approaches(case: Case, right: Mapping[str, Right], index: Index) -> dict[str, Approach]:
-    """The ways to answer that ``right`` knows; a long prompt only where the context holds the knowledge.
+    """The ways to answer that ``right`` knows.
+
+    Both is tuned once, to read; updates touch its index. A long prompt is a way only where the context holds the
+    knowledge, a tuned model only where its weights do.
 
     Raises:
         DataError: a way that is not one of :data:`WAYS`.
@@ -77,19 +83,20 @@ def approaches(case: Case, right: Mapping[str, Right], index: Index) -> dict[str
     build = index.build_usd()
     tuned_tokens = {"token_factor": case.tuned_factor}
     kept = cost.combine(lambda search, own: search + own, [search["month_usd"], case.tuned_month_usd])
-    once = cost.combine(lambda built, tuned: built + tuned, [build, case.version_usd])
     settings: dict[str, dict[str, Any]] = {
         LONG: {"query": Reading(start + case.knowledge, case.output, case.instruction + case.knowledge)},
         RAG: {"query": Reading(start + given, case.output, case.instruction), "version_usd": build} | search,
         TUNED: {"query": Reading(case.question, case.output), "version_usd": case.version_usd} | tuned_tokens,
-        BOTH: {"query": Reading(case.question + given, case.output), "version_usd": once} | search | tuned_tokens,
+        BOTH: {"query": Reading(case.question + given, case.output), "version_usd": build} | search | tuned_tokens,
     }
+    settings[BOTH]["once_usd"] = case.version_usd
     settings[TUNED]["month_usd"], settings[BOTH]["month_usd"] = case.tuned_month_usd, kept
     made = {}
     for name, share in right.items():
         if name not in WAYS:
             raise DataError("approaches", "way", name, ", ".join(WAYS))
-        if name != LONG or start + case.knowledge + case.output <= case.context:
+        fits = {LONG: start + case.knowledge + case.output <= case.context, TUNED: case.knowledge <= case.tunable}
+        if fits.get(name, True):
             made[name] = Approach(name, right=share.fresh, right_changed=share.changed, **settings[name])
     return made
 
@@ -105,10 +112,7 @@ def crossover(
         Columns queries, updates, limit (the way), usd (per right answer).
     """
     use = Use(np.asarray(queries)[:, None], updates=np.asarray(updates, dtype=float)[None], changed=changed)
-    usd = {
-        name: np.minimum(*(adaptation.usd_per_right(way, use, price, follows=f).value for f in (True, False)))
-        for name, way in ways.items()
-    }
+    usd = {name: least_per_right(way, use, price) for name, way in ways.items()}
     names, least = cost.cheapest(usd), np.minimum.reduce(list(usd.values()))
     grid = [
         {"queries": n, "updates": u, "limit": str(names[i, j]), "usd": float(least[i, j])}
@@ -116,6 +120,52 @@ def crossover(
         for j, u in enumerate(updates)
     ]
     return pd.DataFrame(grid)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Somebody who must choose: queries and updates a month, share changed by each, tokens of knowledge."""
+
+    name: str
+    queries: float
+    updates: float
+    changed: float
+    knowledge: float
+
+
+SITUATIONS = (
+    Situation("handbook, few readers", 1e3, 1, 0.02, 3e4),
+    Situation("handbook, many readers", 1e6, 1, 0.02, 3e4),
+    Situation("support desk", 1e5, 4, 0.05, 1e6),
+    Situation("catalogue, prices daily", 1e6, 30, 0.1, 1e7),
+    Situation("fixed rules, many queries", 1e7, 0, 0.0, 1e5),
+    Situation("archive", 1e5, 1, 0.001, 1e9),
+)
+"""Made up, from few readers to many and from fixed to changing; the sizes are theirs, not measured."""
+
+
+def decisions(case: Case, right: Mapping[str, Right], index: Index, price: QueryUsd) -> pd.DataFrame:
+    """The cheapest way per right answer for each of :data:`SITUATIONS`, what it costs, and the runner-up.
+
+    Returns:
+        Columns situation, queries, updates, changed, knowledge, cheapest, usd_per_1000, next, next_over_cheapest.
+    """
+    rows = []
+    for each in SITUATIONS:
+        some = replace(case, knowledge=each.knowledge)
+        ways = approaches(some, right, replace(index, chunks=max(each.knowledge / case.chunk, 1.0)))
+        use = Use(each.queries, updates=each.updates, changed=each.changed)
+        usd = sorted((float(least_per_right(way, use, price)), name) for name, way in ways.items())
+        told = {key: getattr(each, key) for key in ("queries", "updates", "changed", "knowledge")}
+        best, second = usd[:2]
+        found = {"cheapest": best[1], "usd_per_1000": 1e3 * best[0], "next": second[1]}
+        rows.append({"situation": each.name} | told | found | {"next_over_cheapest": second[0] / best[0]})
+    return pd.DataFrame(rows)
+
+
+def least_per_right(way: Approach, use: Use, price: QueryUsd) -> np.ndarray:
+    """USD per right answer where updates are followed or let pass, whichever is cheaper."""
+    return np.minimum(*(adaptation.usd_per_right(way, use, price, follows=f).value for f in (True, False)))
 
 
 def by_list(ways: Mapping[str, Approach], use: Use, prices: Sequence[ApiPrice]) -> pd.DataFrame:
@@ -180,3 +230,16 @@ def on_devices(
         read = {"way": name, "prompt": float(way.query.input), "cached": float(way.query.cached)}
         rows.append(read | ends | {"simulated": 1e3 * served})
     return pd.DataFrame(rows)
+
+
+def on_groups(
+    ways: Mapping[str, Approach], groups: Mapping[str, Server], hour: cost.Hour, rank: int, ttft_s: float
+) -> pd.DataFrame:
+    """:func:`on_devices` of several models, whose ``model`` column says on how many devices each runs."""
+    parts = [
+        on_devices(ways, it, hour, rank, ttft_s).assign(
+            model=f"{name}, {it.devices:.0f} device{'s' * (it.devices > 1)}"
+        )
+        for name, it in groups.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
