@@ -203,6 +203,17 @@ class TestFiles:
         assert read_part(tmp_path / "p.json") == [1] and read_part(tmp_path / "q.json") is None
 
 
+def test_a_kept_index_is_not_made_again(tmp_path, monkeypatch):
+    given, calls = settings.tiny(tmp_path), []
+    corpus_stage.run(given)
+    row = {"retriever": "bm25", "question": "q0001", "chunks": "f000", "source": "own_experiment"}
+    monkeypatch.setattr(index, "_searched", lambda *told: calls.append(told) or {"rows": [row], "costs": []})
+    index.run(given)
+    first = (given.out / "retrieval.csv").read_bytes()
+    index.run(given)
+    assert len(calls) == 1 and (given.out / "retrieval.csv").read_bytes() == first
+
+
 def test_committed_descriptions_are_the_experiments_own():
     kept = {path.name: path for path in (paths.DATA / "experiments").glob("*.meta.yaml")}
     for path in description("facts").parent.glob("*.meta.yaml"):

@@ -54,7 +54,6 @@ ASKED_FIRST = prompts.Style("asked_first", instructed=True, facts_first=False)
 CANDIDATES = (
     Recipe("lora-g", aware=False, rate=3e-3, passes=7, wordings=4, batch_tokens=320),
     Recipe("lora-h", aware=False, rate=2e-3, passes=7, wordings=4, batch_tokens=320, layers=20, rank=8, alpha=16.0),
-    Recipe("full-a", aware=False, rank=0, layers=30, rate=2e-4, passes=4, wordings=4),
     Recipe("lora-b", aware=False, rate=4e-3, passes=8, variety=4),
     Recipe("lora-d", aware=False, rate=3e-3, passes=14, batch_tokens=320, variety=4),
     Recipe("aware-b", aware=True, rate=1e-3, passes=2, wordings=4, variety=4),
@@ -72,7 +71,8 @@ RECIPES = (
     Recipe(AWARE, aware=True, rate=1e-3, passes=1, wordings=4, variety=4),
     Recipe(FULL, aware=False, rank=0, layers=30, rate=2e-4, passes=3, wordings=4),
 )
-"""What was taken, with fewer passes: each has more steps here, since the corpus has more facts."""
+"""What was taken, with fewer passes: each has more steps here, since the corpus has more facts. Of tuning all weights
+there is this one recipe, chosen by nothing."""
 SEARCH_FAMILIES = 4
 
 
@@ -87,6 +87,7 @@ class Settings:
         families: of the corpus, five products each.
         corpus_seed: of the corpus.
         seeds: of tuning; recipes with rank 0 use only the first.
+        repeated_chunks: most chunks with which seeds after the first answer, and only the main splits.
         latency_questions: asked one by one through llama.cpp.
         most_questions: of a split that are asked; all by default.
         rerank: chunks of the fused ranking that the language model puts in a new order for the main splits, as one
@@ -102,6 +103,7 @@ class Settings:
     seeds: tuple[int, ...] = (0, 1, 2)
     recipes: tuple[Recipe, ...] = RECIPES
     arms: tuple[Arm, ...] = ARMS
+    repeated_chunks: int = 3
     latency_questions: int = 24
     most_questions: int | None = None
     rerank: int = 0

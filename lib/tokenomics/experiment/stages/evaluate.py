@@ -28,17 +28,20 @@ def run(settings: Settings) -> None:
 
 
 def all_jobs(settings: Settings) -> list[Job]:
-    """Arm, number of chunks, split and seed of every piece: untuned arms, then seed by seed; the main splits first."""
-    known = {BASE, *(recipe.name for recipe in settings.recipes)}
+    """Arm, number of chunks, split and seed of every piece, the main splits first.
+
+    Seeds after the first answer the main splits only, with at most ``settings.repeated_chunks``.
+    """
     found = [
         (arm.name, k, split, seed)
+        for seed in settings.seeds
         for arm in settings.arms
-        if arm.recipe in known
         for k, splits in arm.splits.items()
         for split in splits
-        for seed in settings.seeds_of(arm.recipe)
+        if seed in settings.seeds_of(arm.recipe)
+        if seed == settings.seeds[0] or (split in MAIN and k <= settings.repeated_chunks)
     ]
-    return sorted(found, key=lambda job: (job[3], _arm(settings, job[0]).recipe != BASE, job[2] not in MAIN))
+    return sorted(found, key=lambda job: job[2] not in MAIN)
 
 
 def answer_one(settings: Settings, job: Job, slot: int) -> None:

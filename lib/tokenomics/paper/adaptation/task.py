@@ -9,7 +9,7 @@ import pandas as pd
 
 from tokenomics.compute.server import Estimate
 from tokenomics.economics import adaptation, cost
-from tokenomics.economics.adaptation import Index, QueryUsd, Use
+from tokenomics.economics.adaptation import Approach, Index, QueryUsd, Use
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue, prices
 from tokenomics.facts.accelerators import Accelerator
@@ -23,6 +23,8 @@ GRID = (10.0 ** np.arange(1, 8.01, 0.125), 10.0 ** np.arange(-1, 3.01, 0.1))
 """Queries and updates a month of the maps."""
 SIZES = 10.0 ** np.arange(6, 9.01, 0.5)
 """Chunks of the indexes."""
+EQUAL = {name: Right(1.0, 0.0) for name in costs.WAYS}
+"""As if every way were right on all that it knows, and on nothing that changed unnoticed."""
 FACTORS, READ = (1.0, 1.25, 1.5, 2.0, 3.0, 6.0), (1, 5, 20)
 
 
@@ -88,6 +90,16 @@ def newest(product: str, year: int) -> ApiPrice:
     if not some:
         raise DataError("parameters", "products", product, f"a product with a verified price of {year} or before")
     return max(some, key=lambda each: (each.date, each.usd_per_mtoken_cached_input is not None, each.provider))
+
+
+def regions(beliefs: Mapping[str, Mapping[str, Approach]], offers: Sequence[ApiPrice], changed: float) -> pd.DataFrame:
+    """:func:`.costs.crossover` over :data:`GRID`, a panel for each offer and each belief about right answers."""
+    parts = [
+        costs.crossover(ways, priced_at(offer), *GRID, changed).assign(panel=f"{offer.model}, {belief}")
+        for offer in offers
+        for belief, ways in beliefs.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def drawn_lists(found: pd.DataFrame, offers: Sequence[ApiPrice]) -> pd.DataFrame:
