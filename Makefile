@@ -68,7 +68,7 @@ experiment-setup: setup  ## add what the experiment needs to .venv: a CPU build 
 	@$(BIN)/python -m tokenomics.experiment.install
 
 .PHONY: experiment
-experiment: setup  ## rerun retrieval against tuning (100 minutes on two cores; a run that was stopped goes on)
+experiment: setup  ## rerun retrieval against tuning (an hour and a half on two cores; a run that was stopped goes on)
 	@$(BIN)/python -m tokenomics.experiment full
 	@dvc commit -f $$(dvc stage list --name-only | grep -xE 'corpus|index|tune|evaluate|latency')
 

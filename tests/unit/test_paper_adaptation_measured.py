@@ -107,17 +107,20 @@ def test_updates_are_followed_or_let_pass_whichever_is_cheaper(here):
 def test_depths_come_from_development_of_what_was_taken():
     tried = pd.DataFrame(
         [
-            ("prompt", "asked_first_5", True, 1, 0.7),
-            ("prompt", "asked_first_5", True, 3, 0.6),
-            ("prompt", "asked_first_3", False, 3, 0.9),
-            ("prompt", "shown", True, 5, 0.95),
-            ("recipe", "lora", True, 0, 0.99),
-            ("recipe", "aware", True, 1, 0.7),
-            ("recipe", "aware", True, 3, 0.9),
+            ("prompt", "asked_first_5", True, 1, 0.7, np.nan),
+            ("prompt", "asked_first_5", True, 3, 0.6, np.nan),
+            ("prompt", "asked_first_3", False, 3, 0.9, np.nan),
+            ("prompt", "shown", True, 5, 0.95, np.nan),
+            ("recipe", "lora", True, 0, 0.9, 0.01),
+            ("recipe", "long", False, 0, 0.95, 0.02),
+            ("recipe", "short", False, 0, 0.3, 0.5),
+            ("recipe", "aware", True, 1, 0.7, 0.2),
+            ("recipe", "aware", True, 3, 0.9, 0.2),
         ],
-        columns=["kind", "candidate", "taken", "chunks", "correct"],
+        columns=["kind", "candidate", "taken", "chunks", "correct", "loss"],
     )
     assert arms.depths(tried) == {RAG: 1, BOTH: 3}
+    assert arms.developed(tried) == {"lora": 0.9, "aware": 0.9, "low": 0.9, "high": 0.95}
 
 
 def test_shares_of_ways_and_staleness():

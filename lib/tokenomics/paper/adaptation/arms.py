@@ -32,6 +32,16 @@ def depths(tried: pd.DataFrame) -> dict[str, int]:
     return {name: int(some.loc[some["correct"].idxmax(), "chunks"]) for name, some in readers.items()}
 
 
+def developed(tried: pd.DataFrame) -> dict[str, float]:
+    """Right answers on the development wording: of the taken recipe that learns facts, and of the one that reads;
+    ``low`` and ``high`` of the recipes that learned the facts of the smaller corpus (loss below 0.1)."""
+    recipes = tried[tried["kind"] == "recipe"]
+    alone, taken = recipes["chunks"] == 0, recipes["taken"]
+    learned = recipes.loc[alone & (recipes["loss"] < 0.1), "correct"]
+    best = {"lora": recipes.loc[alone & taken, "correct"].max(), "aware": recipes.loc[~alone & taken, "correct"].max()}
+    return {key: float(v) for key, v in (best | {"low": learned.min(), "high": learned.max()}).items()}
+
+
 def named(k: Mapping[str, int]) -> dict[str, str]:
     """The arms that stand for the ways, in words, by the key that metrics use."""
     return {
@@ -39,6 +49,7 @@ def named(k: Mapping[str, int]) -> dict[str, str]:
         "long": way("long_prompt", 0),
         "rag": way("rag", k[RAG]),
         "lora": way("lora", 0),
+        "naive": way("lora_rag", 1),
         "aware": way("aware_rag", k[BOTH]),
     }
 
