@@ -139,10 +139,10 @@ def tiny(folder: Path | None = None) -> Settings:
     arms = tuple(
         replace(arm, splits=dict.fromkeys(sorted(arm.splits)[:1], MAIN))
         for arm in ARMS
-        if arm.name in ("base", "rag", "lora", "lora_rag", "aware_rag")
+        if arm.name in ("base", "rag", "lora", "aware_rag")
     )
     return Settings(
-        "tiny", folder / "tables", folder / "work", 1, 1, (0,), recipes, arms, 2, most_questions=16, workers=1
+        "tiny", folder / "tables", folder / "work", 1, 1, (0,), recipes, arms, 2, most_questions=12, workers=1
     )
 
 
