@@ -217,7 +217,7 @@ def per_right(ways: Mapping[str, Approach], queries: Sequence[float], uses: Mapp
         uses: by panel, how the knowledge changes; its own queries are not looked at.
 
     Returns:
-        Columns panel, way, queries, value, low, high: the cheaper of following updates and letting them pass.
+        Columns panel, way, queries, value, low, high, of the cheaper of following updates and letting them pass.
     """
     rows = []
     for panel, use in uses.items():
