@@ -19,7 +19,7 @@ from tokenomics.paper import report
 from tokenomics.paper.adaptation import costs
 from tokenomics.paper.adaptation.costs import LORA, RAG, TUNED, Case, Right
 
-GRID = (10.0 ** np.arange(1, 8.01, 0.125), 10.0 ** np.arange(-1, 3.01, 0.1))
+GRID = (10.0 ** np.arange(1, 8.01, 0.25), 10.0 ** np.arange(-1, 3.01, 0.2))
 """Queries and updates a month of the maps."""
 SIZES = 10.0 ** np.arange(6, 9.01, 0.5)
 """Chunks of the indexes."""
