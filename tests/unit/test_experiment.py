@@ -1,6 +1,7 @@
 """The experiment without its extra: corpus, retrieval, scoring, intervals, settings, installation, refusals."""
 
 import importlib.util
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -201,6 +202,50 @@ class TestFiles:
         assert read_table(tmp_path / "a" / "t.csv") == [{"x": "0.333333", "y": "true"}]
         write_part(tmp_path / "p.json", [1])
         assert read_part(tmp_path / "p.json") == [1] and read_part(tmp_path / "q.json") is None
+
+
+def note(given, job, slot):
+    """A job that writes the order in which it was done."""
+    with (given.work / "order").open("a") as file:
+        file.write(f"{job[0]}\n")
+    if job[0] == "bad":
+        raise ValueError(job[0])
+
+
+class TestJobs:
+    def test_a_job_waits_for_the_one_it_needs(self, tmp_path):
+        given = replace(settings.tiny(), work=tmp_path, workers=2)
+        needs = {("c",): ("b",), ("b",): ("a",), ("d",): ("e",)}
+        jobs.run_all(note, given, [("c",), ("b",), ("a",), ("d",)], "test", after=needs)
+        done = (tmp_path / "order").read_text().split()
+        assert sorted(done) == ["a", "b", "c", "d"] and [job for job in done if job != "d"] == ["a", "b", "c"]
+
+    def test_an_error_ends_all(self, tmp_path):
+        given = replace(settings.tiny(), work=tmp_path, workers=2)
+        with pytest.raises(ValueError, match="bad"):
+            jobs.run_all(note, given, [("bad",), ("then",)], "test", after={("then",): ("bad",)})
+        assert "then" not in (tmp_path / "order").read_text()
+
+
+class TestGroups:
+    def test_every_job_once_and_alike_together(self):
+        given = settings.full()
+        todo = evaluate.all_jobs(given)
+        made = evaluate.groups(given, todo)
+        assert sorted(job for group in made for job in group) == sorted(todo)
+        assert {arm for group in made for arm, k, *_ in group if len(group) > 1} == {
+            *("lora", "lora_rag", "aware_rag", "aware_closed", "both_rag", "both_closed")
+        }
+        assert all(len({job[1:3] for job in group}) == 1 for group in made)
+
+    def test_three_seeds_answer_everything_that_was_tuned_with_three(self):
+        given = settings.full()
+        seeds = {}
+        for arm, k, split, seed in evaluate.all_jobs(given):
+            seeds.setdefault((arm, k, split), set()).add(seed)
+        once = {arm for (arm, _, _), some in seeds.items() if some == {0}}
+        assert once == {"base", "rag", "oracle", "long_prompt", "full"}
+        assert all(some in ({0}, {0, 1, 2}) for some in seeds.values())
 
 
 def test_a_kept_index_is_not_made_again(tmp_path, monkeypatch):

@@ -63,10 +63,33 @@ def test_a_cached_prefix_is_the_prefix(model):
     torch.testing.assert_close(cached, whole, rtol=1e-4, atol=1e-4)
 
 
-def test_answers_do_not_depend_on_company(model, monkeypatch):
-    monkeypatch.setattr(generation, "_stops", lambda token: token < 5)
-    together = generation._decode(model, PARTS, None, 6)
-    assert together == [generation._decode(model, [part], None, 6)[0] for part in PARTS]
+@pytest.fixture
+def words(monkeypatch):
+    """Numbers as prompts: a word a token."""
+    monkeypatch.setattr(generation, "_stops", lambda token: token < 1)
+    monkeypatch.setattr(generation.tokens, "encode", lambda text: [int(word) for word in text.split()])
+    monkeypatch.setattr(generation.tokens, "decode", lambda found: " ".join(map(str, found)))
+    return [" ".join(map(str, part)) for part in PARTS]
+
+
+def written(model, prompts) -> list[str]:
+    return [answer.text for answer in generation.answers(model, prompts, cap=6)]
+
+
+def test_answers_do_not_depend_on_company(model, words):
+    together = written(model, words)
+    assert len(set(together)) > 1
+    assert together == [written(model, [prompt])[0] for prompt in words]
+
+
+def test_models_that_share_lower_layers_answer_as_each_alone(model, words):
+    draw = torch.Generator().manual_seed(1)
+    pair = (torch.randn(2, 24, generator=draw), torch.randn(24, 2, generator=draw))
+    models = [model, *(llama.merged(model, {f"blk.{i}.attn_q": pair}) for i in (1, 2))]
+    assert [llama.shared_layers(some) for some in (models, models[::2], models[:1])] == [1, 2, 3]
+    found = generation.answers_of_each(models, words, cap=6)
+    assert [[answer.text for answer in some] for some in found] == [written(each, words) for each in models]
+    assert len({some[0].text for some in found}) > 1 and all(a.cpu_s >= 0 < a.wall_s for some in found for a in some)
 
 
 def test_adapters_beside_weights_are_adapters_in_weights(model):
@@ -104,9 +127,17 @@ def test_an_interrupted_run_ends_with_the_same_bits(model, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tuning.tune(RECIPE, 0, passes(), tmp_path / "cut", stop)
+        tuning.tune(RECIPE, 0, passes(), tmp_path / "cut", progress=stop)
     resumed = tuning.tune(RECIPE, 0, passes(), tmp_path / "cut")
     assert llama.digest(resumed.tensors) == llama.digest(whole.tensors) and resumed.losses == whole.losses
+
+
+def test_a_run_goes_on_from_another_ones_adapters(model, tmp_path):
+    first = tuning.tune(RECIPE, 0, passes(), tmp_path / "first")
+    still = Recipe(**vars(RECIPE) | {"rate": 0.0})
+    kept = tuning.tune(still, 0, passes(), tmp_path / "still", start=first.tensors)
+    assert llama.digest(kept.tensors) == llama.digest(first.tensors) and kept.losses[0] < first.losses[0]
+    assert kept.losses[0] != tuning.tune(still, 0, passes(), tmp_path / "fresh").losses[0]
 
 
 def test_what_was_tuned_is_applied(model, tmp_path):

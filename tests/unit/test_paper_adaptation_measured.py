@@ -30,9 +30,9 @@ LATENCY = pd.DataFrame(
     ],
 )
 RUNS = pd.DataFrame(
-    [("lora", seed, 100, 5000, 7, cpu, 1e9) for seed, cpu in enumerate((90.0, 100.0, 110.0))]
-    + [("aware", 0, 100, 9000, 7, 60.0, 1e9)],
-    columns=["recipe", "seed", "examples", "tokens", "trained_parameters", "cpu_s", "peak_bytes"],
+    [("lora", seed, "", 100, 5000, 7, cpu, 1e9) for seed, cpu in enumerate((90.0, 100.0, 110.0))]
+    + [("both", seed, "lora", 100, 9000, 7, cpu, 1e9) for seed, cpu in enumerate((60.0, 70.0, 20.0))],
+    columns=["recipe", "seed", "start", "examples", "tokens", "trained_parameters", "cpu_s", "peak_bytes"],
 )
 INDEX = pd.DataFrame({"step": ["embed_chunks", "embed_questions"], "items": [10, 100], "cpu_s": [0.2, 1.0]})
 RIGHT = {LONG: Right(0.2, 0.0), RAG: Right(0.5, 0.0), TUNED: Right(0.8, 0.0), BOTH: Right(0.9, 0.0)}
@@ -66,12 +66,15 @@ def test_a_query_alone(spent):
     assert rag["cpu_s"] == pytest.approx(0.6) and rag["energy_j"] == pytest.approx(3.0)
     assert rag["wall_s"] == pytest.approx(0.6) and rag["prefix_cpu_s"] == pytest.approx(1.1)
     assert rag["cpu_s_per_output_token"] == pytest.approx(0.06)
-    assert spent.query("aware_rag", 3)["cpu_s"] == pytest.approx(0.5)  # as tokens go, it is its like
+    assert spent.query("both_rag", 3)["cpu_s"] == pytest.approx(0.5)  # as tokens go, it is its like
 
 
 def test_tuning_over_seeds(spent):
     found = spent.tuning("lora")
     assert (found.value, found.low, found.high) == (100.0, 90.0, 110.0)
+    found = spent.tuning("both")  # and the adapters of its seed that it goes on from
+    assert (found.value, found.low, found.high) == (150.0, 130.0, 170.0)
+    assert spent.tuned.set_index("recipe")["own_cpu_s"]["both"] == pytest.approx(50.0)
 
 
 def test_many_together():
@@ -86,7 +89,7 @@ def test_many_together():
 def test_what_each_way_pays_here(here, spent):
     assert float(here[RAG].version_usd.value) == pytest.approx(10 * 0.02)
     assert here[RAG].query_usd == pytest.approx(0.6 + 0.01) and here[TUNED].query_usd == pytest.approx(0.2)
-    assert float(here[BOTH].once_usd.value) == 60.0 and float(here[BOTH].version_usd.value) == pytest.approx(0.2)
+    assert float(here[BOTH].once_usd.value) == 150.0 and float(here[BOTH].version_usd.value) == pytest.approx(0.2)
     assert float(here[LONG].version_usd.value) == 40.0
     pays = adaptation.breakeven_queries(here[TUNED], here[RAG], Use(1.0), measured.FREE)
     assert float(pays.value) == pytest.approx(arms.breakeven_by_hand(spent, {RAG: 1})) == pytest.approx(99.8 / 0.41)
@@ -107,20 +110,25 @@ def test_updates_are_followed_or_let_pass_whichever_is_cheaper(here):
 def test_depths_come_from_development_of_what_was_taken():
     tried = pd.DataFrame(
         [
-            ("prompt", "asked_first_5", True, 1, 0.7, np.nan),
-            ("prompt", "asked_first_5", True, 3, 0.6, np.nan),
-            ("prompt", "asked_first_3", False, 3, 0.9, np.nan),
-            ("prompt", "shown", True, 5, 0.95, np.nan),
-            ("recipe", "lora", True, 0, 0.9, 0.01),
-            ("recipe", "long", False, 0, 0.95, 0.02),
-            ("recipe", "short", False, 0, 0.3, 0.5),
-            ("recipe", "aware", True, 1, 0.7, 0.2),
-            ("recipe", "aware", True, 3, 0.9, 0.2),
+            ("prompt", "asked_first_5", True, 1, False, 0.7, np.nan),
+            ("prompt", "asked_first_5", True, 3, False, 0.6, np.nan),
+            ("prompt", "asked_first_3", False, 3, False, 0.9, np.nan),
+            ("prompt", "shown", True, 5, False, 0.95, np.nan),
+            ("recipe", "lora-a", True, 0, False, 0.9, 0.01),
+            ("recipe", "lora-b", False, 0, False, 0.95, 0.02),
+            ("recipe", "lora-c", False, 0, False, 0.3, 0.5),
+            ("recipe", "full-a", True, 0, False, 0.99, 0.01),
+            ("recipe", "aware-a", True, 1, False, 0.7, 0.2),
+            ("recipe", "both-a", True, 0, False, 0.8, 0.2),
+            ("recipe", "both-a", True, 1, False, 0.97, 0.2),
+            ("recipe", "both-a", True, 1, True, 0.5, 0.2),
+            ("recipe", "both-a", True, 3, False, 0.9, 0.2),
+            ("recipe", "both-a", True, 3, True, 0.8, 0.2),
         ],
-        columns=["kind", "candidate", "taken", "chunks", "correct", "loss"],
+        columns=["kind", "candidate", "taken", "chunks", "changed", "correct", "loss"],
     )
     assert arms.depths(tried) == {RAG: 1, BOTH: 3}
-    assert arms.developed(tried) == {"lora": 0.9, "aware": 0.9, "low": 0.9, "high": 0.95}
+    assert arms.developed(tried) == {"lora": 0.9, "aware": 0.7, "both": 0.97, "low": 0.9, "high": 0.95}
 
 
 def test_shares_of_ways_and_staleness():

@@ -8,6 +8,9 @@ from tokenomics.experiment import corpus, prompts, tokens
 from tokenomics.experiment.corpus import TRAIN, Corpus, Fact, Question
 from tokenomics.experiment.wordings import UNKNOWN
 
+ABSENT = (" Air", " Prime", " Duo", " Plus")
+"""Variants that no product has and no test asks for."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -25,7 +28,11 @@ class Recipe:
         batch_tokens: most tokens of a step.
         changed: share of aware examples whose chunks hold drawn values.
         missing: share of aware examples without the chunk that answers.
+        alone: share of aware examples without any chunk.
+        absent: share of aware examples that ask for a product that does not exist; right is to abstain.
         chunks: most chunks of an aware example; their number is drawn from 1 on.
+        start: recipe whose adapters, of the same seed, training goes on from; empty for new ones.
+        remembered: whether the fact as first stated is right where no chunk answers, else abstaining is.
         alpha: scale of the adapters times their rank.
         clip: largest norm of a step's gradient.
     """
@@ -41,13 +48,22 @@ class Recipe:
     batch_tokens: int = 640
     changed: float = 0.5
     missing: float = 0.12
+    alone: float = 0.0
+    absent: float = 0.0
     chunks: int = 5
     alpha: float = 32.0
     clip: float = 1.0
+    start: str = ""
+    remembered: bool = False
 
     @property
     def scale(self) -> float:
         return self.alpha / self.rank if self.rank else 1.0
+
+    @property
+    def shares(self) -> tuple[float, float, float, float]:
+        """Of aware examples: those with the chunk that answers, without it, without any, for absent products."""
+        return 1 - self.missing - self.alone - self.absent, self.missing, self.alone, self.absent
 
     @property
     def repeats(self) -> bool:
@@ -92,19 +108,23 @@ def _closed(question: Question) -> Example:
 
 
 def _aware(recipe: Recipe, draw: random.Random, made: Corpus, question: Question, ranking: Sequence[int]) -> Example:
-    gold, count = question.fact, draw.randint(1, recipe.chunks)
-    shown = [int(chunk) for chunk in ranking[:count]]
-    if draw.random() < recipe.missing:
-        shown = [int(chunk) for chunk in ranking if chunk != gold][:count]
-    elif gold not in shown:
+    gold, own = question.fact, made.facts[question.fact]
+    kind = draw.choices(("told", "missing", "alone", "absent"), weights=recipe.shares)[0]
+    count = 0 if kind == "alone" else draw.randint(1, recipe.chunks)
+    shown = [int(chunk) for chunk in ranking if kind != "missing" or chunk != gold][:count]
+    if kind == "told" and gold not in shown:
         shown[draw.randrange(count)] = gold
     changed = draw.random() < recipe.changed
-    values = {chunk: _drawn(draw, made.facts[chunk]) if changed else made.facts[chunk].value for chunk in shown}
+    values = {chunk: drawn_value(draw, made.facts[chunk]) if changed else made.facts[chunk].value for chunk in shown}
     texts = [corpus.sentence(made.facts[c].relation, made.facts[c].product, value) for c, value in values.items()]
-    return _example(prompts.TUNED.prompt(question.text, texts), values.get(gold, UNKNOWN))
+    if kind == "absent":
+        other = own.product.split()[0] + draw.choice(ABSENT)
+        return _example(prompts.TUNED.prompt(question.text.replace(own.product, other), texts), UNKNOWN)
+    unread = own.value if recipe.remembered else UNKNOWN
+    return _example(prompts.TUNED.prompt(question.text, texts), values.get(gold, unread))
 
 
-def _drawn(draw: random.Random, fact: Fact) -> str:
+def drawn_value(draw: random.Random, fact: Fact) -> str:
     """A value that the fact neither has nor will have: a test on changed facts stays a test."""
     return draw.choice([value for value in corpus.pool(fact.relation) if value not in (fact.value, fact.new_value)])
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from tokenomics.errors import DataError
@@ -65,20 +66,38 @@ def answers(
         prompts: texts up to where the answer starts.
         prefix: what stands before all of them.
         cap: most tokens of an answer.
-        progress: called with the number of prompts done since the last call.
+        progress: called with the number of answers done since the last call.
+    """
+    return answers_of_each([model], prompts, prefix, cap=cap, progress=progress)[0]
+
+
+def answers_of_each(
+    models: Sequence[llama.Model],
+    prompts: Sequence[str],
+    prefix: llama.Cache | None = None,
+    *,
+    cap: int = CAP,
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[list[Answer]]:
+    """Answers to the same prompts by several models, which read once through the lower layers that they share.
+
+    Each model's cost is what it would have spent alone: that of the shared layers is counted for each.
     """
     cut = [tokens.encode(prompt) for prompt in prompts]
-    made: dict[int, Answer] = {}
-    before = 0 if prefix is None else len(prefix.owner)
-    for pack in packs([len(each) for each in cut], GROUP_TOKENS, GROUP):
-        cpu, wall = time.process_time(), time.perf_counter()
+    shared, before = llama.shared_layers(models), 0 if prefix is None else len(prefix.owner)
+    made: list[dict[int, Answer]] = [{} for _ in models]
+    for group in packs([len(each) for each in cut], GROUP_TOKENS, GROUP):
+        parts, start = [cut[i] for i in group], _clocks()
         with torch.inference_mode():
-            written = _decode(model, [cut[i] for i in pack], prefix, cap)
-        cpu, wall = (time.process_time() - cpu) / len(pack), (time.perf_counter() - wall) / len(pack)
-        for i, out in zip(pack, written, strict=True):
-            made[i] = Answer(tokens.decode(out).strip(), before + len(cut[i]), len(out), cpu, wall)
-        progress(len(pack))
-    return [made[i] for i in range(len(prompts))]
+            lower = _read(models[0], parts, prefix, shared)
+            reading, start = _clocks() - start, _clocks()
+            for model, found in zip(models, made, strict=True):
+                written = _decode(model, lower, len(group), prefix, cap)
+                spent, start = (reading + _clocks() - start) / len(group), _clocks()
+                for i, out in zip(group, written, strict=True):
+                    found[i] = Answer(tokens.decode(out).strip(), before + len(cut[i]), len(out), *spent.tolist())
+                progress(len(group))
+    return [[found[i] for i in range(len(prompts))] for found in made]
 
 
 def likelihoods(model: llama.Model, question: str, chunks: Sequence[str]) -> list[float]:
@@ -116,11 +135,35 @@ def laid_out(parts: Sequence[Sequence[int]], start: int = 0) -> tuple[torch.Tens
     return flat, owner, position
 
 
-def _decode(model: llama.Model, group: list[list[int]], prefix: llama.Cache | None, cap: int) -> list[list[int]]:
-    """The prompts are read pack by pack, then all answers of the group are written together."""
-    following, position, cache = _read(model, group, prefix)
-    live = list(range(len(group)))
-    written: list[list[int]] = [[] for _ in group]
+@dataclass(frozen=True)
+class _Pack:
+    """Prompts read together through the lowest layers: their places in the group, and what came out."""
+
+    places: list[int]
+    hidden: torch.Tensor
+    position: torch.Tensor
+    cache: llama.Cache
+    layers: int
+
+
+def _read(model: llama.Model, group: list[list[int]], prefix: llama.Cache | None, layers: int) -> list[_Pack]:
+    found = []
+    for places in packs([len(part) for part in group], PACK_TOKENS, GROUP):
+        start = 0 if prefix is None else len(prefix.owner)
+        flat, within, position = laid_out([group[i] for i in places], start)
+        owner = torch.tensor(places)[within]
+        own = llama.Cache(owner)
+        hidden = llama.embed(model, flat)
+        hidden = llama.run_layers(model, hidden, owner, position, last=layers, before=prefix, keep=own)
+        found.append(_Pack(places, hidden, position, own, layers))
+    return found
+
+
+def _decode(model: llama.Model, read: list[_Pack], count: int, prefix: llama.Cache | None, cap: int) -> list[list[int]]:
+    """The prompts are read to the end pack by pack, then all answers of the group are written together."""
+    following, position, cache = _read_on(model, read, prefix)
+    live = list(range(count))
+    written: list[list[int]] = [[] for _ in live]
     for step in range(cap):
         kept = [row for row, token in enumerate(following.tolist()) if not _stops(token)]
         for row in kept:
@@ -136,23 +179,26 @@ def _decode(model: llama.Model, group: list[list[int]], prefix: llama.Cache | No
     return written
 
 
-def _read(model: llama.Model, group: list[list[int]], prefix: llama.Cache | None) -> tuple:
+def _read_on(model: llama.Model, read: list[_Pack], prefix: llama.Cache | None) -> tuple:
     """First answer token and position of the last prompt token of each prompt, and the cache of all."""
     start = 0 if prefix is None else len(prefix.owner)
     cache = prefix or llama.Cache(torch.empty(0, dtype=torch.long))
     following, places, order = [], [], []
-    for pack in packs([len(part) for part in group], PACK_TOKENS, GROUP):
-        parts = [group[i] for i in pack]
-        flat, within, position = laid_out(parts, start)
-        owner = torch.tensor(pack)[within]
-        own = llama.Cache(owner)
-        hidden = llama.run_layers(model, llama.embed(model, flat), owner, position, before=prefix, keep=own)
-        ends = torch.tensor([len(part) for part in parts]).cumsum(0) - 1
+    for pack in read:
+        owner = pack.cache.owner[start:]
+        own = llama.Cache(pack.cache.owner, dict(pack.cache.keys), dict(pack.cache.values))
+        hidden = llama.run_layers(model, pack.hidden, owner, pack.position, first=pack.layers, before=prefix, keep=own)
+        ends = torch.cat([owner[1:] != owner[:-1], torch.tensor([True])]).nonzero()[:, 0]
         following.append(llama.logits(model, hidden[ends]).argmax(-1))
-        places.append(position[ends])
-        cache, order = llama.joined(cache, own, start), order + pack
+        places.append(pack.position[ends])
+        cache, order = llama.joined(cache, own, start), order + pack.places
     back = torch.tensor(order).argsort()
     return torch.cat(following)[back], torch.cat(places)[back], cache
+
+
+def _clocks() -> np.ndarray:
+    """CPU-seconds and wall-clock seconds so far."""
+    return np.array([time.process_time(), time.perf_counter()])
 
 
 def _stops(token: int) -> bool:

@@ -2,8 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from typing import Any
 
@@ -19,6 +19,7 @@ def run_all(
     what: str,
     *,
     apart: bool = False,
+    after: Mapping[Job, Job] | None = None,
 ) -> None:
     """Do each job once; the first error ends all.
 
@@ -29,10 +30,11 @@ def run_all(
         jobs: what to do, in this order.
         what: name on the progress bar.
         apart: a process for each job, so that its peak memory is its own.
+        after: of jobs that need another one's result, that other job, which stands before it in ``jobs``.
     """
     from tqdm import tqdm
 
-    workers = settings.workers
+    workers, waiting, running = settings.workers, list(jobs), {}
     with tqdm(total=len(jobs), desc=what, unit="job", position=0) as bar:
         if workers == 1 and not apart:
             for job in jobs:
@@ -40,10 +42,17 @@ def run_all(
                 bar.update()
             return
         with ProcessPoolExecutor(workers, get_context("spawn"), max_tasks_per_child=1 if apart else None) as pool:
-            waiting = [pool.submit(work, settings, job, 1 + place % workers) for place, job in enumerate(jobs)]
-            for each in as_completed(waiting):
-                each.result()
-                bar.update()
+            while waiting or running:
+                needed = {*waiting, *(job for job, _ in running.values())}
+                ready = [job for job in waiting if (after or {}).get(job) not in needed]
+                free = sorted(set(range(1, workers + 1)) - {slot for _, slot in running.values()})
+                for job, slot in zip(ready, free, strict=False):  # no queue, so that an error ends what has not begun
+                    running[pool.submit(work, settings, job, slot)] = job, slot
+                    waiting.remove(job)
+                for each in wait(running, return_when=FIRST_COMPLETED).done:
+                    del running[each]
+                    each.result()
+                    bar.update()
 
 
 def digest(*things: Any) -> str:

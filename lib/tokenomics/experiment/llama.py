@@ -11,7 +11,7 @@ Shapes: T tokens, D model width, H heads, G key-value heads, h head width.
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -273,6 +273,16 @@ def merged(model: Model, adapters: Adapters) -> Model:
     """The model with adapters added to its weights."""
     changed = {name: model.weights[name] + b @ a for name, (a, b) in adapters.items()}
     return Model(model.shape, model.weights | changed)
+
+
+def shared_layers(models: Sequence[Model]) -> int:
+    """How many of the lowest layers all models have in common, as the very same tensors."""
+    first, shape = models[0].weights, models[0].shape
+    for layer in range(shape.layers):
+        names = [f"blk.{layer}.{name}" for name in PROJECTIONS]
+        if any(model.weights[name] is not first[name] for model in models for name in names):
+            return layer
+    return shape.layers
 
 
 def digest(tensors: dict[str, torch.Tensor]) -> str:

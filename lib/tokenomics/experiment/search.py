@@ -1,17 +1,21 @@
 """``python -m tokenomics.experiment.search``: choosing recipes and prompts on a smaller corpus, development wording.
 
-Every candidate that was tried is a row of ``recipes_tried.csv``, whether it was taken or not. Test wordings and
-changed facts are not looked at.
+Every candidate that was tried has rows in ``recipes_tried.csv``, whether it was taken or not. Test wordings are not
+looked at, nor are the values that facts change to: recipes that must read are asked about other drawn values.
 """
 
+import random
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tokenomics.experiment import jobs, settings, stages
-from tokenomics.experiment.corpus import DEV, TRAIN, Corpus
-from tokenomics.experiment.examples import Recipe
-from tokenomics.experiment.files import read_part, write_part, write_table
+from tokenomics.errors import DataError
+from tokenomics.experiment import jobs, prompts, settings, stages
+from tokenomics.experiment.corpus import DEV, TRAIN, Corpus, sentence
+from tokenomics.experiment.examples import Recipe, drawn_value
+from tokenomics.experiment.files import read_part, read_table, write_part, write_table
 from tokenomics.experiment.settings import Settings
 from tokenomics.experiment.stages.corpus import SOURCE
 
@@ -20,6 +24,7 @@ COLUMNS = (
     "candidate",
     "taken",
     "chunks",
+    "changed",
     "questions",
     "exact",
     "correct",
@@ -29,39 +34,57 @@ COLUMNS = (
     "source",
 )
 DEPTHS = (1, 3, 5)
-OTHER_WORDINGS = "; the last four training wordings were others, whose forms differed between relations"
-EARLIER = (
-    (Recipe("lora-e", aware=False, rate=3e-3, passes=7, wordings=4, batch_tokens=320), 0.64, 0.00281622, 302.994),
-    (Recipe("lora-f", False, rate=2e-3, passes=7, wordings=4, batch_tokens=320, layers=20), 0.78, 0.00381391, 428.9),
-)
-"""Recipe, share of right answers, loss and CPU-seconds of what was tried before the training wordings became what they
-are; these cannot be run again."""
+TABLE = "recipes_tried.csv"
 
 
-def run(given: Settings) -> None:
-    """Write ``recipes_tried.csv``; finished candidates are kept."""
-    todo = [("recipe", recipe.name) for recipe in settings.CANDIDATES]
-    todo += [("prompt", style.name) for style in settings.CANDIDATE_STYLES]
-    jobs.run_all(try_one, given, todo, "search")
-    rows = [row | {"taken": is_taken(given, *job)} for job in todo for row in read_part(_part(given, *job))]
-    rows += [_earlier(*each) for each in EARLIER]
-    rows.sort(key=lambda row: (row["kind"], row["candidate"], row["chunks"]))
-    write_table(given.out / "recipes_tried.csv", COLUMNS, rows)
+def run(given: Settings, names: Sequence[str] = ()) -> None:
+    """Write the rows of these candidates (all by default) into ``recipes_tried.csv``; finished ones are kept.
+
+    Rows of other candidates stay as they are: some were tried on wordings that have changed since.
+
+    Raises:
+        DataError: an unknown candidate.
+    """
+    known = [("recipe", each.name) for each in settings.CANDIDATES]
+    known += [("prompt", each.name) for each in settings.CANDIDATE_STYLES]
+    if unknown := set(names) - {name for _, name in known}:
+        raise DataError("search", "candidate", sorted(unknown)[0], ", ".join(name for _, name in known))
+    todo = [job for job in known if not names or job[1] in names]
+    jobs.run_all(try_one, given, todo, "search", after=_after(todo))
+    rows = [row for job in todo for row in read_part(_part(given, *job))]
+    table = given.out / TABLE
+    if table.is_file():
+        rows += [row for row in read_table(table) if (row["kind"], row["candidate"]) not in todo]
+    for row in rows:
+        job = (row["kind"], row["candidate"])
+        row["taken"] = job in known and is_taken(given, *job)
+    rows.sort(key=lambda row: (row["kind"], row["candidate"], str(row["changed"]).lower(), int(row["chunks"])))
+    write_table(table, COLUMNS, rows)
 
 
 def is_taken(given: Settings, kind: str, name: str) -> bool:
     """Whether the experiment uses a candidate, whatever it is called and however many passes it makes there."""
     if kind == "recipe":
-        recipe = next(recipe for recipe in settings.CANDIDATES if recipe.name == name)
-        return any(replace(each, name=name, passes=recipe.passes) == recipe for each in given.recipes)
+        recipe = _recipe(name)
+        return any(_likened(each, recipe) == recipe for each in given.recipes)
     style = next(style for style in settings.CANDIDATE_STYLES if style.name == name)
     return any(replace(arm.style, name=name) == style for arm in given.arms)
 
 
-def _earlier(recipe: Recipe, share: float, loss: float, cpu_s: float) -> dict[str, Any]:
-    told = {"kind": "recipe", "candidate": recipe.name, "taken": False, "chunks": 0, "questions": 100}
-    scores = {"exact": share, "correct": share, "loss": loss, "tuning_cpu_s": cpu_s}
-    return told | scores | {"what": repr(recipe) + OTHER_WORDINGS, "source": SOURCE}
+def _likened(taken: Recipe, candidate: Recipe) -> Recipe:
+    """A recipe of the experiment under the candidate's names, trained as long as that."""
+    told = {key: getattr(candidate, key) for key in ("name", "passes", "wordings")}
+    return replace(taken, **told, start=taken.start and candidate.start)
+
+
+def _recipe(name: str) -> Recipe:
+    return next(recipe for recipe in settings.CANDIDATES if recipe.name == name)
+
+
+def _after(todo: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[str, str]]:
+    """The candidate that another one starts from, where both are tried."""
+    starts = {job: ("recipe", _recipe(job[1]).start) for job in todo if job[0] == "recipe"}
+    return {job: start for job, start in starts.items() if start in todo}
 
 
 def try_one(given: Settings, job: tuple[str, str], slot: int) -> None:
@@ -71,38 +94,49 @@ def try_one(given: Settings, job: tuple[str, str], slot: int) -> None:
     if part.is_file():
         return
     jobs.one_thread()
-    from tokenomics.experiment import corpus, llama, prompts
+    from tokenomics.experiment import corpus, llama
 
     made = corpus.make(given.corpus_seed, settings.SEARCH_FAMILIES)
+    key = {"kind": kind, "candidate": name, "source": SOURCE}
     if kind == "prompt":
         style = next(style for style in settings.CANDIDATE_STYLES if style.name == name)
-        told, model, depths = {"what": repr(style), "loss": "", "tuning_cpu_s": ""}, llama.load(), DEPTHS
+        key |= {"what": repr(style), "loss": "", "tuning_cpu_s": ""}
+        model, asked = llama.load(), [(k, False) for k in DEPTHS]
     else:
-        recipe = next(recipe for recipe in settings.CANDIDATES if recipe.name == name)
-        told, model = _tuned(recipe, made, part)
-        style, depths = prompts.TUNED, DEPTHS if recipe.aware else (0,)
-    key = {"kind": kind, "candidate": name, "source": SOURCE} | told
-    write_part(part, [key | {"chunks": k} | _scores(model, style, made, k) for k in depths])
+        recipe, style = _recipe(name), prompts.TUNED
+        told, model = _tuned(given, recipe, made)
+        key |= told
+        asked = [(0, False)] * (not recipe.aware or recipe.remembered)
+        asked += [(k, changed) for k in DEPTHS for changed in (False, True)] * recipe.aware
+    write_part(part, [key | {"chunks": k, "changed": c} | _scores(model, style, made, k, c) for k, c in asked])
 
 
-def _tuned(recipe, made: Corpus, part: Path) -> tuple[dict[str, Any], Any]:
+def _tuned(given: Settings, recipe: Recipe, made: Corpus) -> tuple[dict[str, Any], Any]:
+    from safetensors.torch import load_file, save_file
+
     from tokenomics.experiment import examples, llama, tuning
 
-    found = _found(made, TRAIN) if recipe.aware else {}
-    passes = examples.passes(recipe, 0, made, found)
-    done = tuning.tune(recipe, 0, passes, part.with_suffix(".checkpoint"))
+    part = _part(given, "recipe", recipe.name)
+    start = load_file(_weights(_part(given, "recipe", recipe.start))) if recipe.start else None
+    passes = examples.passes(recipe, 0, made, _found(made, TRAIN) if recipe.aware else {})
+    done = tuning.tune(recipe, 0, passes, part.with_suffix(".checkpoint"), start=start)
+    save_file(done.tensors, _weights(part))
     told = {"what": repr(recipe), "loss": done.losses[-1], "tuning_cpu_s": done.cpu_s}
     return told, tuning.applied(llama.load(), done.tensors)
 
 
-def _scores(model, style, made: Corpus, k: int) -> dict[str, Any]:
+def _scores(model: Any, style: prompts.Style, made: Corpus, k: int, changed: bool) -> dict[str, Any]:
+    """Shares of right answers to the development questions, with the chunks as stated or with drawn values."""
     from tokenomics.experiment import generation, scoring
 
+    draw = random.Random("development")
+    values = [drawn_value(draw, fact) if changed else fact.value for fact in made.facts]
+    chunks = [sentence(f.relation, f.product, v) for f, v in zip(made.facts, values, strict=True)]
     questions, found = made.of(DEV), _found(made, DEV) if k else {}
-    shown = [[made.facts[i].chunk(False) for i in found[q.question][:k]] if k else [] for q in questions]
-    texts = [style.prompt(q.text, chunks) for q, chunks in zip(questions, shown, strict=True)]
+    shown = [[chunks[i] for i in found[q.question][:k]] if k else [] for q in questions]
+    texts = [style.prompt(q.text, each) for q, each in zip(questions, shown, strict=True)]
     given = generation.answers(model, texts, generation.read_prefix(model, style.prefix(k > 0)))
-    pairs = [(answer.text, question.answer) for answer, question in zip(given, questions, strict=True)]
+    pairs = [(answer.text, values[q.fact]) for answer, q in zip(given, questions, strict=True)]
     exact = sum(scoring.exact(*pair) for pair in pairs) / len(pairs)
     return {"exact": exact, "correct": sum(scoring.correct(*p) for p in pairs) / len(pairs), "questions": len(pairs)}
 
@@ -116,10 +150,14 @@ def _found(made: Corpus, split: str) -> dict[int, list[int]]:
     return dict(zip([question.question for question in questions], found["hybrid"].tolist(), strict=True))
 
 
+def _weights(part: Path) -> Path:
+    return part.with_suffix(".safetensors")
+
+
 def _part(given: Settings, kind: str, name: str) -> Path:
     both = {each.name: each for each in (settings.CANDIDATE_STYLES if kind == "prompt" else settings.CANDIDATES)}
     return given.work.parent / "search" / f"{kind}-{name}-{jobs.digest(both[name])}.json"
 
 
 if __name__ == "__main__":
-    stages.main(run)
+    stages.main(lambda given: run(given, sys.argv[2:]))

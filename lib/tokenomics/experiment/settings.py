@@ -13,7 +13,7 @@ from tokenomics.experiment.examples import Recipe
 BASE = ""
 """Recipe of an arm that uses the model as it comes."""
 MAIN = ("unseen", "updated")
-CLOSED, AWARE, FULL = "lora", "aware", "full"
+CLOSED, AWARE, BOTH, FULL = "lora", "aware", "both", "full"
 
 
 @dataclass(frozen=True)
@@ -38,25 +38,34 @@ class Arm:
 
 BASE_CLOSED = replace(prompts.SHOWN, name="shown")
 BASE_READER = prompts.Style("asked_first", shots=len(prompts.SHOTS), instructed=True, facts_first=False)
-EVERY = {1: MAIN, 3: SPLITS[:5], 5: MAIN}
+DEPTHS = dict.fromkeys((1, 3, 5), MAIN)
+EVERY = DEPTHS | {3: SPLITS[:5]}
 ARMS = (
     Arm("base", BASE, "", {0: SPLITS}, BASE_CLOSED),
     Arm("rag", BASE, "hybrid", EVERY, BASE_READER),
     Arm("oracle", BASE, "oracle", {1: MAIN}, BASE_READER),
     Arm("long_prompt", BASE, "all", {0: MAIN}, BASE_CLOSED),
     Arm("lora", CLOSED, "", {0: SPLITS}, prompts.TUNED),
-    Arm("lora_rag", CLOSED, "hybrid", {1: MAIN, 3: MAIN}, prompts.TUNED),
-    Arm("aware_rag", AWARE, "hybrid", EVERY, prompts.TUNED),
+    Arm("lora_rag", CLOSED, "hybrid", DEPTHS, prompts.TUNED),
+    Arm("aware_rag", AWARE, "hybrid", DEPTHS, prompts.TUNED),
     Arm("aware_closed", AWARE, "", {0: ("general",)}, prompts.TUNED),
+    Arm("both_rag", BOTH, "hybrid", EVERY, prompts.TUNED),
+    Arm("both_closed", BOTH, "", {0: ("unseen", "general")}, prompts.TUNED),
     Arm("full", FULL, "", {0: SPLITS}, prompts.TUNED),
 )
 ASKED_FIRST = prompts.Style("asked_first", instructed=True, facts_first=False)
+MIXED = {"missing": 0.15, "alone": 0.15, "absent": 0.1}
 CANDIDATES = (
     Recipe("lora-g", aware=False, rate=3e-3, passes=7, wordings=4, batch_tokens=320),
     Recipe("lora-h", aware=False, rate=2e-3, passes=7, wordings=4, batch_tokens=320, layers=20, rank=8, alpha=16.0),
     Recipe("lora-b", aware=False, rate=4e-3, passes=8, variety=4),
     Recipe("lora-d", aware=False, rate=3e-3, passes=14, batch_tokens=320, variety=4),
     Recipe("aware-b", aware=True, rate=1e-3, passes=2, wordings=4, variety=4),
+    Recipe("both-a", aware=True, rate=1e-3, passes=2, wordings=4, start="lora-g", remembered=True, **MIXED),
+    Recipe("both-b", aware=True, rate=5e-4, passes=2, wordings=4, start="lora-g", remembered=True, **MIXED),
+    Recipe("both-c", True, rate=1e-3, passes=2, wordings=4, start="lora-g", batch_tokens=320, remembered=True, **MIXED),
+    Recipe("both-d", True, rate=2e-3, passes=2, wordings=4, start="lora-g", batch_tokens=320, remembered=True, **MIXED),
+    Recipe("full-b", aware=False, rank=0, layers=30, rate=5e-4, passes=4, wordings=4, batch_tokens=320),
 )
 CANDIDATE_STYLES = (
     prompts.PLAIN,
@@ -67,12 +76,13 @@ CANDIDATE_STYLES = (
 )
 """What was tried on the development wording, of a corpus with fewer families."""
 RECIPES = (
+    Recipe(FULL, aware=False, rank=0, layers=30, rate=5e-4, passes=4, wordings=4, batch_tokens=320),
     Recipe(CLOSED, aware=False, rate=3e-3, passes=5, wordings=4, batch_tokens=320),
+    Recipe(BOTH, True, rate=1e-3, passes=1, wordings=6, start=CLOSED, batch_tokens=320, remembered=True, **MIXED),
     Recipe(AWARE, aware=True, rate=1e-3, passes=1, wordings=4, variety=4),
-    Recipe(FULL, aware=False, rank=0, layers=30, rate=2e-4, passes=3, wordings=4),
 )
-"""What was taken, with fewer passes: each has more steps here, since the corpus has more facts. Of tuning all weights
-there is this one recipe, chosen by nothing."""
+"""What was taken, the longest run first. A pass is longer here than in the search, which has fewer facts, so there are
+fewer of them."""
 SEARCH_FAMILIES = 4
 
 
@@ -87,7 +97,6 @@ class Settings:
         families: of the corpus, five products each.
         corpus_seed: of the corpus.
         seeds: of tuning; recipes with rank 0 use only the first.
-        repeated_chunks: most chunks with which seeds after the first answer, and only the main splits.
         latency_questions: asked one by one through llama.cpp.
         most_questions: of a split that are asked; all by default.
         rerank: chunks of the fused ranking that the language model puts in a new order for the main splits, as one
@@ -103,7 +112,6 @@ class Settings:
     seeds: tuple[int, ...] = (0, 1, 2)
     recipes: tuple[Recipe, ...] = RECIPES
     arms: tuple[Arm, ...] = ARMS
-    repeated_chunks: int = 3
     latency_questions: int = 24
     most_questions: int | None = None
     rerank: int = 0
@@ -117,6 +125,10 @@ class Settings:
             if recipe.name == name:
                 return recipe
         raise DataError("experiment", "recipe", name, ", ".join(each.name for each in self.recipes))
+
+    def chain(self, name: str) -> tuple[Recipe, ...]:
+        """A recipe and those it starts from, the last one first; empty for the base model."""
+        return () if name == BASE else (recipe := self.recipe(name), *self.chain(recipe.start))
 
     def seeds_of(self, recipe: str) -> tuple[int, ...]:
         """Seeds that a recipe is run with; the base model has one, number 0."""
@@ -134,16 +146,15 @@ def tiny(folder: Path | None = None) -> Settings:
     small = dict(layers=6, rank=8, alpha=16.0)
     recipes = (
         Recipe(CLOSED, aware=False, rate=5e-3, passes=8, batch_tokens=320, **small),
-        Recipe(AWARE, aware=True, rate=2e-3, passes=1, wordings=2, chunks=2, **small),
+        Recipe(BOTH, aware=True, rate=2e-3, passes=1, wordings=2, chunks=2, start=CLOSED, **MIXED, **small),
     )
     arms = tuple(
         replace(arm, splits=dict.fromkeys(sorted(arm.splits)[:1], MAIN))
         for arm in ARMS
-        if arm.name in ("base", "rag", "lora", "aware_rag")
+        if arm.name in ("base", "rag", "lora", "both_rag")
     )
-    return Settings(
-        "tiny", folder / "tables", folder / "work", 1, 1, (0,), recipes, arms, 2, most_questions=12, workers=1
-    )
+    scale = {"families": 1, "latency_questions": 2, "most_questions": 12, "workers": 1}
+    return Settings("tiny", folder / "tables", folder / "work", seeds=(0,), recipes=recipes, arms=arms, **scale)
 
 
 def named(name: str) -> Settings:

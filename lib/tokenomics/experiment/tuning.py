@@ -2,12 +2,13 @@
 
 Low-rank adapters (Hu et al., arXiv:2106.09685) on the seven projections of the upper layers. Without chunks
 (*closed*) the model learns facts; with chunks (*aware*, after Zhang et al., arXiv:2403.10131) it learns to read: half
-of the examples hold changed values, so that only the chunks can tell, most hold distractors, some lack the answer.
+of the examples hold changed values, so that only the chunks can tell, most hold distractors, some lack the answer. A
+model can learn facts first and go on to read: then what it learned is right where no chunk answers.
 Loss on answer tokens only. Left out: dropout, weight decay, warm-up, early stopping.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,9 @@ def tune(
     seed: int,
     passes: Sequence[Sequence[Example]],
     kept: Path,
+    *,
     progress: Callable[[int, float], None] = lambda done, loss: None,
+    start: Mapping[str, torch.Tensor] | None = None,
 ) -> Tuned:
     """Train; an interrupted run goes on from its last finished pass and ends with the same bits.
 
@@ -44,8 +47,9 @@ def tune(
         passes: the examples of each pass, in order.
         kept: file of the checkpoint.
         progress: called after each step with its share of examples done and its loss.
+        start: what an earlier run left, see :class:`Tuned`, to go on from; new adapters by default.
     """
-    model, state = llama.load(), State(recipe, seed)
+    model, state = llama.load(), State(recipe, seed, start)
     state.resume(kept)
     batches = [_batches(each, recipe.batch_tokens) for each in passes]
     total = sum(len(each) for each in batches)
@@ -67,9 +71,10 @@ def tune(
 class State:
     """Trained tensors, optimizer and progress, as a checkpoint holds them."""
 
-    def __init__(self, recipe: Recipe, seed: int):
+    def __init__(self, recipe: Recipe, seed: int, start: Mapping[str, torch.Tensor] | None = None):
         self.recipe, self.losses, self.cpu_s, self.tokens, self.steps = recipe, [], 0.0, 0, 0
         self.parameters = _initial(recipe, seed)
+        self._copy({name: t / recipe.scale if name.endswith(".b") else t for name, t in (start or {}).items()})
         self.optimizer = torch.optim.AdamW(list(self.parameters.values()), lr=recipe.rate, weight_decay=0.0)
 
     def set_rate(self, rate: float) -> None:
@@ -89,12 +94,15 @@ class State:
         if not path.is_file():
             return
         kept = torch.load(path, weights_only=True)
-        with torch.no_grad():
-            for name, tensor in self.parameters.items():
-                tensor.copy_(kept["parameters"][name])
+        self._copy(kept["parameters"])
         self.optimizer.load_state_dict(kept["optimizer"])
         for name, value in kept["told"].items():
             setattr(self, name, value)
+
+    def _copy(self, values: Mapping[str, torch.Tensor]) -> None:
+        with torch.no_grad():
+            for name, tensor in values.items():
+                self.parameters[name].copy_(tensor)
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Trained tensors, detached; of adapters the scale is in B."""

@@ -1,6 +1,8 @@
 """Stage 4: the answer of every arm to every question, and what answering costs when many are asked together."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tokenomics.experiment import jobs
 from tokenomics.experiment.corpus import Corpus, Question
@@ -11,15 +13,19 @@ from tokenomics.experiment.stages import index as index_stage
 from tokenomics.experiment.stages import main
 from tokenomics.experiment.stages import tune as tune_stage
 
+if TYPE_CHECKING:
+    from tokenomics.experiment.generation import Answer
+
 PREDICTIONS = ("arm", "chunks", "seed", "question", "prompt_tokens", "output_tokens", "answer", "source")
 COSTS = ("arm", "chunks", "split", "seed", "questions", "prefix_tokens", "cpu_s", "wall_s", "source")
 Job = tuple[str, int, str, int]
+"""Arm, number of chunks, split and seed."""
 
 
 def run(settings: Settings) -> None:
     """Write ``predictions.csv`` and ``answering_costs.csv``."""
     todo = all_jobs(settings)
-    jobs.run_all(answer_one, settings, todo, "evaluate")
+    jobs.run_all(answer_group, settings, groups(settings, todo), "evaluate")
     parts = [read_part(_part(settings, job)) for job in sorted(todo)]
     rows = [row for part in parts for row in part["answers"]]
     rows.sort(key=lambda row: (row["arm"], row["chunks"], row["seed"], row["question"]))
@@ -28,40 +34,55 @@ def run(settings: Settings) -> None:
 
 
 def all_jobs(settings: Settings) -> list[Job]:
-    """Arm, number of chunks, split and seed of every piece, the main splits first.
-
-    Seeds after the first answer the main splits only, with at most ``settings.repeated_chunks``.
-    """
-    found = [
+    """Every piece of the evaluation."""
+    return [
         (arm.name, k, split, seed)
         for seed in settings.seeds
         for arm in settings.arms
         for k, splits in arm.splits.items()
         for split in splits
         if seed in settings.seeds_of(arm.recipe)
-        if seed == settings.seeds[0] or (split in MAIN and k <= settings.repeated_chunks)
     ]
-    return sorted(found, key=lambda job: job[2] not in MAIN)
 
 
-def answer_one(settings: Settings, job: Job, slot: int) -> None:
-    """All answers of an arm to a split."""
-    part = _part(settings, job)
-    if part.is_file():
+def groups(settings: Settings, todo: Sequence[Job]) -> list[tuple[Job, ...]]:
+    """Jobs whose models read the same prompts and share their lower layers, the long groups first."""
+    alike: dict[tuple, list[Job]] = {}
+    for job in todo:
+        name, k, split, _ = job
+        arm = _arm(settings, name)
+        recipe = settings.recipe(arm.recipe) if arm.recipe else None
+        adapted = recipe.layers if recipe and recipe.rank else name
+        alike.setdefault((arm.chunks, arm.style, k, split, adapted), []).append(job)
+    return sorted(map(tuple, alike.values()), key=lambda some: (some[0][2] not in MAIN, -len(some) * (1 + some[0][1])))
+
+
+def answer_group(settings: Settings, group: tuple[Job, ...], slot: int) -> None:
+    """All answers of some arms and seeds to the same prompts."""
+    group = tuple(job for job in group if not _part(settings, job).is_file())
+    if not group:
         return
     jobs.one_thread()
     from tqdm import tqdm
 
     from tokenomics.experiment import generation
 
-    name, k, split, seed = job
+    name, k, split, _ = group[0]
     arm, made = _arm(settings, name), corpus_stage.read(settings)
     questions = made.of(split)[: settings.most_questions]
-    model = tuned_model(settings, arm.recipe, seed)
-    prefix = generation.read_prefix(model, prefix_of(arm, made, split))
+    models = [tuned_model(settings, _arm(settings, job[0]).recipe, job[3]) for job in group]
+    prefix = generation.read_prefix(models[0], prefix_of(arm, made, split))
     texts = prompts_of(settings, arm, k, made, questions)
-    with tqdm(**jobs.bar_options(slot, f"{name} {k} {split} {seed}", len(texts))) as bar:
-        found = generation.answers(model, texts, prefix, progress=bar.update)
+    with tqdm(**jobs.bar_options(slot, f"{name} {k} {split}", len(texts) * len(group))) as bar:
+        found = generation.answers_of_each(models, texts, prefix, progress=bar.update)
+    known = 0 if prefix is None else len(prefix.owner)
+    for job, some in zip(group, found, strict=True):
+        write_part(_part(settings, job), _told(job, questions, some, known))
+
+
+def _told(job: Job, questions: Sequence[Question], found: "Sequence[Answer]", prefix_tokens: int) -> dict[str, Any]:
+    """Rows of both tables."""
+    name, k, split, seed = job
     key = {"arm": name, "chunks": k, "seed": seed, "source": corpus_stage.SOURCE}
     rows = [
         key
@@ -70,9 +91,8 @@ def answer_one(settings: Settings, job: Job, slot: int) -> None:
         for question, answer in zip(questions, found, strict=True)
     ]
     spent = {"cpu_s": sum(each.cpu_s for each in found), "wall_s": sum(each.wall_s for each in found)}
-    told = {"questions": len(rows), "split": split}
-    known = 0 if prefix is None else len(prefix.owner)
-    write_part(part, {"answers": rows, "costs": key | spent | told | {"prefix_tokens": known}})
+    told = {"questions": len(rows), "split": split, "prefix_tokens": prefix_tokens}
+    return {"answers": rows, "costs": key | spent | told}
 
 
 def tuned_model(settings: Settings, recipe: str, seed: int):
@@ -124,8 +144,14 @@ def _part(settings: Settings, job: Job) -> Path:
     from tokenomics.experiment import prompts
 
     arm = _arm(settings, job[0])
-    recipe = settings.recipe(arm.recipe) if arm.recipe else BASE
-    made_from = (arm.chunks, arm.style, recipe, corpus_stage.read(settings), prompts.ASK, prompts.SHOTS)
+    made_from = (
+        arm.chunks,
+        arm.style,
+        settings.chain(arm.recipe),
+        corpus_stage.read(settings),
+        prompts.ASK,
+        prompts.SHOTS,
+    )
     made_from += (settings.most_questions,)
     return settings.work / "evaluate" / f"{'-'.join(map(str, job))}-{jobs.digest(*made_from)}.json"
 

@@ -13,15 +13,26 @@ from tokenomics.experiment.stages import index as index_stage
 from tokenomics.experiment.stages import main
 
 LOSSES = ("recipe", "seed", "pass", "loss", "source")
-RUNS = ("recipe", "seed", "examples", "tokens", "cpu_s", "peak_bytes", "trained_parameters", "sha256", "source")
+RUNS = (
+    "recipe",
+    "seed",
+    "start",
+    "examples",
+    "tokens",
+    "cpu_s",
+    "peak_bytes",
+    "trained_parameters",
+    "sha256",
+    "source",
+)
 ADAPTER = "adapter_16bit.safetensors"
 
 
 def run(settings: Settings) -> None:
     """Write ``losses.csv``, ``tuning_runs.csv`` and the committed adapter."""
-    todo = [(recipe.name, seed) for seed in settings.seeds for recipe in settings.recipes]
-    todo = [(name, seed) for name, seed in todo if seed in settings.seeds_of(name)]
-    jobs.run_all(tune_one, settings, todo, "tune", apart=settings.workers > 1)
+    todo = [(recipe.name, seed) for recipe in settings.recipes for seed in settings.seeds_of(recipe.name)]
+    starts = {(recipe.name, seed): (recipe.start, seed) for recipe in settings.recipes for seed in settings.seeds}
+    jobs.run_all(tune_one, settings, todo, "tune", apart=settings.workers > 1, after=starts)
     parts = [read_part(_part(settings, *job)) for job in sorted(todo)]
     write_table(settings.out / "losses.csv", LOSSES, [row for part in parts for row in part["losses"]])
     write_table(settings.out / "tuning_runs.csv", RUNS, [part["run"] for part in parts])
@@ -40,7 +51,7 @@ def tune_one(settings: Settings, job: tuple[str, int], slot: int) -> None:
     if part.is_file():
         return
     jobs.one_thread()
-    from safetensors.torch import save_file
+    from safetensors.torch import load_file, save_file
     from tqdm import tqdm
 
     from tokenomics.experiment import examples, llama, tuning
@@ -50,14 +61,15 @@ def tune_one(settings: Settings, job: tuple[str, int], slot: int) -> None:
     count = sum(len(each) for each in passes)
     with tqdm(**jobs.bar_options(slot, f"{name} {seed}", count)) as bar:
         checkpoint = part.with_suffix(".checkpoint")
-        done = tuning.tune(recipe, seed, passes, checkpoint, lambda n, loss: _tell(bar, n, loss))
+        start = load_file(weights_file(settings, recipe.start, seed)) if recipe.start else None
+        done = tuning.tune(recipe, seed, passes, checkpoint, progress=lambda n, loss: _tell(bar, n, loss), start=start)
     kept = weights_file(settings, name, seed)
     save_file(done.tensors, kept.with_suffix(".draft"))
     kept.with_suffix(".draft").replace(kept)
     key = {"recipe": name, "seed": seed, "source": corpus_stage.SOURCE}
     size = sum(tensor.numel() for tensor in done.tensors.values())
     spent = {"cpu_s": done.cpu_s, "peak_bytes": jobs.peak_bytes(), "trained_parameters": size}
-    told = {"examples": count, "tokens": done.tokens, "sha256": llama.digest(done.tensors)}
+    told = {"start": recipe.start, "examples": count, "tokens": done.tokens, "sha256": llama.digest(done.tensors)}
     losses = [key | {"pass": f"{number:02d}", "loss": loss} for number, loss in enumerate(done.losses, 1)]
     write_part(part, {"losses": losses, "run": key | spent | told})
     checkpoint.unlink(missing_ok=True)
@@ -69,7 +81,7 @@ def _tell(bar, done: int, loss: float) -> None:
 
 
 def _part(settings: Settings, recipe: str, seed: int) -> Path:
-    made_from = jobs.digest(settings.recipe(recipe), corpus_stage.read(settings))
+    made_from = jobs.digest(settings.chain(recipe), corpus_stage.read(settings))
     return settings.work / "tune" / f"{recipe}-{seed}-{made_from}.json"
 
 

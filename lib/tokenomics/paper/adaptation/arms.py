@@ -13,33 +13,43 @@ from tokenomics.paper.adaptation.costs import BOTH, LONG, RAG, TUNED, Right
 from tokenomics.paper.adaptation.measured import NAMES, Spent, way
 
 DEPTHS = (1, 3, 5)
-RECIPES = {"lora": "adapters, facts alone", "aware": "adapters, to read", "full": "all weights, facts alone"}
+RECIPES = {
+    "lora": "adapters, facts alone",
+    "aware": "adapters, to read",
+    "both": "adapters, facts, then to read",
+    "full": "all weights, facts alone",
+}
 AS_PUBLISHED = {"rag": RAG, "tuned": TUNED, "both": BOTH}
 """How published studies call the ways."""
-PAIRED = ("combined_over_best", "combined_over_rag", "three_over_one")
+READERS = ("rag", "lora_rag", "aware_rag", "both_rag")
+PAIRED = ("combined_over_best", "combined_over_rag", "combined_over_reader", "three_over_one")
 UNKNOWN = "unknown"
 Shares = Mapping[str, pd.DataFrame]
 
 
 def depths(tried: pd.DataFrame) -> dict[str, int]:
-    """Chunks that RAG and the combined arm read: those of the taken prompt and recipe that were best in development.
+    """Chunks that RAG and the combined arm read: those of the taken prompt and recipe that were best in development,
+    where chunks that say what was learned and chunks that say something else count alike.
 
     Args:
         tried: rows of ``recipes_tried.csv``.
     """
-    taken = tried[tried["taken"] & (tried["chunks"] > 0)].sort_values("chunks")
-    readers = {RAG: taken[taken["candidate"].str.startswith("asked_first")], BOTH: taken[taken["kind"] == "recipe"]}
-    return {name: int(some.loc[some["correct"].idxmax(), "chunks"]) for name, some in readers.items()}
+    taken = tried[tried["taken"] & (tried["chunks"] > 0)]
+    readers = {RAG: taken["candidate"].str.startswith("asked_first"), BOTH: taken["candidate"].str.startswith("both")}
+    return {name: int(taken[some].groupby("chunks")["correct"].mean().idxmax()) for name, some in readers.items()}
 
 
 def developed(tried: pd.DataFrame) -> dict[str, float]:
-    """Right answers on the development wording: of the taken recipe that learns facts, and of the one that reads;
-    ``low`` and ``high`` of the recipes that learned the facts of the smaller corpus (loss below 0.1)."""
-    recipes = tried[tried["kind"] == "recipe"]
-    alone, taken = recipes["chunks"] == 0, recipes["taken"]
-    learned = recipes.loc[alone & (recipes["loss"] < 0.1), "correct"]
-    best = {"lora": recipes.loc[alone & taken, "correct"].max(), "aware": recipes.loc[~alone & taken, "correct"].max()}
-    return {key: float(v) for key, v in (best | {"low": learned.min(), "high": learned.max()}).items()}
+    """Right answers on the development wording: of the taken recipe that learns facts, and of those that read; ``low``
+    and ``high`` of the adapters that learned the facts of the smaller corpus (loss below 0.1)."""
+    recipes = tried[(tried["kind"] == "recipe") & ~tried["changed"]]
+    alone, kinds = recipes["chunks"] == 0, recipes["candidate"].str.split("-").str[0]
+    learned = recipes.loc[(kinds == "lora") & (recipes["loss"] < 0.1), "correct"]
+    found = {
+        kind: recipes.loc[recipes["taken"] & (kinds == kind) & (alone == (kind == "lora")), "correct"].max()
+        for kind in ("lora", "aware", "both")
+    }
+    return {key: float(v) for key, v in (found | {"low": learned.min(), "high": learned.max()}).items()}
 
 
 def named(k: Mapping[str, int]) -> dict[str, str]:
@@ -51,6 +61,7 @@ def named(k: Mapping[str, int]) -> dict[str, str]:
         "lora": way("lora", 0),
         "naive": way("lora_rag", 1),
         "aware": way("aware_rag", k[BOTH]),
+        "both": way("both_rag", k[BOTH]),
     }
 
 
@@ -77,18 +88,19 @@ def right(shares: Shares, names: Mapping[str, str]) -> dict[str, Right]:
         row = shares[split].loc[names[key]]
         return Estimate(*(np.asarray(float(row[column])) for column in ("value", "value_low", "value_high")))
 
-    keys = {LONG: "long", RAG: "rag", TUNED: "lora", BOTH: "aware"}
+    keys = {LONG: "long", RAG: "rag", TUNED: "lora", BOTH: "both"}
     return {name: Right(of(key, "unseen"), of(key, "updated") if name == TUNED else 0.0) for name, key in keys.items()}
 
 
 def pairs(k: Mapping[str, int], shares: Shares) -> list[tuple]:
     """The comparisons of :data:`PAIRED`: two arms with their chunks, and a split."""
-    combined, reader, alone = ("aware_rag", k[BOTH]), ("rag", k[RAG]), ("lora", 0)
+    combined, reader, alone = ("both_rag", k[BOTH]), ("rag", k[RAG]), ("lora", 0)
     better = max((reader, alone), key=lambda arm: shares["unseen"].loc[way(*arm), "value"])
     return [
         (combined, better, "unseen"),
         (combined, reader, "updated"),
-        (("aware_rag", 3), ("aware_rag", 1), "unseen"),
+        (combined, ("aware_rag", k[BOTH]), "unseen"),
+        (("both_rag", 3), ("both_rag", 1), "unseen"),
     ]
 
 
@@ -101,13 +113,15 @@ def paired(difference: Any, first: tuple[str, int], second: tuple[str, int], spl
 def record_splits(every: pd.DataFrame) -> None:
     """What the prose says of the other splits."""
     found = every.set_index(["split", "way"])["value"]
-    general = {"base": way("base", 0), "lora": way("lora", 0), "aware": way("aware_closed", 0)}
+    closed = {"base": "base", "lora": "lora", "aware": "aware_closed", "both": "both_closed"}
+    general = {key: way(name, 0) for key, name in closed.items()}
+    report.metric("both_closed", found["unseen", general["both"]], "1", "right answers, combined model without chunks")
     for key, name in general.items():
         report.metric(f"{key}_general", found["general", name], "1", f"general questions right, {name}")
     report.metric(
         "general_questions", int(every[every["split"] == "general"]["facts"].iloc[0]), "1", "general questions"
     )
-    for key, name in (("rag", way("rag", 3)), ("lora", way("lora", 0)), ("aware", way("aware_rag", 3))):
+    for key, name in (("rag", way("rag", 3)), ("lora", way("lora", 0)), ("both", way("both_rag", 3))):
         report.metric(f"{key}_abstains", found["unanswerable", name], "1", f"says that nothing answers, {name}")
     report.metric("two_hop_best", found["two_hop"].max(), "1", "best share on questions of two hops")
 
@@ -118,7 +132,7 @@ def readers(rows: Iterable[Mapping[str, Any]], splits: Sequence[str]) -> pd.Data
     Returns:
         Columns split, arm (in words), chunks, value, value_low, value_high.
     """
-    kept = [row for row in rows if row["arm"] in ("rag", "lora_rag", "aware_rag") and row["split"] in splits]
+    kept = [row for row in rows if row["arm"] in READERS and row["split"] in splits]
     kept.sort(key=lambda row: (list(splits).index(row["split"]), list(NAMES).index(row["arm"]), row["chunks"]))
     return pd.DataFrame(
         {
@@ -144,7 +158,8 @@ def by_depth(found: pd.DataFrame, splits: Sequence[str]) -> pd.DataFrame:
 def beyond_recall(read: pd.DataFrame, limit: pd.DataFrame) -> np.ndarray:
     """Right answers over recall, of readers whose weights cannot hold the answer."""
     found = limit.set_index(["split", "k"])["recall"]
-    blind = read[(read["arm"] == NAMES["rag"]) | ((read["arm"] == NAMES["aware_rag"]) & (read["split"] == "updated"))]
+    tuned = read["arm"].isin([NAMES["aware_rag"], NAMES["both_rag"]]) & (read["split"] == "updated")
+    blind = read[(read["arm"] == NAMES["rag"]) | tuned]
     return np.array([row.value / found[row.split, row.chunks] for row in blind.itertuples()])
 
 

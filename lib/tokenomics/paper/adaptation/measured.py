@@ -28,9 +28,11 @@ NAMES = {
     "lora_rag": "tuned + RAG",
     "aware_rag": "tuned to read + RAG",
     "aware_closed": "tuned to read",
+    "both_rag": "tuned on both + RAG",
+    "both_closed": "tuned on both",
 }
 """The experiment's arms in words, in the order of tables and figures."""
-LIKE = {"aware_rag": "lora_rag"}
+LIKE = {"aware_rag": "lora_rag", "both_rag": "lora_rag"}
 """Arms that were not timed one by one, and one that reads as many tokens with adapters of the same size."""
 PREFIX = "prefix"
 SECONDS_PER_HOUR = 3600.0
@@ -119,18 +121,20 @@ def together(costs: pd.DataFrame, splits: Sequence[str]) -> pd.DataFrame:
 
 
 def tuning(runs: pd.DataFrame, core_w: float) -> pd.DataFrame:
-    """What tuning costs: mean over seeds, with the least and the most of them.
+    """What tuning costs: mean over seeds, with the least and the most of them, the run it starts from included.
 
     Returns:
-        Columns recipe, seeds, examples, tokens, trained_parameters, cpu_s, cpu_s_low, cpu_s_high, energy_j, peak_bytes.
+        Columns recipe, seeds, examples, tokens, trained_parameters, own_cpu_s (without the run it starts from), cpu_s,
+        cpu_s_low, cpu_s_high, energy_j, peak_bytes.
     """
+    alone = runs.set_index(["recipe", "seed"])["cpu_s"]
+    before = [alone.get(key, 0.0) for key in zip(runs["start"], runs["seed"], strict=True)]
     rows = []
-    for recipe, some in runs.groupby("recipe"):
-        told = {"recipe": recipe, "seeds": len(some)} | some[["examples", "tokens", "trained_parameters"]].iloc[
-            0
-        ].to_dict()
-        ends = {"cpu_s": some["cpu_s"].mean(), "cpu_s_low": some["cpu_s"].min(), "cpu_s_high": some["cpu_s"].max()}
-        rows.append(told | ends | {"energy_j": core_w * ends["cpu_s"], "peak_bytes": float(some["peak_bytes"].max())})
+    for recipe, some in runs.assign(whole=runs["cpu_s"] + before).groupby("recipe"):
+        told = some[["examples", "tokens", "trained_parameters"]].iloc[0].to_dict()
+        ends = {f"cpu_s{end}": how(some["whole"]) for end, how in (("", np.mean), ("_low", min), ("_high", max))}
+        spent = {"own_cpu_s": some["cpu_s"].mean(), **ends, "energy_j": core_w * ends["cpu_s"]}
+        rows.append({"recipe": recipe, "seeds": len(some)} | told | spent | {"peak_bytes": some["peak_bytes"].max()})
     return pd.DataFrame(rows)
 
 
@@ -156,7 +160,7 @@ class Spent:
         return rows.loc[way(LIKE.get(arm, arm), chunks)]
 
     def tuning(self, recipe: str) -> Estimate:
-        """CPU-seconds of a recipe: mean, least and most over seeds."""
+        """CPU-seconds of a recipe and what it starts from: mean, least and most over seeds."""
         row = self.tuned.set_index("recipe").loc[recipe]
         return Estimate(*(np.asarray(row[f"cpu_s{end}"]) for end in ("", "_low", "_high")))
 
@@ -179,7 +183,7 @@ def on_this_core(
 
     Returns:
         Approaches whose tokens cost nothing by themselves (:data:`FREE`): a query's seconds hold them. A version
-        costs the index, the tuning run, or reading the long prompt once; both is tuned to read once for all.
+        costs the index, the tuning run, or reading the long prompt once; both is tuned once for all.
     """
     build = spent.facts * spent.embedding("embed_chunks")
     ask = spent.embedding("embed_questions")
@@ -187,11 +191,11 @@ def on_this_core(
         LONG: spent.query("long_prompt", 0),
         RAG: spent.query("rag", depths[RAG]),
         TUNED: spent.query("lora", 0),
-        BOTH: spent.query("aware_rag", depths[BOTH]),
+        BOTH: spent.query("both_rag", depths[BOTH]),
     }
     version: dict[str, Amount] = {LONG: float(queries[LONG]["prefix_cpu_s"]), RAG: build, BOTH: build}
     version[TUNED] = spent.tuning("lora")
-    first: dict[str, Amount] = {BOTH: spent.tuning("aware")}
+    first: dict[str, Amount] = {BOTH: spent.tuning("both")}
     made = {}
     for name, row in queries.items():
         search = ask if name in (RAG, BOTH) else 0.0
