@@ -128,7 +128,7 @@ def test_depths_come_from_development_of_what_was_taken():
         columns=["kind", "candidate", "taken", "chunks", "changed", "correct", "loss"],
     )
     assert arms.depths(tried) == {RAG: 1, BOTH: 3}
-    assert arms.developed(tried) == {"lora": 0.9, "aware": 0.7, "both": 0.97, "low": 0.9, "high": 0.95}
+    assert arms.developed(tried) == {"lora": 0.9, "full": 0.99, "aware": 0.7, "both": 0.97, "low": 0.9, "high": 0.95}
 
 
 def test_shares_of_ways_and_staleness():

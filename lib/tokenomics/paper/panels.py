@@ -16,6 +16,8 @@ HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "----", "++++")
 MARKERS = ("o", "s", "^", "D", "v", "<", ">")
 REST = "free"
 """A part of a bar that is nobody's; drawn pale."""
+ABOVE = {"loc": "outside upper center", "columnspacing": 1.0, "handletextpad": 0.4}
+"""A legend above all panels."""
 BOUND = {"color": "0.35", "linestyle": "--", "linewidth": 0.9}
 
 
@@ -96,6 +98,33 @@ def legend(fig: "Figure", axes: "Axes", direction: str = "") -> None:
     words = {"bound": direction or "bound", "floor": "floor"}
     labels = [words.get(label, label) for label in labels]
     fig.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+
+
+def named(fig: "Figure", axes: "Axes", columns: int = 3) -> None:
+    """The legend of one panel above all of them."""
+    fig.legend(*axes.get_legend_handles_labels(), ncols=columns, **ABOVE)
+
+
+def regions(
+    data: pd.DataFrame, x: str, y: str, colours: Mapping[str, str], row_in: float
+) -> "tuple[Figure, dict[str, Axes]]":
+    """Which ``limit`` holds over two columns: a panel for each ``panel``, by its name, and a legend of what occurs.
+
+    Axes are left linear and unnamed; a grid that a scale brings must be taken off again.
+    """
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
+
+    names = list(dict.fromkeys(data["panel"]))
+    fig, shown = grid(names, row_in=row_in, sharex=True, sharey=True)
+    look = {"cmap": ListedColormap(list(colours.values())), "vmin": -0.5, "vmax": len(colours) - 0.5}
+    for axes, name in zip(shown, names, strict=True):
+        rows = data[data["panel"] == name].assign(code=lambda some: some["limit"].map(list(colours).index))
+        wide = rows.pivot(index=y, columns=x, values="code")
+        axes.pcolormesh(wide.columns, wide.index, wide, rasterized=True, **look)
+    used = [name for name in colours if name in set(data["limit"])]
+    fig.legend(handles=[Patch(color=colours[name], label=name) for name in used], ncols=len(used), **ABOVE)
+    return fig, dict(zip(names, shown, strict=True))
 
 
 def stacked(axes: "Axes", data: pd.DataFrame, index: str, part: str, number: str) -> None:

@@ -11,10 +11,8 @@ from tokenomics.paper.adaptation.measured import NAMES
 from tokenomics.paper.style import PALETTE
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ABOVE = {"loc": "outside upper center", "columnspacing": 1.0, "handletextpad": 0.4}
 SPLITS = {
     "seen": "seen wording",
     "unseen": "unseen wording",
@@ -37,7 +35,7 @@ def retrievers(data: Rows) -> "Figure":
         axes.set_xticks(range(1, int(data["k"].max()) + 1))
     shown[0].set_ylim(0, 1.03)
     panels.label_outer(shown, "chunks given, k [1]", "recall@k [1]")
-    _legend(fig, shown[0], 3)
+    panels.named(fig, shown[0], 3)
     return fig
 
 
@@ -66,7 +64,7 @@ def by_k(data: Rows, bound: Rows) -> "Figure":
         axes.set_xticks(sorted(set(data["chunks"])))
     shown[0].set_ylim(0, 1.03)
     panels.label_outer(shown, "chunks given, k [1]", "right answers [1]")
-    _legend(fig, shown[0], 2)
+    panels.named(fig, shown[0], 2)
     return fig
 
 
@@ -75,7 +73,7 @@ def kinds(data: Rows) -> "Figure":
     fig, axes = figures.canvas(height_in=0.75 + 0.24 * data["way"].nunique())
     panels.stacked(axes, data, "way", "kind", "share")
     axes.set(xlabel="answers about changed facts [1]", ylabel="", xlim=(0, 1))
-    _legend(fig, axes, 3)
+    panels.named(fig, axes, 3)
     return fig
 
 
@@ -106,7 +104,7 @@ def losses(data: Rows) -> "Figure":
     axes.set_yscale("log")
     axes.set_xticks(range(1, int(data["pass"].max()) + 1))
     axes.set(xlabel="pass over the facts [1]", ylabel="cross-entropy of answers [nat/token]")
-    _legend(fig, axes, 2)
+    panels.named(fig, axes, 2)
     return fig
 
 
@@ -119,7 +117,7 @@ def waiting(data: Rows) -> "Figure":
     axes.barh(wide["way"], wide["write_s"], color=PALETTE[1], label="writing (decode)", **look)
     axes.grid(axis="y", visible=False)
     axes.set(xlabel="one query, one thread [s]", ylabel="")
-    _legend(fig, axes, 2)
+    panels.named(fig, axes, 2)
     return fig
 
 
@@ -137,13 +135,9 @@ def published(data: Rows, words: Sequence[str] = ("base", "rag", "tuned", "both"
         axes.plot([], [], panels.MARKERS[place], color=PALETTE[place], label=_said(approach))
     axes.set_yticks(list(y.values()), list(y), fontsize=6)
     axes.set(xlabel="right answers [%]", xlim=(-2, 102))
-    _legend(fig, axes, 4)
+    panels.named(fig, axes, 4)
     return fig
 
 
 def _said(approach: str) -> str:
     return {"base": NAMES["base"], "rag": NAMES["rag"]}.get(approach, approach)
-
-
-def _legend(fig: "Figure", axes: "Axes", columns: int) -> None:
-    fig.legend(*axes.get_legend_handles_labels(), ncols=columns, **ABOVE)

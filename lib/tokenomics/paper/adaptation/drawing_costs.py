@@ -12,7 +12,6 @@ from tokenomics.paper.style import PALETTE
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ABOVE = {"loc": "outside upper center", "columnspacing": 1.0, "handletextpad": 0.4}
 COLOURS = {LONG: "0.75", RAG: PALETTE[0], TUNED: PALETTE[1], BOTH: PALETTE[2]}
 STYLES = {LONG: ":", RAG: "-", TUNED: "--", BOTH: "-."}
 Rows = pd.DataFrame
@@ -29,27 +28,17 @@ def per_right(data: Rows, label: str) -> "Figure":
             axes.plot(part["queries"], part["value"], STYLES[way], color=COLOURS[way], label=way)
         panels.log_axes(axes)
     panels.label_outer(shown, "queries [1]", label)
-    fig.legend(*shown[0].get_legend_handles_labels(), ncols=4, **ABOVE)
+    panels.named(fig, shown[0], 4)
     return fig
 
 
 def crossover(data: Rows) -> "Figure":
     """The cheapest way per right answer over queries and updates, a panel for each price."""
-    from matplotlib.colors import ListedColormap
-    from matplotlib.patches import Patch
-
-    names = list(dict.fromkeys(data["panel"]))
-    fig, shown = panels.grid(names, row_in=2.0, sharex=True, sharey=True)
-    for axes, name in zip(shown, names, strict=True):
-        rows = data[data["panel"] == name].assign(code=lambda x: x["limit"].map(list(COLOURS).index))
-        wide = rows.pivot(index="updates", columns="queries", values="code")
-        look = {"cmap": ListedColormap(list(COLOURS.values())), "vmin": -0.5, "vmax": len(COLOURS) - 0.5}
-        axes.pcolormesh(wide.columns, wide.index, wide, rasterized=True, **look)
+    fig, shown = panels.regions(data, "queries", "updates", COLOURS, 2.0)
+    for axes in shown.values():
         panels.log_axes(axes)
         axes.grid(visible=False)
-    panels.label_outer(shown, "queries a month [1]", "updates a month [1]")
-    used = [name for name in COLOURS if name in set(data["limit"])]
-    fig.legend(handles=[Patch(color=COLOURS[name], label=name) for name in used], ncols=len(used), **ABOVE)
+    panels.label_outer(list(shown.values()), "queries a month [1]", "updates a month [1]")
     return fig
 
 
@@ -64,7 +53,7 @@ def indexes(data: Rows) -> "Figure":
             axes.plot(part["chunks"], part["value"], label=kind, **look)
         panels.log_axes(axes)
     panels.label_outer(shown, "chunks [1]", "cost [USD]", 3)
-    fig.legend(*shown[0].get_legend_handles_labels(), ncols=3, **ABOVE)
+    panels.named(fig, shown[0], 3)
     return fig
 
 
@@ -76,7 +65,7 @@ def lists(data: Rows) -> "Figure":
         axes.plot(part["usd_per_mtoken_input"], part["breakeven"], label=name, **look)
     panels.log_axes(axes)
     axes.set(xlabel="listed price of input [USD/Mtoken]", ylabel="break-even [queries]")
-    fig.legend(*axes.get_legend_handles_labels(), ncols=2, **ABOVE)
+    panels.named(fig, axes, 2)
     return fig
 
 
@@ -94,5 +83,5 @@ def devices(data: Rows) -> "Figure":
         axes.set_yticks(y, rows["way"])
         axes.set_ylim(-0.6, len(rows) - 0.4)
     panels.label_outer(shown, "thousand queries [USD]", "")
-    fig.legend(*shown[0].get_legend_handles_labels(), ncols=2, **ABOVE)
+    panels.named(fig, shown[0], 2)
     return fig

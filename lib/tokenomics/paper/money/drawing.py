@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
-ABOVE = {"loc": "outside upper center", "columnspacing": 1.0, "handletextpad": 0.4}
 PAIR = "speed_tokens_per_s", "usd_per_mtoken"
 LINE = {"color": "0.45", "linewidth": 0.8}
 Rows = pd.DataFrame
@@ -33,11 +32,6 @@ def lines(axes: "Axes", data: Rows, pair: tuple[str, str], by: str, **options: A
     for name, look in looks(data[by]).items():
         rows = data[data[by] == name].dropna(subset=[x, y])
         axes.plot(rows[x], rows[y], label=str(name), **look | options)
-
-
-def named(fig: "Figure", axes: "Axes", columns: int = 3) -> None:
-    """The legend of one panel above all of them."""
-    fig.legend(*axes.get_legend_handles_labels(), ncols=columns, **ABOVE)
 
 
 def tidy(axes: "Axes", which: str = "xy") -> None:
@@ -72,7 +66,7 @@ def latency(by_length: Rows, by_load: Rows) -> "Figure":
     right.yaxis.set_major_formatter("{x:g}")
     right.set(xlabel="load / saturated [1]", ylabel="simulated / formula [1]")
     handles = [each.get_legend_handles_labels() for each in (left, right)]
-    fig.legend(handles[0][0] + handles[1][0], handles[0][1] + handles[1][1], ncols=2, **ABOVE)
+    fig.legend(handles[0][0] + handles[1][0], handles[0][1] + handles[1][1], ncols=2, **panels.ABOVE)
     return fig
 
 
@@ -89,7 +83,7 @@ def price_speed(data: Rows, by: str, banded: str = "", limit: float | None = Non
         axes.axvline(limit, **LINE)
     tidy(axes)
     axes.set(xlabel="for one user [token/s]", ylabel="price [USD/Mtoken]")
-    named(fig, axes, 2)
+    panels.named(fig, axes, 2)
     return fig
 
 
@@ -103,7 +97,7 @@ def epoch(curves: Rows, points: Rows) -> "Figure":
     axes.plot([], [], "o", color="0.3", fillstyle="none", label="published")
     tidy(axes)
     axes.set(xlabel="for one user [token/s]", ylabel="price [USD/Mtoken]")
-    named(fig, axes, 2)
+    panels.named(fig, axes, 2)
     return fig
 
 
@@ -117,7 +111,7 @@ def steps(data: Rows) -> "Figure":
     axes.set_xlim(left=5)
     tidy(axes)
     axes.set(xlabel="for one user [token/s]", ylabel="price [USD/Mtoken]")
-    named(fig, axes, 2)
+    panels.named(fig, axes, 2)
     return fig
 
 
@@ -173,7 +167,7 @@ def underuse(data: Rows, measured: Mapping[str, float]) -> "Figure":
     axes.plot([1] * len(two), two, "*", color="black", markersize=7, label="two of them")
     tidy(axes)
     axes.set(xlabel="load [request/s]", ylabel="price / price when saturated [1]")
-    named(fig, axes, 2)
+    panels.named(fig, axes, 2)
     return fig
 
 
@@ -192,5 +186,5 @@ def offers(data: Rows, costs: Rows) -> "Figure":
             axes.plot(rows["speed_tokens_per_s"], rows["usd_per_mtoken"], **look | {"linestyle": ""}, label=provider)
         tidy(axes)
     panels.label_outer(flat, "whole request [token/s]", "price [USD/Mtoken]")
-    named(fig, flat[0], 3)
+    panels.named(fig, flat[0], 3)
     return fig

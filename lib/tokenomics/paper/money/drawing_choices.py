@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tokenomics.paper import figures, panels
-from tokenomics.paper.money.drawing import ABOVE, LINE, lines, looks, named, tidy
+from tokenomics.paper.money.drawing import LINE, lines, looks, tidy
 from tokenomics.paper.style import PALETTE
 
 if TYPE_CHECKING:
@@ -18,25 +18,15 @@ Rows = pd.DataFrame
 
 def maps(data: Rows, borders: Rows) -> "Figure":
     """The cheapest way over load and API price, a panel each; dashed: the border to the API at the ends of rents."""
-    from matplotlib.colors import ListedColormap
-    from matplotlib.patches import Patch
-
-    names = list(dict.fromkeys(data["panel"]))
-    fig, flat = panels.grid(names, 2, 2.1, sharex=True, sharey=True)
-    for axes, name in zip(flat, names, strict=True):
-        rows = data[data["panel"] == name].assign(code=lambda x: x["limit"].map(list(WAYS).index))
-        wide = rows.pivot(index="offered_usd_per_mtoken", columns="rate_rps", values="code")
-        shown = ListedColormap(list(WAYS.values()))
-        axes.pcolormesh(wide.columns, wide.index, wide, cmap=shown, vmin=-0.5, vmax=len(WAYS) - 0.5, rasterized=True)
-        line = borders[borders["panel"] == name]
+    fig, shown = panels.regions(data, "rate_rps", "offered_usd_per_mtoken", WAYS, 2.1)
+    for name, axes in shown.items():
+        line, offered = borders[borders["panel"] == name], data.loc[data["panel"] == name, "offered_usd_per_mtoken"]
         for side in ("low", "high"):
             axes.plot(line["rate_rps"], line[f"usd_per_mtoken_{side}"], "--", color="black", linewidth=0.8)
-        axes.set_ylim(wide.index.min(), wide.index.max())
+        axes.set_ylim(offered.min(), offered.max())
         tidy(axes)
         axes.grid(visible=False)
-    panels.label_outer(flat, "mean load [request/s]", "API [USD/Mtoken]")
-    used = [name for name in WAYS if name in set(data["limit"])]
-    fig.legend(handles=[Patch(color=WAYS[name], label=name) for name in used], ncols=len(used), **ABOVE)
+    panels.label_outer(list(shown.values()), "mean load [request/s]", "API [USD/Mtoken]")
     return fig
 
 
@@ -50,7 +40,7 @@ def objectives(data: Rows) -> "Figure":
     tidy(axes, "x")
     axes.set_yticks(y, data["objective"])
     axes.set(xlabel="price [USD/Mtoken]", ylim=(-0.6, len(data) - 0.4))
-    named(fig, axes, 2)
+    panels.named(fig, axes, 2)
     return fig
 
 
@@ -71,7 +61,7 @@ def plans(data: Rows) -> "Figure":
         tidy(axes, "y")
         panels.log_axes(axes, "x")
         axes.set_xlabel("users a day [1]")
-    named(fig, left, 3)
+    panels.named(fig, left, 3)
     return fig
 
 
@@ -86,7 +76,7 @@ def schedulers(data: Rows) -> "Figure":
             tidy(panel, "y")
     for panel in axes[1]:
         panel.set_xlabel("load / saturated [1]")
-    named(fig, axes[0, 0], 2)
+    panels.named(fig, axes[0, 0], 2)
     return fig
 
 
@@ -104,7 +94,7 @@ def day(data: Rows, limit_s: float) -> "Figure":
     middle.set(ylabel="copies [1]", ylim=(0, data["copies"].max() + 0.5))
     low.set(xlabel="hour of the day [h]", ylabel="TTFT, 95 % [s]", xticks=range(0, 24, 4))
     tidy(low, "y")
-    named(fig, low, 3)
+    panels.named(fig, low, 3)
     return fig
 
 
