@@ -58,7 +58,7 @@ def run(given: Settings, names: Sequence[str] = ()) -> None:
     for row in rows:
         job = (row["kind"], row["candidate"])
         row["taken"] = job in known and is_taken(given, *job)
-    rows.sort(key=lambda row: (row["kind"], row["candidate"], str(row["changed"]).lower(), int(row["chunks"])))
+    rows.sort(key=lambda row: (row["kind"], row["candidate"], int(row["chunks"]), str(row["changed"]).lower()))
     write_table(table, COLUMNS, rows)
 
 

@@ -31,6 +31,8 @@ ADAPTER = "adapter_16bit.safetensors"
 def run(settings: Settings) -> None:
     """Write ``losses.csv``, ``tuning_runs.csv`` and the committed adapter."""
     todo = [(recipe.name, seed) for recipe in settings.recipes for seed in settings.seeds_of(recipe.name)]
+    awaited = {recipe.start for recipe in settings.recipes}
+    todo.sort(key=lambda job: 0 if job[0] in awaited or not settings.recipe(job[0]).rank else 1 + job[1])
     starts = {(recipe.name, seed): (recipe.start, seed) for recipe in settings.recipes for seed in settings.seeds}
     jobs.run_all(tune_one, settings, todo, "tune", apart=settings.workers > 1, after=starts)
     parts = [read_part(_part(settings, *job)) for job in sorted(todo)]

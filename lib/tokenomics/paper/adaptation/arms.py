@@ -22,7 +22,13 @@ RECIPES = {
 AS_PUBLISHED = {"rag": RAG, "tuned": TUNED, "both": BOTH}
 """How published studies call the ways."""
 READERS = ("rag", "lora_rag", "aware_rag", "both_rag")
-PAIRED = ("combined_over_best", "combined_over_rag", "combined_over_reader", "three_over_one")
+PAIRED = (
+    "combined_over_best",
+    "combined_over_rag",
+    "combined_over_reader",
+    "combined_over_reader_updated",
+    "three_over_one",
+)
 UNKNOWN = "unknown"
 Shares = Mapping[str, pd.DataFrame]
 
@@ -99,6 +105,7 @@ def pairs(k: Mapping[str, int], shares: Shares) -> list[tuple]:
         (combined, better, "unseen"),
         (combined, reader, "updated"),
         (combined, ("aware_rag", k[BOTH]), "unseen"),
+        (combined, ("aware_rag", k[BOTH]), "updated"),
         (("both_rag", 3), ("both_rag", 1), "unseen"),
     ]
 

@@ -46,7 +46,7 @@ def arms(data: Rows) -> "Figure":
     for axes, name in zip(shown, names, strict=True):
         panels.dots(axes, data[data["split"] == name], "way", "value", ways)
         axes.set_title(SPLITS[name], fontsize=7, pad=3)
-        axes.set(xlim=(-0.03, 1.03), xlabel="right answers [1]")
+        axes.set(xlim=(-0.03, 1.03), xlabel="share right [1]")
     return fig
 
 
