@@ -78,7 +78,7 @@ def kinds(data: Rows) -> "Figure":
 
 
 def splits(data: Rows) -> "Figure":
-    """Share of right answers of every way on every split as a grid of colours and numbers."""
+    """Share of right answers by way and split as a grid of colours and numbers."""
     import seaborn as sns
 
     ways, columns = list(dict.fromkeys(data["way"])), [name for name in SPLITS if name in set(data["split"])]
