@@ -19,6 +19,7 @@ NOTEBOOK = "01_ubiquitous_llms"
 
 def pytest_addoption(parser):
     parser.addoption("--fix", action="store_true", help="write generated files instead of comparing them")
+    parser.addoption("--write-golden", action="store_true", help="record the numbers of tests/golden anew")
 
 
 @pytest.fixture
