@@ -59,8 +59,8 @@ paper: setup  ## every figure as SVG and PDF, every table as LaTeX, into runs/pa
 
 .PHONY: calibrate
 calibrate: setup  ## refit data/calibration: operators, then engines and intervals (asks for the extra `calibration`)
-	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tokenomics.compute.calibration
-	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tokenomics.paper.learning
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tokenomics.calibration.operators
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tokenomics.calibration.engines
 	@dvc commit -f calibrate learn
 
 .PHONY: experiment-setup
@@ -82,7 +82,7 @@ pipeline: setup  ## rerun only what changed (dvc repro)
 
 .PHONY: site
 site: setup  ## build the reader's site from results/ into site/_build/html (needs no network)
-	@$(BIN)/python -m tokenomics.paper.site
+	@$(BIN)/python -m tokenomics.site
 
 .PHONY: lock
 lock: setup  ## resolve pyproject.toml into the hash-pinned locks anew

@@ -1,4 +1,4 @@
-"""Sphinx settings of the reader's site. Its pages are prepared by ``tokenomics.paper.site``; see ``make site``."""
+"""Sphinx settings of the reader's site. Its pages are prepared by ``tokenomics.site``; see ``make site``."""
 
 from pybtex.backends.plaintext import Backend
 from pybtex.plugin import register_plugin
@@ -15,8 +15,8 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_design",
     "sphinxcontrib.bibtex",
-    "tokenomics.paper.site.mathml",
-    "tokenomics.paper.site.docstrings",
+    "tokenomics.site.mathml",
+    "tokenomics.site.docstrings",
 ]
 exclude_patterns = ["made", "files"]
 suppress_warnings = ["mystnb.unknown_mime_type"]

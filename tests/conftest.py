@@ -11,7 +11,7 @@ from hypothesis import settings
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
 
-sys.modules.setdefault("rfc3987_syntax", None)  # see tokenomics.paper.run
+sys.modules.setdefault("rfc3987_syntax", None)  # see tokenomics.pipeline.run
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = "01_ubiquitous_llms"

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tokenomics.compute.search import search
-from tokenomics.compute.server import server
+from tokenomics.compute.inference.search import search
+from tokenomics.compute.inference.server import server
 from tokenomics.facts import catalogue
 
 POINTS, REPEATS, CALLS = 1_000_000, 5, 1_000

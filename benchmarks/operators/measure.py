@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from tokenomics.compute import operators
+from tokenomics.compute.operators import times
 from tokenomics.facts import catalogue
 
 POINTS, REPEATS = 200_000, 5
@@ -13,18 +13,18 @@ POINTS, REPEATS = 200_000, 5
 def calls(device, batch, context):
     """One call of each operator of a decode step of a Llama-3.1-8B layer."""
     p = {
-        name: operators.parameters(device, name, "bf16", "vllm")
+        name: times.parameters(device, name, "bf16", "vllm")
         for name in ("gemm", "decode_attention", "expert_gemm", "all_reduce")
     }
     shape = {"heads": 32, "kv_heads": 8, "head_dim": 128}
     sizes = {"hidden": 4096, "width": 1536, "experts": 128, "top_k": 8}
     return {
-        "gemm": lambda: operators.gemm_seconds(p["gemm"], device, batch, 6144, 4096),
-        "decode attention": lambda: operators.decode_attention_seconds(
+        "gemm": lambda: times.gemm_seconds(p["gemm"], device, batch, 6144, 4096),
+        "decode attention": lambda: times.decode_attention_seconds(
             p["decode_attention"], device, batch, context, **shape
         ),
-        "expert gemm": lambda: operators.expert_gemm_seconds(p["expert_gemm"], device, batch, **sizes),
-        "all-reduce": lambda: operators.all_reduce_seconds(p["all_reduce"], device, 8192 * batch, 8),
+        "expert gemm": lambda: times.expert_gemm_seconds(p["expert_gemm"], device, batch, **sizes),
+        "all-reduce": lambda: times.all_reduce_seconds(p["all_reduce"], device, 8192 * batch, 8),
     }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tokenomics.compute import precision
+from tokenomics.compute.counts import precision
 from tokenomics.facts import catalogue, measurements
 from tokenomics.facts.models import Model
 

@@ -72,7 +72,7 @@ def main() -> None:
         params.write_text(text.replace(*CHANGE), encoding="utf-8")
         row("one parameter changed", f"{timed(dvc, first, **path):.1f} s", "dvc repro")
         python = f"'{first}/.venv/bin/python'"
-        for module in ("tokenomics", "tokenomics.compute.transformer", "tokenomics.facts.catalogue"):
+        for module in ("tokenomics", "tokenomics.compute.counts.parameters", "tokenomics.facts.catalogue"):
             code = f"{python} -c 'import {module}'"
             best = sorted(timed(code, first) for _ in range(IMPORT_RUNS))[IMPORT_RUNS // 2]
             what = f"import {module} (whole process, median of {IMPORT_RUNS})"

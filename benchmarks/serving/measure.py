@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tokenomics.compute.server import server
-from tokenomics.compute.transformer import kv_bytes_per_token
+from tokenomics.compute.counts.parameters import kv_bytes_per_token
+from tokenomics.compute.inference.server import server
 from tokenomics.facts import catalogue
-from tokenomics.service.serving import (
+from tokenomics.service.simulator import (
     Pool,
     Prefixes,
     Requests,
@@ -27,7 +27,7 @@ from tokenomics.service.serving import (
     Transfer,
     simulate,
     simulate_pools,
-    tables,
+    step_tables,
 )
 
 REPEATS = 3
@@ -196,7 +196,9 @@ def main() -> None:
     ask.add_argument("--memory", type=int, help="only simulate so many requests at 70 %% load and print the peak")
     chosen = ask.parse_args()
     model = catalogue.model("Llama-3.1-8B")
-    table = tables.modelled(server(model, catalogue.accelerator("H100-SXM-80GB"), engine="vLLM 0.19"), longest=LONGEST)
+    table = step_tables.modelled(
+        server(model, catalogue.accelerator("H100-SXM-80GB"), engine="vLLM 0.19"), longest=LONGEST
+    )
     first = lengths(chosen.trace, 20_000)
     capacity = {
         name: len(first[0]) / simulate(requests(first, 1e6, 20_000), table, rules).finish_s.max()

@@ -34,11 +34,11 @@ def run(debug: bool, notebook: str, overrides: tuple[str, ...], params: Path | N
     """
     with one_line(debug):
         from tokenomics import paths
-        from tokenomics.paper import target
-        from tokenomics.paper.run import run as execute
+        from tokenomics.pipeline import output_folder
+        from tokenomics.pipeline.run import run as execute
 
         if out:
-            target.check(out := out.resolve())
+            output_folder.check(out := out.resolve())
         click.echo(paths.shown(execute(notebook, out, params, overrides)))
 
 
@@ -47,7 +47,7 @@ def run(debug: bool, notebook: str, overrides: tuple[str, ...], params: Path | N
 def reproduce(debug: bool) -> None:
     """Rerun the whole pipeline from scratch and compare with the committed results."""
     with one_line(debug):
-        from tokenomics.paper.reproduce import reproduce as rerun
+        from tokenomics.pipeline.reproduce import reproduce as rerun
 
         raise SystemExit(rerun())
 
@@ -72,7 +72,7 @@ def score(debug: bool, file: Path, group_by: str, **options: Any) -> None:
     tokenomics score data/measurements/training_runs.csv --model constant
     """
     with one_line(debug):
-        from tokenomics.paper.scoring.run import score_file
+        from tokenomics.scoring.run import score_file
 
         def progress(rows: int) -> None:
             click.echo(f"{rows:,} rows done", err=True)
@@ -88,8 +88,8 @@ def list_(debug: bool, what: str) -> None:
     """List the names that parameters may use."""
     with one_line(debug):
         from tokenomics.facts import catalogue, measurements
-        from tokenomics.facts.params.declared import NOTEBOOK_PARAMETERS
-        from tokenomics.paper.scoring import registry
+        from tokenomics.rows import registry
+        from tokenomics.sections.registry import NOTEBOOK_PARAMETERS
 
         names = {
             "models": catalogue.models,

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 
 from tokenomics import paths
+from tokenomics.compute.inference.server import Estimate, Server, server
 from tokenomics.compute.layout import Layout
-from tokenomics.compute.server import Estimate, Server, server
 from tokenomics.economics import cost
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue, measurements
-from tokenomics.paper.money import case
-from tokenomics.paper.scoring import predict, reading
+from tokenomics.rows import predict, reading
+from tokenomics.sections.s05_tokenomics_qoe import case
 from tokenomics.service import qoe
 
 SEED, DEPLOYMENTS, SIMULATIONS = 7, 200, 30

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tokenomics import paths
-from tokenomics.facts.params.declared import NOTEBOOK_PARAMETERS
-from tokenomics.paper.checks import SPOIL_VARIABLE
+from tokenomics.notebook.checks import SPOIL_VARIABLE
+from tokenomics.sections.registry import NOTEBOOK_PARAMETERS
 
 TOKENOMICS = Path(sys.executable).parent / "tokenomics"
 OTHER = {

@@ -14,18 +14,18 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tokenomics.facts.params import generate
-from tokenomics.facts.params.declared import NOTEBOOK_PARAMETERS
+from tokenomics.parameters import generation
+from tokenomics.sections.registry import NOTEBOOK_PARAMETERS
 
 NOTEBOOK = "01_ubiquitous_llms"
 BIN = Path(sys.executable).parent
-BEGIN = f'from tokenomics.paper import begin, report\np = begin("{NOTEBOOK}", globals())'
+BEGIN = f'from tokenomics.notebook import begin, report\np = begin("{NOTEBOOK}", globals())'
 GOOD = 'report.metric("answer", p.frontier_rank + 0.5, "1", "an answer")\nprint(p.frontier_rank)\nobject()'
 PATIENCE_S = 60
 
 
 def write_notebook(root: Path, *cells: str) -> None:
-    parameters = nbformat.v4.new_code_cell(generate.cell_source(NOTEBOOK_PARAMETERS[NOTEBOOK]), id="parameters")
+    parameters = nbformat.v4.new_code_cell(generation.cell_source(NOTEBOOK_PARAMETERS[NOTEBOOK]), id="parameters")
     parameters.metadata["tags"] = ["parameters"]
     code = [nbformat.v4.new_code_cell(source, id=f"cell-{n}") for n, source in enumerate((BEGIN, *cells))]
     prose = nbformat.v4.new_markdown_cell("It is {{answer:.1f}}.", id="prose")
@@ -222,7 +222,7 @@ def test_a_kernel_that_does_not_start_is_tried_once_more(monkeypatch):
     import papermill
 
     from tokenomics.errors import RunError
-    from tokenomics.paper import run as runner
+    from tokenomics.pipeline import run as runner
 
     tried = []
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tokenomics import paths
-from tokenomics.paper import generated
+from tokenomics.pipeline import generated
 
 FILES = generated.files()
 
@@ -25,11 +25,11 @@ def test_no_parameter_file_is_left_over():
 
 
 def test_stages_are_the_notebooks():
-    from tokenomics.facts.params.declared import NOTEBOOK_PARAMETERS
-    from tokenomics.paper import pipeline
+    from tokenomics.pipeline import stages
+    from tokenomics.sections.registry import NOTEBOOK_PARAMETERS
 
     notebooks = sorted(path.stem for path in paths.NOTEBOOKS.glob("*.ipynb"))
     assert notebooks == sorted(NOTEBOOK_PARAMETERS)
-    assert notebooks == [name for name in pipeline.stages() if name[:2].isdigit()]
+    assert notebooks == [name for name in stages.stages() if name[:2].isdigit()]
     for name in notebooks:  # `exec`: the runner is DVC's own child, whatever the shell, and sees it being killed
-        assert pipeline.stages()[name]["cmd"] == f"exec tokenomics run {name}"
+        assert stages.stages()[name]["cmd"] == f"exec tokenomics run {name}"

@@ -15,12 +15,12 @@ import pytest
 from tokenomics import paths
 from tokenomics.errors import RunError
 from tokenomics.facts import tables
-from tokenomics.facts.params import generate
 from tokenomics.facts.sources import cite, sources
-from tokenomics.paper.site import markdown, notebooks
-from tokenomics.paper.site.build import build
-from tokenomics.paper.site.mathml import mathml
-from tokenomics.paper.site.results import results, source_keys
+from tokenomics.parameters import generation
+from tokenomics.site import markdown, notebooks
+from tokenomics.site.build import build
+from tokenomics.site.mathml import mathml
+from tokenomics.site.results import results, source_keys
 
 NOTEBOOK = "01_ubiquitous_llms"
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
@@ -134,7 +134,7 @@ def test_dictionary_parameters_and_bibliography_are_complete(built):
         text = (built / "dictionary" / path.relative_to(paths.DATA).with_suffix(".html")).read_text(encoding="utf-8")
         assert all(f">{part}<" in text for name in tables.read_meta(path).columns for part in [name])
     parameters = (built / "parameters.html").read_text(encoding="utf-8")
-    for declared in generate.files().values():
+    for declared in generation.files().values():
         assert all(f">{name}<" in parameters for name in declared.model_fields)
     assert (built / "bibliography.html").read_text(encoding="utf-8").count('role="doc-biblioentry"') == len(sources())
 

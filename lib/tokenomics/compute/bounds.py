@@ -14,14 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.compute.flops import flops_attention, flops_prefill, flops_weights
-from tokenomics.compute.transformer import (
-    WeightFormat,
-    decode_weight_bytes,
-    kv_bytes,
-    parameters,
-    weight_bytes,
-)
+from tokenomics.compute.counts.flops import flops_attention, flops_prefill, flops_weights
+from tokenomics.compute.counts.parameters import WeightFormat, decode_weight_bytes, kv_bytes, parameters, weight_bytes
 from tokenomics.errors import DataError
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model

@@ -8,7 +8,7 @@ Megatron (Shoeybi et al. 2019, arXiv:1909.08053): the first product of a block i
 from dataclasses import dataclass
 from functools import cache
 
-from tokenomics.compute.matrices import attention_shapes, linear_widths
+from tokenomics.compute.counts.matrices import attention_shapes, linear_widths
 from tokenomics.errors import DataError
 from tokenomics.facts.models import Model
 

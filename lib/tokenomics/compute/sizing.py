@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute import bounds
 from tokenomics.compute.bounds import Deployment, Precision
-from tokenomics.compute.flops import flops_attention, flops_weights
-from tokenomics.compute.transformer import WeightFormat, kv_bytes
+from tokenomics.compute.counts.flops import flops_attention, flops_weights
+from tokenomics.compute.counts.parameters import WeightFormat, kv_bytes
 from tokenomics.errors import DataError
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model

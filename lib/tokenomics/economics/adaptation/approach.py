@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tokenomics.compute.server import Estimate
+from tokenomics.compute.inference.server import Estimate
 from tokenomics.economics.cost.amounts import TOKENS, Amount, checked, combine, estimate, share
 from tokenomics.economics.cost.tokens import TokenPrices
 from tokenomics.errors import DataError

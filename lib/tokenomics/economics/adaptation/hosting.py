@@ -8,9 +8,9 @@ its prompt, as :func:`tokenomics.economics.cost.self_hosted` splits it; a load t
 import numpy as np
 
 from tokenomics.compute.bounds import training_flop
-from tokenomics.compute.flops import flops_weights
-from tokenomics.compute.server import Estimate, Server
-from tokenomics.compute.tuning import Tuning, lora_parameters
+from tokenomics.compute.counts.flops import flops_weights
+from tokenomics.compute.inference.server import Estimate, Server
+from tokenomics.compute.training.tuning import Tuning, lora_parameters
 from tokenomics.economics.adaptation.approach import QueryUsd, Reading
 from tokenomics.economics.cost.amounts import SECONDS_PER_HOUR, Amount, checked, combine, estimate, share
 from tokenomics.economics.cost.hourly import Hour
@@ -73,7 +73,7 @@ def tuning_usd(
         device: the accelerator; its published dense peak is what ``mfu`` is a share of.
         hour: USD per accelerator-hour.
         tokens: of the training set.
-        method: of :data:`tokenomics.compute.tuning.METHODS`; frozen weights need no gradients of their own.
+        method: of :data:`tokenomics.compute.training.tuning.METHODS`; frozen weights need no gradients of their own.
         sequence: tokens of an example.
         mfu: share of the peak that a run achieves.
         passes: over the training set.

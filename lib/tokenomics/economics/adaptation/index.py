@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.compute.server import Estimate
+from tokenomics.compute.inference.server import Estimate
 from tokenomics.economics.cost.amounts import SECONDS_PER_HOUR, TOKENS, Amount, checked, combine
 from tokenomics.errors import DataError
 

@@ -7,7 +7,7 @@ also makes others wait, and a beginning that all prompts share is read once and 
 
 import numpy as np
 
-from tokenomics.compute.server import Server
+from tokenomics.compute.inference.server import Server
 from tokenomics.economics.adaptation.approach import Reading
 from tokenomics.economics.cost.amounts import checked, estimate, share
 from tokenomics.errors import DataError
@@ -53,8 +53,8 @@ def queries_per_s(
 
 
 def _attained(server: Server, prompt: int, output: int, shared: int):
-    from tokenomics.service.serving import Prefixes, Requests, Rules, simulate
-    from tokenomics.service.serving.tables import cache_blocks, modelled
+    from tokenomics.service.simulator import Prefixes, Requests, Rules, simulate
+    from tokenomics.service.simulator.step_tables import cache_blocks, modelled
 
     longest = prompt + output
     table = modelled(server, BATCH, PASS_TOKENS, longest)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenomics.compute.server import Estimate
+from tokenomics.compute.inference.server import Estimate
 from tokenomics.economics.adaptation.approach import Approach, QueryUsd
 from tokenomics.economics.cost.amounts import TOKENS, Amount, checked, combine, share
 

@@ -3,7 +3,7 @@
 From the hour to the token: :mod:`.hourly` prices an accelerator-hour, :mod:`.tokens` turns it into USD per million
 input, cached and output tokens, per task and user-month, at saturation and below it; :mod:`.api` prices lists;
 :mod:`.choice` sets one against the other; :mod:`.objective` prices an SLO; :mod:`.simulation` prices what a simulation
-served; :mod:`.capacity` sizes a fleet. Amounts are numbers, arrays or :class:`tokenomics.compute.server.Estimate`;
+served; :mod:`.capacity` sizes a fleet. Amounts are numbers, arrays or :class:`tokenomics.compute.inference.server.Estimate`;
 answers are estimates, whose ends come from the worst and the best of what went in, taken together (wider than
 independent errors would make them).
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.compute.server import Estimate
+from tokenomics.compute.inference.server import Estimate
 from tokenomics.errors import DataError
 
 Amount = Estimate | ArrayLike

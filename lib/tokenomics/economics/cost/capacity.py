@@ -12,7 +12,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.compute.server import Estimate, Server
+from tokenomics.compute.inference.server import Estimate, Server
 from tokenomics.economics.cost.amounts import (
     DAYS_PER_MONTH,
     HOURS_PER_MONTH,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.compute.server import Estimate
+from tokenomics.compute.inference.server import Estimate
 from tokenomics.economics.cost.amounts import HOURS_PER_MONTH, SECONDS_PER_HOUR, Amount, checked, combine
 from tokenomics.economics.cost.hourly import Hour, Purchase, own
 from tokenomics.errors import DataError

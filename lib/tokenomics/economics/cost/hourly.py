@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tokenomics.compute.server import Estimate
+from tokenomics.compute.inference.server import Estimate
 from tokenomics.economics.cost.amounts import (
     HOURS_PER_MONTH,
     HOURS_PER_YEAR,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.compute.server import Estimate, Server
+from tokenomics.compute.inference.server import Estimate, Server
 from tokenomics.economics.cost.amounts import Amount
 from tokenomics.economics.cost.hourly import Hour
 from tokenomics.economics.cost.tokens import usd_per_mtoken

@@ -2,11 +2,11 @@
 
 from numpy.typing import ArrayLike
 
-from tokenomics.compute.server import Estimate
+from tokenomics.compute.inference.server import Estimate
 from tokenomics.economics.cost.amounts import SECONDS_PER_HOUR, TOKENS, Amount, checked, combine
 from tokenomics.economics.cost.hourly import Hour
 from tokenomics.errors import DataError
-from tokenomics.service.serving import Outcome
+from tokenomics.service.simulator import Outcome
 
 WARMING = 0.2
 """Share of the time of arrivals that passes before tokens are counted: a copy starts empty."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tokenomics.compute.server import Estimate, Server
+from tokenomics.compute.inference.server import Estimate, Server
 from tokenomics.economics.cost.amounts import (
     DAYS_PER_MONTH,
     SECONDS_PER_HOUR,

@@ -1,0 +1,1 @@
+"""Everything that is fitted: operators, engines, intervals. The rest of the library reads the tables written here."""

@@ -1,0 +1,60 @@
+"""Rows of the silicon sample with prefill and decode apart: predicted from what other families taught, not learned."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from tokenomics.calibration.engines.profiles import NUMBERS, Fitted
+from tokenomics.calibration.engines.samples import SAME, TTFT_TPOT, precisions, sample
+from tokenomics.calibration.engines.waiting import Waits
+from tokenomics.compute.counts.precision import parse
+from tokenomics.compute.inference.disaggregation import Pools, closed_loop
+from tokenomics.compute.inference.engines import Profile, fuses, kernels_of, profile_name
+from tokenomics.compute.layout import Layout
+from tokenomics.compute.operators.selection import Serving
+from tokenomics.rows import predict as score
+from tokenomics.rows.constant import family_of
+
+SIZES = ("tp_size", "attention_dp_size", "moe_tp_size", "moe_ep_size")
+KEPT = ("table", "case", "metric", "source", "profile", "family", "accelerator", "experts", "measured", "predicted")
+
+
+def disaggregated() -> pd.DataFrame:
+    """Rows whose workers are counted, without copies."""
+    raw = sample()
+    raw = raw[(raw["mode"] == "disagg") & raw["prefill_num_workers"].notna()].drop_duplicates(SAME)
+    return raw.assign(precision_text=precisions(raw))
+
+
+def predictions(fitted: list[Fitted], waits: Waits) -> Iterator[dict[str, object]]:
+    """Measured and predicted TTFT and TPOT of every row, by profiles that have not seen its family."""
+    table = {(each.name, each.experts, each.without): each for each in fitted}
+    for row in disaggregated().to_dict("records"):
+        model, device = score.record("model", row["model_name"]), score.record("accelerator", row["system"])
+        name, family = profile_name(row["engine"], device), family_of(model)
+        found = table.get((name, model.is_moe, family)) or table[name, model.is_moe, ""]
+        burst, wait = waits[name, model.is_moe, found.without]
+        numbers = dict(zip(NUMBERS, map(float, found.numbers), strict=True))
+        profile = Profile(name, **numbers, burst=burst, wait_s=wait)
+        precision = parse(row["precision_text"])
+        workers = [
+            Serving(model, device, precision, _layout(row, pool, model.is_moe), kernels_of(name), fused=fuses(name))
+            for pool in ("prefill", "decode")
+        ]
+        counts = [int(row[f"{pool}_num_workers"]) for pool in ("prefill", "decode")]
+        concurrency = row["decode_batch_size"] * counts[1]
+        loop = closed_loop(Pools(*workers, *counts), profile, concurrency, row["isl"], row["osl"])
+        for (metric, column), value in zip(TTFT_TPOT, (loop.ttft_s, loop.tpot_s), strict=True):
+            known = ("silicon_sample", row["id"], metric, "silicon_sample", name, family, device.name, model.is_moe)
+            yield dict(zip(KEPT, (*known, row[column] / 1e3, float(value)), strict=True))
+
+
+def _layout(row: dict, pool: str, experts: bool) -> Layout:
+    """A worker's layout; experts over more devices than attention mean attention groups."""
+    tp, dp, *spread = (max(int(np.nan_to_num(row[f"{pool}_{size}"], nan=1.0)), 1) for size in SIZES)
+    if not experts:
+        return Layout(tp=tp)
+    dp = max(dp, spread[0] * spread[1] // tp)
+    ep = spread[1] if not (tp * dp) % spread[1] else 1
+    return Layout(tp=tp, dp=dp, ep=ep)

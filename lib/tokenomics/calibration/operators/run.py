@@ -1,0 +1,188 @@
+"""Fits everything, leaves accelerators out in turn, compares engines, and writes ``data/calibration``."""
+
+import csv
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from tokenomics import paths
+from tokenomics.calibration.operators import fitting, network
+from tokenomics.calibration.operators.samples import PACKAGE, SYSTEMS, TABLES, Sample, package_version, samples
+from tokenomics.compute.operators.fitted import RELATIONS, borrowed, nearest, relation
+from tokenomics.facts import catalogue
+from tokenomics.facts.accelerators import Accelerator
+
+FOLDER = paths.DATA / "calibration"
+SOURCE = "aiconfigurator_operator_tables"
+DIGITS = 4
+WORKERS = 2
+HOST_FLOOR_S = 30e-6
+"""A product with a longer floor was launched from the host: kept in the table, but nobody's main kernel."""
+IDENTITY = ("accelerator", "operator", "dtype", "engine", "kernel")
+Fitted = tuple[Sample, fitting.Fit]
+Row = dict[str, object]
+
+
+def calibrate(folder: Path = FOLDER) -> None:
+    """Rewrite the four tables; the same package, numpy and scipy give the same bytes."""
+    with ProcessPoolExecutor(WORKERS) as pool:
+        fitted = [each for part in pool.map(fit_system, SYSTEMS) for each in part]
+    transferred, pooled = leave_out_accelerators(fitted)
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder / "operators.csv", [_parameter_row(sample, fit) for sample, fit in fitted], (*IDENTITY,))
+    seen = [_error_row(sample, "fit", fit.residuals) for sample, fit in fitted]
+    held_out = [_error_row(sample, "held_out", fit.held_out) for sample, fit in fitted]
+    errors = [*seen, *held_out, *transferred, *between_nodes(fitted)]
+    write(folder / "errors.csv", errors, (*IDENTITY, "kind"))
+    write(folder / "transfer.csv", pooled, ("operator", "relation"))
+    write(folder / "engine_spread.csv", engine_spread([s for s, _ in fitted]), ("accelerator", "operator", "dtype"))
+
+
+def fit_system(system: str) -> list[Fitted]:
+    """Every kernel of every operator measured on a system, with its fit."""
+    device = catalogue.accelerator(SYSTEMS[system][0])
+    fitted = []
+    for sample in (each for operator in TABLES for each in samples(system, operator)):
+        fit = fitting.fit(sample, device)
+        launched = sample.operator == "gemm" and fit.parameters.floor_s > HOST_FLOOR_S
+        fitted.append((replace(sample, main=sample.main and not launched), fit))
+    return fitted
+
+
+def leave_out_accelerators(fitted: list[Fitted]) -> tuple[list[Row], list[Row]]:
+    """Each main kernel predicted from the nearest relative's fit, and the quantiles pooled by relation."""
+    rows, pool = [], {}
+    main = [(sample, fit) for sample, fit in fitted if sample.main]
+    for target, _ in main:
+        device = catalogue.accelerator(target.accelerator)
+        alike = ("operator", "dtype", "engine")
+        others = [
+            fit.parameters
+            for sample, fit in main
+            if sample.accelerator != target.accelerator
+            and all(getattr(sample, each) == getattr(target, each) for each in alike)
+        ]
+        if not others:
+            continue
+        donor = nearest(device, [catalogue.accelerator(p.accelerator) for p in others])
+        given = next(p for p in others if p.accelerator == donor.name)
+        residuals = fitting.log_residuals(borrowed(given, donor, device), device, target)
+        near = relation(device, donor)
+        rows.append(_error_row(target, "transfer", residuals) | {"donor": donor.name, "relation": near})
+        pool.setdefault((target.operator, near), []).append(residuals)
+    return rows, _pooled(pool)
+
+
+def between_nodes(fitted: list[Fitted]) -> list[Row]:
+    """The prior of the network beside measured exchanges, on each system that has them."""
+    within = {sample.accelerator: fit.parameters for sample, fit in fitted if sample.operator == "all_to_all"}
+    found = [each for system in SYSTEMS if (each := network.sample(system))]
+    return [
+        _error_row(each, "network", network.log_residuals(within[each.accelerator], _device(each), each))
+        for each in found
+    ]
+
+
+def _device(sample: Sample) -> Accelerator:
+    return catalogue.accelerator(sample.accelerator)
+
+
+def _pooled(pool: Mapping[tuple[str, str], list[np.ndarray]]) -> list[Row]:
+    """Quantiles of each relation, every left-out sample counting alike; a nearer relation is never the wider one.
+
+    Where no measured pair has a relation, the quantiles of the nearer one are doubled.
+    """
+    rows = []
+    for operator in sorted({operator for operator, _ in pool}):
+        low = high = 0.0
+        for near in RELATIONS[1:]:
+            residuals = pool.get((operator, near), [])
+            if residuals:
+                each = np.array([np.quantile(some, np.linspace(0.01, 0.99, 99)) for some in residuals])
+                here = np.quantile(each, [0.1, 0.9])
+                low, high = min(low, here[0]), max(high, here[1])
+            else:
+                low, high = 2 * low, 2 * high
+            quantiles = {"log_q10": float(low), "log_q90": float(high)}
+            rows.append(
+                {"operator": operator, "relation": near, "samples": len(residuals), **quantiles, "source": SOURCE}
+            )
+    return rows
+
+
+def engine_spread(kernels: Iterable[Sample]) -> list[Row]:
+    """How far engines are from their mean at the same shape: what no model of the device alone can resolve."""
+    groups: dict[tuple[str, str, str], list[Sample]] = {}
+    for sample in kernels:
+        if sample.main:
+            groups.setdefault((sample.accelerator, sample.operator, sample.dtype), []).append(sample)
+    rows = []
+    for key, alike in sorted(groups.items()):
+        ratios = [_log_ratio(a, b) for a, b in combinations(alike, 2)]
+        gaps = np.abs(np.concatenate([*ratios, np.empty(0)]))
+        if len(gaps) >= 30:
+            median, p90 = np.expm1(np.quantile(gaps, [0.5, 0.9]))
+            spread = {"pairs": len(gaps), "median_gap": float(median), "p90_gap": float(p90)}
+            rows.append(dict(zip(("accelerator", "operator", "dtype"), key, strict=True)) | spread | {"source": SOURCE})
+    return rows
+
+
+def _log_ratio(a: Sample, b: Sample) -> np.ndarray:
+    """log of the times of two kernels at the shapes that both samples hold."""
+    shapes = [dict(zip(zip(*each.inputs.values(), strict=True), each.seconds, strict=True)) for each in (a, b)]
+    common = [shape for shape in shapes[0] if shape in shapes[1]]
+    return np.log([shapes[0][shape] / shapes[1][shape] for shape in common])
+
+
+def _identity(sample: Sample) -> Row:
+    return {each: getattr(sample, each) for each in IDENTITY}
+
+
+def _parameter_row(sample: Sample, fit: fitting.Fit) -> Row:
+    used = ["compute_units", *fitting.BOUNDS[sample.operator]]
+    used += ["tile_rows", "tile_columns"] if sample.operator == "gemm" else []
+    used += ["cache_bytes"] if "cache_gain" in used else []
+    values = {each: getattr(fit.parameters, each) for each in used}
+    made = {"engine_version": sample.engine_version, "main": sample.main, "rows": len(sample.seconds)}
+    quantiles = {"log_q10": fit.parameters.log_q10, "log_q90": fit.parameters.log_q90}
+    return (
+        _identity(sample) | made | values | quantiles | {"package": f"{PACKAGE} {package_version()}", "source": SOURCE}
+    )
+
+
+def _error_row(sample: Sample, kind: str, residuals: np.ndarray) -> Row:
+    """Errors as |predicted / measured - 1|; bias as the median of predicted / measured - 1."""
+    errors = np.abs(np.expm1(-residuals))
+    return _identity(sample) | {
+        "kind": kind,
+        "rows": len(residuals),
+        "median_error": float(np.median(errors)),
+        "mean_error": float(errors.mean()),
+        "p90_error": float(np.quantile(errors, 0.9)),
+        "bias": float(np.expm1(-np.median(residuals))),
+        "source": SOURCE,
+    }
+
+
+def write(path: Path, rows: list[Row], key: tuple[str, ...]) -> None:
+    """A tidy table sorted by key, numbers rounded to four digits, columns as its metadata names them."""
+    from tokenomics.facts import tables
+
+    columns = list(tables.read_meta(path).columns)
+    rows = sorted(rows, key=lambda row: [str(row[each]) for each in key])
+    with path.open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(columns)
+        out.writerows([_cell(row.get(each)) for each in columns] for row in rows)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.{DIGITS}g}" if isinstance(value, float) else str(value)

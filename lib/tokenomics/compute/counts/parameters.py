@@ -1,0 +1,288 @@
+"""Parameters and bytes of a model, counted from its shapes. FLOP are in :mod:`tokenomics.compute.counts.flops`.
+
+Everything here is arithmetic on the record; contexts, batches and bit widths may be arrays and are broadcast.
+Checked against published counts of every model in ``data/catalogue/models.csv``.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tokenomics.compute.counts.matrices import (
+    ATTENTION,
+    EMBEDDING,
+    EXPERTS,
+    HEAD,
+    MLP,
+    attention_shapes,
+    linear_widths,
+    matrices,
+)
+from tokenomics.errors import DataError
+from tokenomics.facts.models import Model
+
+COUNTING_RULES = ("all", "without_input_embedding", "without_embeddings")
+VECTOR_BITS = 16
+"""Norms stay 16 bit in published weight quantisations."""
+
+
+@dataclass(frozen=True)
+class ParameterCount:
+    """Parameters by part, of the whole model unless said otherwise.
+
+    Attributes:
+        embedding: token and position tables.
+        attention: attention and linear mixers, biases included.
+        mlp: dense MLPs, shared experts, routers.
+        experts: routed experts, all of them.
+        experts_active: routed experts that one token passes.
+        norm: norm weights and biases.
+        head: output head; 0 where it is the embedding table.
+        tied: the head is the embedding table.
+    """
+
+    embedding: float
+    attention: float
+    mlp: float
+    experts: float
+    experts_active: float
+    norm: float
+    head: float
+    tied: bool
+
+    @property
+    def total(self) -> float:
+        """All parameters; a tied table counts once."""
+        return self.embedding + self.attention + self.mlp + self.experts + self.norm + self.head
+
+    @property
+    def active(self) -> float:
+        """Parameters of a token's path, tables included: the total with only the experts it is routed to."""
+        return self.total - self.experts + self.experts_active
+
+    @property
+    def multiplied(self) -> float:
+        """Parameters that a token is multiplied with, the N of 2N FLOP: no table that is only looked up."""
+        return self.active - (0 if self.tied else self.embedding)
+
+    def counted(self, rule: str, active: bool = False) -> float:
+        """The total (or active) number under a publisher's counting rule.
+
+        Args:
+            rule: ``all``; ``without_input_embedding`` (a tied table counts as the head);
+                ``without_embeddings`` (neither tables nor head).
+            active: count one token's path instead of the whole model.
+
+        Raises:
+            DataError: an unknown rule.
+        """
+        count = self.active if active else self.total
+        if rule == "all":
+            return count
+        if rule == "without_input_embedding":
+            return count - (0 if self.tied else self.embedding)
+        if rule == "without_embeddings":
+            return count - self.embedding - self.head
+        raise DataError("ParameterCount.counted", "rule", rule, ", ".join(COUNTING_RULES))
+
+
+@cache
+def parameters(model: Model) -> ParameterCount:
+    """Parameters of a model, total and active, by part.
+
+    Exact up to vectors that no column describes: attention sinks, router correction biases, head biases, an
+    embedding norm (together below 0.01 % in every catalogued model), and a full layer's value
+    projection where it is the key's (Gemma 4, counted twice).
+    """
+    parts = dict.fromkeys((EMBEDDING, ATTENTION, MLP, EXPERTS, HEAD), 0.0)
+    experts_active = 0.0
+    for matrix in matrices(model):
+        parts[matrix.part] += matrix.parameters
+        if matrix.part == EXPERTS:
+            experts_active += matrix.parameters * matrix.used / matrix.copies
+    return ParameterCount(
+        **parts,
+        experts_active=experts_active,
+        norm=float(_norm_parameters(model)),
+        tied=model.tied_embeddings,
+    )
+
+
+def _norm_parameters(model: Model) -> float:
+    """Norms over the residual width (with the final one), of queries and keys, and of latents."""
+    vectors = 2 if model.norm_bias else 1
+    count = vectors * model.d_model * (model.norms_per_layer * model.layers + 1)
+    for shape in attention_shapes(model):
+        if model.qk_norm == "head":
+            count += shape.layers * 2 * shape.head_dim
+        elif model.qk_norm == "full":
+            count += shape.layers * (shape.heads + shape.kv_heads) * shape.head_dim
+        if model.is_mla:
+            count += shape.layers * (model.kv_lora_rank + (model.q_lora_rank or 0))
+    return count
+
+
+@dataclass(frozen=True)
+class WeightFormat:
+    """How weights are stored.
+
+    Attributes:
+        bits: bits per weight of the matrices (16 BF16, 8 FP8 or INT8, 4.25 MXFP4 with its scales ...); may be an array.
+        embedding_bits: bits of tables and head; as ``bits`` where ``None`` (checkpoints often keep 16).
+        group_size: weights that share one scale; no scales where ``None``.
+        scale_bits: bits of a group's scale (and zero point).
+    """
+
+    bits: ArrayLike = 16
+    embedding_bits: ArrayLike | None = None
+    group_size: int | None = None
+    scale_bits: int = 16
+
+    def bytes(self, count: ParameterCount, body: ArrayLike, tables: float) -> np.ndarray:
+        """Bytes of ``body`` matrix weights, ``tables`` embedding and head weights, and the norms."""
+        bits = np.asarray(self.bits, dtype=float)
+        table_bits = bits if self.embedding_bits is None else np.asarray(self.embedding_bits, dtype=float)
+        scale = self.scale_bits / self.group_size if self.group_size else 0.0
+        return (body * (bits + scale) + tables * table_bits + count.norm * VECTOR_BITS) / 8
+
+
+def weight_bytes(model: Model, bits: ArrayLike | WeightFormat = 16) -> np.ndarray:
+    """Bytes of all weights in memory.
+
+    Args:
+        model: the architecture.
+        bits: bits per weight, or a :class:`WeightFormat` with scales and another width for embeddings.
+
+    Returns:
+        Bytes, in the shape of the bit widths.
+    """
+    count = parameters(model)
+    body = count.attention + count.mlp + count.experts
+    return _format(bits).bytes(count, body, tables=count.embedding + count.head)
+
+
+def decode_weight_bytes(model: Model, batch: ArrayLike, bits: ArrayLike | WeightFormat = 16) -> np.ndarray:
+    """Bytes of weights that one decode step reads: all but untouched experts and the table that is only looked up.
+
+    Args:
+        model: the architecture.
+        batch: tokens in the step (one a sequence).
+        bits: as for :func:`weight_bytes`.
+
+    Returns:
+        Bytes, in the broadcast shape of ``batch`` and the bit widths.
+    """
+    count = parameters(model)
+    touched = expected_distinct_experts(model, batch) / max(model.experts, 1)
+    body = count.attention + count.mlp + count.experts * touched
+    return _format(bits).bytes(count, body, tables=float(model.d_model * model.vocab))
+
+
+def _format(bits: ArrayLike | WeightFormat) -> WeightFormat:
+    return bits if isinstance(bits, WeightFormat) else WeightFormat(bits)
+
+
+def expected_distinct_experts(model: Model, tokens: ArrayLike) -> np.ndarray:
+    """Routed experts of a layer that a batch of tokens touches, on average.
+
+    With E experts, k per token and independent uniform routing, one token misses an expert with probability
+    1 - k/E, hence ``E (1 - (1 - k/E)^tokens)``. Real routing is skewed and correlated, so it touches fewer.
+
+    Returns:
+        Experts, in the shape of ``tokens``; 0 for a dense model.
+    """
+    tokens = np.asarray(tokens, dtype=float)
+    if not model.is_moe:
+        return np.zeros_like(tokens)
+    return model.experts * (1 - (1 - model.experts_per_token / model.experts) ** tokens)
+
+
+def kv_bytes_per_token(model: Model, bits: ArrayLike = 16) -> np.ndarray:
+    """Bytes that one more token adds to the cache while no sliding window is full yet.
+
+    MLA caches one latent and the shared rotary key a layer; sparse attention adds the indexer's key.
+    """
+    full, sliding = _kv_values_per_token(model)
+    return (full + sliding) * np.asarray(bits, dtype=float) / 8
+
+
+def kv_bytes(model: Model, context: ArrayLike, bits: ArrayLike = 16, *, state_bits: ArrayLike = 32) -> np.ndarray:
+    """Bytes that one sequence of ``context`` tokens keeps between steps.
+
+    Full layers grow with the context, sliding layers stop at their window, linear layers hold a constant
+    state.
+
+    Args:
+        model: the architecture.
+        context: tokens in the sequence.
+        bits: bits of a cached key or value.
+        state_bits: bits of a value of the linear layers' state (engines keep 32).
+
+    Returns:
+        Bytes, in the broadcast shape of the arguments.
+    """
+    full, sliding = _kv_values_per_token(model)
+    context, bits = np.asarray(context, dtype=float), np.asarray(bits, dtype=float)
+    kept = np.minimum(context, model.sliding_window_tokens or np.inf)
+    return (full * context + sliding * kept) * bits / 8 + state_bytes(model, state_bits)
+
+
+def state_bytes(model: Model, bits: ArrayLike = 32) -> np.ndarray:
+    """Bytes of the linear layers' state of one sequence: a key x value matrix a head, and the convolution's tail.
+
+    Returns:
+        Bytes, in the shape of ``bits``; 0 without linear layers.
+    """
+    keys, values = linear_widths(model)
+    state = values * (model.linear_key_dim or 0)
+    tail = max((model.linear_conv_width or 0) - 1, 0) * (2 * keys + values)
+    return model.linear_layers * (state + tail) * np.asarray(bits, dtype=float) / 8
+
+
+def _kv_values_per_token(model: Model) -> tuple[float, float]:
+    """Cached values a token: in all full layers, in all sliding layers."""
+    if model.is_mla:
+        latent = model.kv_lora_rank + model.rope_head_dim
+        values = [latent * shape.layers for shape in attention_shapes(model)]
+    else:
+        values = [s.layers * s.kv_heads * (s.head_dim + s.value_dim) for s in attention_shapes(model)]
+    index = model.index_layers * model.index_head_dim if model.index_topk else 0
+    return values[0] + index, values[1]
+
+
+def activation_bytes(
+    model: Model, tokens: ArrayLike, bits: ArrayLike = 16, *, logit_tokens: ArrayLike = 0
+) -> np.ndarray:
+    """Peak bytes of intermediate values while ``tokens`` pass the model without gradients.
+
+    Counted are the residual stream and its normed copy, plus the widest stage of a layer: queries, keys, values and
+    mixed values of attention, or the inner values of the MLP (of all experts that a token passes). Attention scores
+    are not stored (fused kernels). ``logit_tokens`` adds 32-bit logits. Left out: an engine's own workspace.
+
+    Returns:
+        Bytes, in the broadcast shape of the arguments.
+    """
+    keys, values = linear_widths(model)
+    width = 2 * model.d_model + max(_attention_width(model), 2 * keys + 3 * values, _mlp_width(model))
+    tokens, bits = np.asarray(tokens, dtype=float), np.asarray(bits, dtype=float)
+    return tokens * width * bits / 8 + np.asarray(logit_tokens, dtype=float) * model.vocab * 4
+
+
+def _attention_width(model: Model) -> float:
+    widths = [0.0]
+    for shape in attention_shapes(model):
+        if shape.layers:
+            kv_heads = shape.heads if model.is_mla else shape.kv_heads  # the latent is expanded in prefill
+            widths.append((shape.heads + kv_heads) * (shape.head_dim + shape.value_dim))
+    return max(widths)
+
+
+def _mlp_width(model: Model) -> float:
+    stages = 3 if model.gated_mlp else 2  # gate, up and their product; or up and its activation
+    dense = stages * model.d_ff if model.dense_layers else 0.0
+    if not model.is_moe:
+        return dense
+    routed = stages * model.expert_width + (model.expert_input_width or model.d_model)
+    return max(dense, model.experts_per_token * routed + stages * model.shared_width)

@@ -1,0 +1,1 @@
+"""A model served on devices: steps, engines, memory, layouts, intervals, and what comes on top."""

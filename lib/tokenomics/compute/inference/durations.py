@@ -1,0 +1,164 @@
+"""What a request sees and a group delivers: prefill, decode, static batches, closed loops, full queues.
+
+Everything is put together from passes (:mod:`tokenomics.compute.inference.steps`) as :class:`tokenomics.compute.inference.engines.Work`,
+whose duration an engine's profile gives; how many sequences run at a time follows from memory
+(:mod:`tokenomics.compute.inference.memory`). Arguments are numbers or arrays and are broadcast. Intervals are in
+:mod:`tokenomics.compute.inference.intervals`.
+
+Left out: preemption, prefixes shared between requests (pass fewer prompt tokens after ``cached`` ones). Drafted tokens,
+adapters and images are in :mod:`tokenomics.compute.inference.speculation`, :mod:`~tokenomics.compute.inference.adapters` and
+:mod:`~tokenomics.compute.inference.vision`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tokenomics.compute.inference import memory
+from tokenomics.compute.inference.engines import Profile, Work
+from tokenomics.compute.inference.steps import device_seconds
+from tokenomics.compute.operators.selection import Serving
+
+STRETCHES = 4
+"""Points at which a growing context is looked at; a step's time is nearly linear in it."""
+PASS_TOKENS = 8192.0
+"""Prompt tokens that an engine takes into one pass, at most."""
+LADDER = np.geomspace(1, 4096, 49)
+"""Concurrencies between which open loads are interpolated."""
+MOST_SEQUENCES = 2048
+"""Sequences that engines run at a time, at most, with the settings of published throughput runs."""
+
+
+def prefill(on: Serving, batch: ArrayLike, prompt: ArrayLike, cached: ArrayLike = 0) -> Work:
+    """Reading ``batch`` prompts of ``prompt`` new tokens, after ``cached`` ones each, until all have a first token.
+
+    Whole prompts are packed into passes of up to :data:`PASS_TOKENS`; with pipeline stages the batch goes through in as
+    many parts as there are stages.
+    """
+    batch, prompt = np.asarray(batch, dtype=float), np.asarray(prompt, dtype=float)
+    together = np.clip(np.floor(PASS_TOKENS / np.maximum(prompt, 1)), 1, np.maximum(batch, 1))
+    passes = batch / together
+    one = device_seconds(on, new=together * prompt, past=cached, prompts=together).total
+    stages = on.layout.pp
+    filling = (passes + stages - 1) / stages / passes if stages > 1 else 1.0
+    chunks = np.maximum(np.ceil(prompt / PASS_TOKENS), 1.0)
+    return Work(prefill_s=passes * one * filling, prefill_passes=passes * chunks, layers_together=on.layers_together)
+
+
+def decode_step(on: Serving, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike = 1) -> Work:
+    """One token for each of ``batch`` sequences whose context, the new token included, is ``context``; or a pass that
+    verifies ``tokens`` of each (:mod:`tokenomics.compute.inference.speculation`).
+
+    With pipeline stages the batch is split into as many parts, each of which passes all stages: a sequence's step.
+    """
+    batch = np.asarray(batch, dtype=float)
+    part = np.ceil(batch / on.layout.pp)
+    seconds = device_seconds(on, decode=part, context=context, queries=tokens).total
+    return Work(decode_s=seconds, decode_steps=1.0, sequence_steps=batch, layers_together=on.layers_together)
+
+
+def decode(on: Serving, batch: ArrayLike, prompt: ArrayLike, steps: ArrayLike) -> Work:
+    """``steps`` decode steps of ``batch`` sequences that start after ``prompt`` tokens."""
+    prompt, steps = np.asarray(prompt, dtype=float), np.asarray(steps, dtype=float)
+    total = Work(layers_together=on.layers_together)
+    for stretch in range(STRETCHES):
+        context = prompt + 1 + steps * (stretch + 0.5) / STRETCHES
+        total = total + decode_step(on, batch, context).times(steps / STRETCHES)
+    return total
+
+
+def static_batch(on: Serving, engine: str, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Work:
+    """A batch given all at once, from its start to its last token.
+
+    A batch larger than what the engine admits at a time runs in waves; as engines refill a wave while it runs, the last
+    one counts in part.
+    """
+    batch, prompt, output = (np.asarray(x, dtype=float) for x in (batch, prompt, output))
+    most = np.minimum(np.maximum(memory.admitted(on, engine, prompt, output), 1.0), batch)
+    return _wave(on, most, prompt, output).times(batch / most)
+
+
+def _wave(on: Serving, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Work:
+    return prefill(on, batch, prompt) + decode(on, batch, prompt, np.maximum(np.asarray(output) - 1, 0))
+
+
+def in_flight(on: Serving, engine: str, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> NDArray:
+    """Requests that really run when ``concurrency`` are sent: as many as the engine admits into memory."""
+    return np.clip(
+        memory.admitted(on, engine, prompt, output),
+        1.0,
+        np.minimum(np.asarray(concurrency, dtype=float), MOST_SEQUENCES),
+    )
+
+
+@dataclass(frozen=True)
+class ClosedLoop:
+    """A fixed number of requests in flight, in the broadcast shape of concurrency, prompt and output.
+
+    Attributes:
+        running: requests that memory lets run; the others wait.
+        step: time per output token, the others' prefills included.
+        ttft_s: seconds to the first token.
+    """
+
+    running: NDArray[np.float64]
+    step: Work
+    ttft_s: NDArray[np.float64]
+
+
+def closed_loop(
+    on: Serving, profile: Profile, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike
+) -> ClosedLoop:
+    """What requests see when ``concurrency`` are always in flight.
+
+    A token: every request's prefill interrupts the others once, since while one produces ``output`` tokens each of the
+    other running requests is replaced once. A first token: the engine's front end, the prompt, a share of the others'
+    prompts (``burst``), half a step, and the queue of requests beyond what memory holds, who wait for a running one to
+    end (Little's law). A prompt is read at the device's own pace: a profile's prefill slowdown says how far prefills
+    hold up other requests' decoding.
+    """
+    prompt, output = np.asarray(prompt, dtype=float), np.asarray(output, dtype=float)
+    running = in_flight(on, profile.name, concurrency, prompt, output)
+    alone, one = decode_step(on, running, prompt + output / 2), prefill(on, 1, prompt)
+    others = (running - 1) / on.layout.dp
+    step = alone + one.times(others / output)
+    waiting = np.maximum(np.asarray(concurrency, dtype=float) - running, 0.0)
+    queued = waiting * output * step.seconds(profile) / running
+    first = np.asarray(one.prefill_s) * (1 + profile.burst * others) + 0.5 * alone.seconds(profile)
+    return ClosedLoop(running, step, profile.wait_s + first + queued)
+
+
+def open_loop_concurrency(
+    on: Serving, profile: Profile, rate: ArrayLike, prompt: ArrayLike, output: ArrayLike
+) -> NDArray[np.float64]:
+    """Requests in flight when ``rate`` arrive a second at random: the concurrency whose closed loop serves as many.
+
+    Little's law on the closed loop at a ladder of concurrencies, interpolated; all that memory holds where more arrive
+    than can be served. Bursts of random arrivals are left out, so that waits near saturation come out short.
+
+    Returns:
+        Requests of one copy, in the broadcast shape of the arguments.
+    """
+    rate, prompt, output = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (rate, prompt, output)))
+    at = LADDER.reshape(-1, *[1] * rate.ndim)
+    step = closed_loop(on, profile, at, prompt, output).step.seconds(profile)
+    first = np.asarray(prefill(on, 1, prompt).prefill_s) + profile.wait_s
+    served = at / (first + output * step)
+    served, most = np.maximum.accumulate(served, axis=0), in_flight(on, profile.name, np.inf, prompt, output)
+    found = np.empty(rate.shape)
+    for place in np.ndindex(rate.shape):
+        found[place] = np.exp(np.interp(rate[place], served[(slice(None), *place)], np.log(LADDER)))
+    return np.minimum(found, most)
+
+
+def full_queue_cycle(on: Serving, engine: str, prompt: ArrayLike, output: ArrayLike, most: ArrayLike = np.inf) -> Work:
+    """Time in which a copy that is never short of requests finishes as many as it runs at a time.
+
+    Divide ``running x output`` by its seconds for output tokens a second.
+    """
+    prompt, output = np.asarray(prompt, dtype=float), np.asarray(output, dtype=float)
+    running = in_flight(on, engine, most, prompt, output)
+    packed = prefill(on, np.maximum(PASS_TOKENS / prompt, 1.0), prompt)
+    share = running / np.maximum(np.maximum(PASS_TOKENS / prompt, 1.0), 1.0) / on.layout.dp
+    return packed.times(share) + decode_step(on, running, prompt + output / 2).times(output)

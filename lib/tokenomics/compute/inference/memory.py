@@ -1,0 +1,158 @@
+"""Memory of serving, device by device: what lies there, and how many sequences fit.
+
+Weights are split as the layout says, keys and values as far as there are heads (more devices than key heads hold
+copies; MLA's latent is held by every device of a tensor-parallel group), and an engine keeps back a share of memory, a
+constant for runtime and communication, and room for the largest pass. Left out: fragmentation of blocks.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tokenomics.compute.bounds import LARGEST_GB
+from tokenomics.compute.counts.parameters import activation_bytes, kv_bytes, parameters, weight_bytes
+from tokenomics.compute.operators.selection import Serving
+
+Bytes = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Reserve:
+    """What an engine keeps back on each device.
+
+    Attributes:
+        usable: share of the device's memory that the engine may fill; of what the model leaves free with ``of_free``.
+        of_free: what ``usable`` is a share of.
+        runtime_bytes: context, kernels and libraries.
+        buffer_bytes: communication buffers, for each device with peers.
+        pass_tokens: tokens of the largest pass, for whose activations room is kept; ``None`` means the whole prompt
+            batch at once.
+        workspace: bytes of workspace over the bytes of activations.
+        fills: the engine takes all usable memory for its cache at start.
+        whole: a request runs only when its whole sequence fits beside those of the others, its output included.
+    """
+
+    usable: float = 0.9
+    of_free: bool = False
+    runtime_bytes: float = 1.5e9
+    buffer_bytes: float = 0.5e9
+    pass_tokens: float | None = 8192
+    workspace: float = 1.0
+    fills: bool = False
+    whole: bool = False
+
+
+RESERVES = {
+    "generic": Reserve(usable=0.95),
+    "trtllm 2023": Reserve(usable=0.9, runtime_bytes=1.6e9, fills=True, whole=True),
+    "trtllm 2024": Reserve(usable=0.9, runtime_bytes=1.6e9, fills=True, whole=True),
+    "trtllm": Reserve(usable=0.9, of_free=True, fills=True, whole=True),
+    "vllm": Reserve(usable=0.9, fills=True),
+    "sglang": Reserve(usable=0.9, fills=True),
+    "deepspeed": Reserve(usable=0.95, fills=True),
+    "fastertransformer": Reserve(usable=1.0, runtime_bytes=2.55e9, pass_tokens=None, workspace=5.0),
+}
+"""By profile, else by engine; the engines' own defaults: vLLM's gpu_memory_utilization 0.9; TensorRT-LLM's free
+fraction 0.9 of what is left after loading, and its scheduler GUARANTEED_NO_EVICT. FasterTransformer's two constants
+were read off its published memory table, the runtime of early TensorRT-LLM off the batches at which Llama-2-70B on four
+A100 of 40 GB starts to run in waves."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes on the fullest device, in the broadcast shape of batch and context.
+
+    Attributes:
+        weights: the device's share of the model.
+        cache: keys and values of all sequences.
+        activations: intermediate values of the largest pass, with the engine's workspace.
+        buffers: communication.
+        runtime: context and libraries.
+    """
+
+    weights: Bytes
+    cache: Bytes
+    activations: Bytes
+    buffers: Bytes
+    runtime: Bytes
+
+    @property
+    def total(self) -> Bytes:
+        """Bytes in all."""
+        return self.weights + self.cache + self.activations + self.buffers + self.runtime
+
+
+def reserve(engine: str) -> Reserve:
+    """What the engine of a profile keeps back."""
+    return RESERVES.get(engine) or RESERVES.get(engine.split(" ", maxsplit=1)[0]) or RESERVES["generic"]
+
+
+def weight_bytes_per_device(on: Serving) -> float:
+    """Weights on one device: routed experts over all devices of a stage, everything else over the TP group."""
+    layout, count = on.layout, parameters(on.model)
+    total = float(weight_bytes(on.model, on.precision.weights))
+    share = count.experts / count.total
+    experts, rest = total * share, total * (1 - share)
+    return (experts / (layout.tp * layout.dp) + rest / layout.tp) / layout.pp
+
+
+def cache_bytes_per_device(on: Serving, context: ArrayLike) -> Bytes:
+    """Keys and values of one sequence on one device of its group."""
+    tp, kv_heads = on.layout.tp, on.model.kv_heads
+    copies = tp if on.model.is_mla else max(1.0, tp / max(kv_heads, 1.0))
+    return kv_bytes(on.model, context, on.precision.kv_bits) * copies / tp / on.layout.pp
+
+
+def used(on: Serving, engine: str, batch: ArrayLike, context: ArrayLike, prompt: ArrayLike | None = None) -> Memory:
+    """Memory while ``batch`` sequences of ``context`` tokens are served.
+
+    Args:
+        on: the deployment.
+        engine: name of its profile.
+        batch: sequences of the whole copy.
+        context: tokens of each at the end.
+        prompt: prompt tokens of each, for engines that read all prompts in one pass; ``context`` where ``None``.
+    """
+    keep, layout = reserve(engine), on.layout
+    local = np.asarray(batch, dtype=float) / layout.dp
+    tokens = keep.pass_tokens
+    if tokens is None:
+        tokens = local * np.asarray(context if prompt is None else prompt, dtype=float)
+    peers = layout.devices > 1
+    shape = np.zeros(np.broadcast_shapes(np.shape(batch), np.shape(context)))
+    return Memory(
+        weights=weight_bytes_per_device(on) + shape,
+        cache=local * cache_bytes_per_device(on, context),
+        activations=keep.workspace * activation_bytes(on.model, tokens) / layout.tp + shape,
+        buffers=keep.buffer_bytes * peers + shape,
+        runtime=keep.runtime_bytes + shape,
+    )
+
+
+def free_bytes(on: Serving, engine: str, batch: ArrayLike = 1, prompt: ArrayLike = 1, beside: ArrayLike = 0.0) -> Bytes:
+    """Bytes of one device that are left for the cache; negative where the model does not fit.
+
+    ``beside`` are bytes that something else takes on every device: a draft model, adapters, an encoder of images.
+    """
+    keep = reserve(engine)
+    taken, memory = used(on, engine, batch, 0, prompt).total + beside, on.device.memory_bytes * LARGEST_GB
+    return keep.usable * (memory - taken) if keep.of_free else keep.usable * memory - taken
+
+
+def capacity(
+    on: Serving, engine: str, context: ArrayLike, beside: ArrayLike = 0.0, each_beside: ArrayLike = 0.0
+) -> Bytes:
+    """Sequences of ``context`` tokens whose caches fit at a time in the whole copy; 0 where the weights do not fit.
+
+    Of one device, ``beside`` bytes are taken by something else, and each sequence takes ``each_beside`` more.
+    """
+    one = cache_bytes_per_device(on, context) + each_beside
+    return np.maximum(np.floor(free_bytes(on, engine, beside=beside) / one) * on.layout.dp, 0.0)
+
+
+def admitted(on: Serving, engine: str, prompt: ArrayLike, output: ArrayLike) -> Bytes:
+    """Requests that an engine lets run at a time: their caches at their mean length fit, or, where it keeps room for a
+    request's whole sequence (``Reserve.whole``), at their full length; 0 where the weights do not fit."""
+    prompt, output = np.asarray(prompt, dtype=float), np.asarray(output, dtype=float)
+    return capacity(on, engine, prompt + (output if reserve(engine).whole else output / 2))

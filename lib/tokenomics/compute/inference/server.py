@@ -1,0 +1,171 @@
+"""One place to ask: a model on devices under an engine, every answer with its interval.
+
+>>> from tokenomics.compute.inference.server import server
+>>> from tokenomics.facts import catalogue
+>>> it = server(catalogue.model("Llama-3.1-70B"), catalogue.accelerator("H100-SXM-80GB"), engine="vLLM 0.19", tp=4)
+>>> step = it.tpot(batch=64, context=2048)
+>>> bool(step.low < step.value < step.high)
+True
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tokenomics.compute import bounds
+from tokenomics.compute.counts.precision import parse
+from tokenomics.compute.inference import durations, engines, memory
+from tokenomics.compute.inference.engines import Profile, Work
+from tokenomics.compute.inference.intervals import interval
+from tokenomics.compute.inference.steps import Parts, device_seconds
+from tokenomics.compute.layout import Layout
+from tokenomics.compute.operators.selection import Serving, completed
+from tokenomics.errors import DataError
+from tokenomics.facts.accelerators import Accelerator
+from tokenomics.facts.models import Model
+
+Values = NDArray[np.float64]
+MEMORY, HOST = "memory", "host"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A prediction and the interval that holds 80 % of what was held out, in the broadcast shape of its arguments."""
+
+    value: Values
+    low: Values
+    high: Values
+
+    def over(self, numerator: ArrayLike) -> "Estimate":
+        """``numerator / self``: a rate from a duration, with the ends changed over."""
+        return Estimate(numerator / self.value, numerator / self.high, numerator / self.low)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A deployment and the profile of its engine; made by :func:`server`."""
+
+    on: Serving
+    profile: Profile
+
+    @property
+    def devices(self) -> int:
+        """Devices of the copy."""
+        return self.on.layout.devices
+
+    @property
+    def bound(self) -> bounds.Deployment:
+        """The same devices as data sheets have them: no answer is faster."""
+        return bounds.Deployment(self.on.model, completed(self.on.device), self.on.precision, self.devices)
+
+    def estimate(self, seconds: ArrayLike, quantity: str, least: ArrayLike = 0.0) -> Estimate:
+        """A duration with the interval of a quantity (:mod:`tokenomics.compute.inference.intervals`), never below ``least``."""
+        value = np.maximum(seconds, least)
+        low, high = interval(value, self.on, self.profile, quantity)
+        return Estimate(value, np.maximum(low, least), high)
+
+    def _work(self, work: Work, quantity: str, least: ArrayLike = 0.0) -> Estimate:
+        return self.estimate(work.seconds(self.profile), quantity, least)
+
+    def ttft(self, prompt: ArrayLike, batch: ArrayLike = 1, cached: ArrayLike = 0) -> Estimate:
+        """Seconds of reading ``batch`` prompts together, on an idle server; ``cached`` tokens before them are known."""
+        least = bounds.prefill_seconds(self.bound, batch, prompt)
+        return self._work(durations.prefill(self.on, batch, prompt, cached), "prefill", least)
+
+    def tpot(self, batch: ArrayLike, context: ArrayLike) -> Estimate:
+        """Seconds of a decode step of ``batch`` sequences of ``context`` tokens."""
+        least = bounds.decode_step_seconds(self.bound, batch, context)
+        return self._work(durations.decode_step(self.on, batch, context), "decode", least)
+
+    def request(self, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
+        """Seconds of a static batch from its start to its last token; in waves where it does not fit."""
+        return self._work(durations.static_batch(self.on, self.profile.name, batch, prompt, output), "throughput")
+
+    def loaded_tpot(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
+        """Seconds per output token with ``concurrency`` requests always in flight: prefills of others included."""
+        return self._work(self.closed_loop(concurrency, prompt, output).step, "decode")
+
+    def loaded_ttft(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
+        """Seconds to the first token with ``concurrency`` requests always in flight."""
+        return self.estimate(self.closed_loop(concurrency, prompt, output).ttft_s, "first_token")
+
+    def closed_loop(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> durations.ClosedLoop:
+        """Both at once, without intervals."""
+        return durations.closed_loop(self.on, self.profile, concurrency, prompt, output)
+
+    def output_rate(self, prompt: ArrayLike, output: ArrayLike, concurrency: ArrayLike = np.inf) -> Estimate:
+        """Output tokens a second of the copy with ``concurrency`` requests in flight, or a queue never empty."""
+        running = durations.in_flight(self.on, self.profile.name, concurrency, prompt, output)
+        cycle = durations.full_queue_cycle(self.on, self.profile.name, prompt, output, concurrency)
+        return self._work(cycle, "throughput").over(running * np.asarray(output, dtype=float))
+
+    def fits(self) -> bool:
+        """Whether weights and what the engine keeps back leave room for a cache of one token at least."""
+        return bool(self.capacity(1.0) >= 1)
+
+    def capacity(self, context: ArrayLike) -> Values:
+        """Sequences of ``context`` tokens that fit at a time."""
+        return memory.capacity(self.on, self.profile.name, context)
+
+    def admitted(self, prompt: ArrayLike, output: ArrayLike) -> Values:
+        """Requests of ``prompt`` and ``output`` tokens that the engine lets run at a time."""
+        return memory.admitted(self.on, self.profile.name, prompt, output)
+
+    def memory(self, batch: ArrayLike, context: ArrayLike) -> memory.Memory:
+        """Bytes on the fullest device, by what they are for."""
+        return memory.used(self.on, self.profile.name, batch, context)
+
+    def step_parts(self, batch: ArrayLike, context: ArrayLike) -> Parts:
+        """Device seconds of a decode step by what they are spent on, before the engine's slowdown and host time."""
+        return device_seconds(self.on, decode=batch, context=context)
+
+    def limited_by(self, batch: ArrayLike, context: ArrayLike) -> NDArray[np.str_]:
+        """What takes most of a decode step: memory (does not fit), host, communication, compute or bandwidth."""
+        parts, total = self.step_parts(batch, context), self.tpot(batch, context).value
+        device = self.profile.decode_slowdown * parts.total
+        talk = self.profile.decode_slowdown * parts.communication
+        waits = bounds_ratio(self.bound, batch, context)
+        work = np.where(waits, "bandwidth", "compute")
+        result = np.where(talk > 0.5 * total, "communication", np.where(total - device > 0.5 * total, HOST, work))
+        return np.where(self.capacity(context) >= np.asarray(batch), result, MEMORY)
+
+
+def bounds_ratio(on: bounds.Deployment, batch: ArrayLike, context: ArrayLike) -> NDArray[np.bool_]:
+    """Whether a decode step's bytes take longer than its FLOP at the data sheet's rates."""
+    from tokenomics.compute.sizing import decode_flop_per_byte
+
+    return decode_flop_per_byte(on, batch, context) < on.device.ridge_flop_per_byte(on.precision.dtype)
+
+
+def server(
+    model: Model,
+    device: Accelerator,
+    *,
+    precision: str = "bf16",
+    kv_precision: str = "",
+    engine: str = "",
+    layout: Layout | None = None,
+    tp: int = 1,
+) -> Server:
+    """A server to ask.
+
+    Args:
+        model: the architecture.
+        device: the accelerator.
+        precision: as published tables write it (``bf16``, ``fp8``, ``nvfp4``, ``AWQ`` ...).
+        kv_precision: of the cache; as the weights where empty.
+        engine: the software as published, with its version; the generic profile where empty.
+        layout: how the model is cut; ``tp`` devices where ``None``.
+        tp: devices of a tensor-parallel group.
+
+    Raises:
+        DataError: a text that names no known precision, or more devices than the model has heads.
+    """
+    layout = layout or Layout(tp=tp)
+    if layout.tp > model.heads:
+        raise DataError("server", "tp", layout.tp, f"1 to {model.heads} (heads of {model.name})")
+    name = engines.profile_name(engine, device)
+    kernels, fused = engines.kernels_of(name), engines.fuses(name)
+    on = Serving(engines.as_run(model, name), device, parse(precision, kv_precision), layout, kernels, fused)
+    return Server(on, engines.profile(name, model.is_moe))

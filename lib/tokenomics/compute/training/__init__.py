@@ -1,0 +1,1 @@
+"""A model trained or tuned on devices."""

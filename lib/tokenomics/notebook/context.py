@@ -1,0 +1,99 @@
+"""The notebook that is running: where its output goes, its parameters, and what it has recorded so far.
+
+The runner names the output folder in the environment; a notebook opened by hand writes to ``scratch/`` instead, so
+that nothing but a run of the pipeline can touch ``results/``.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tokenomics import paths
+from tokenomics.errors import RunError
+from tokenomics.facts import tables
+from tokenomics.notebook import rounding, style
+from tokenomics.parameters import loading
+from tokenomics.sections.registry import Common
+
+OUT_VARIABLE = "TOKENOMICS_OUT"
+RECORDED = ("metrics", "checks", "figures", "tables")
+
+
+@dataclass
+class Context:
+    """One run of one notebook."""
+
+    name: str
+    out: Path
+    parameters: Common
+    record: dict[str, Any] = field(default_factory=lambda: {key: {} for key in RECORDED})
+
+    @property
+    def number(self) -> str:
+        """The ``NN`` of ``NN_name``, the prefix of every figure and table."""
+        return self.name.split("_", 1)[0]
+
+    @property
+    def parameters_hash(self) -> str:
+        """Short hash of the parameters, written beside every figure and table."""
+        text = json.dumps(self.parameters.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def add(self, kind: str, key: str, entry: Mapping[str, Any]) -> None:
+        """Record an entry once and write ``metrics.json``.
+
+        Raises:
+            RunError: the key stands already.
+        """
+        if key in self.record[kind]:
+            raise RunError(f"{self.name}: {kind} {key!r} is recorded twice")
+        self.record[kind][key] = dict(entry)
+        self.write()
+
+    def write(self) -> None:
+        """Write everything recorded so far to ``metrics.json``, sorted and rounded."""
+        entries = {"notebook": self.name, "inputs": sorted(tables.opened), **self.record}
+        rounding.write_json(entries, self.out / "metrics.json")
+
+
+_current: list[Context] = []
+
+
+def begin(name: str, cell_values: Mapping[str, Any]) -> Common:
+    """Start a notebook: check the values of its ``parameters`` cell and open its output folder.
+
+    Args:
+        name: ``NN_name`` of the notebook.
+        cell_values: the notebook's ``globals()``; only declared parameters are looked at.
+
+    Returns:
+        The frozen, checked parameters.
+
+    Raises:
+        DataError: a value in the cell breaks its declaration.
+    """
+    declared = loading.notebook_class(name)
+    values = {key: cell_values[key] for key in declared.model_fields if key in cell_values}
+    parameters = loading.check(declared, values, f"notebooks/{name}.ipynb")
+    out = Path(os.environ.get(OUT_VARIABLE) or paths.SCRATCH / name)
+    for folder in ("figures", "tables"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    style.apply()
+    _current[:] = [Context(name, out, parameters)]
+    _current[0].write()
+    return parameters
+
+
+def current() -> Context:
+    """The running notebook.
+
+    Raises:
+        RunError: :func:`begin` was not called.
+    """
+    if not _current:
+        raise RunError('no notebook has begun: call p = begin("NN_name", globals()) first')
+    return _current[0]

@@ -1,0 +1,113 @@
+"""What a reader would complain about, found before a figure is saved."""
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from tokenomics.notebook.style import SMALLEST_FONT_PT
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+TOLERANCE_PX = 1.0
+
+
+def faults(fig: "Figure") -> list[str]:
+    """Every fault found, in words; an empty list for a figure that may be saved.
+
+    Checked: each numeric axis has a label with a ``[unit]``; no text leaves the canvas; no text is smaller than six
+    points; tick labels of one axis, and free texts of one panel, do not overlap; no legend covers a marked point.
+    """
+    fig.canvas.draw()
+    found: list[str] = []
+    for axes in fig.axes:
+        if axes.get_visible() and axes.axison:
+            found += _label_faults(axes) + _overlap_faults(axes) + _legend_faults(axes)
+    return found + _text_faults(fig)
+
+
+def _label_faults(axes: "Axes") -> list[str]:
+    found = []
+    for name, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
+        ticks = [tick.get_text() for tick in axis.get_ticklabels() if tick.get_visible() and tick.get_text()]
+        if not axis.get_visible() or not ticks:
+            continue
+        label = axis.get_label().get_text()
+        categorical = any(character.isalpha() for tick in ticks for character in tick.replace("mathdefault", ""))
+        if not categorical and not (label.rstrip().endswith("]") and "[" in label):
+            found.append(f"{name} axis label {label!r} names no [unit]")
+    return found
+
+
+def _overlap_faults(axes: "Axes") -> list[str]:
+    found = []
+    for name, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
+        labels = [t for t in axis.get_ticklabels() if t.get_visible() and t.get_text()]
+        labels.sort(key=lambda text: text.get_position()[0 if name == "x" else 1])
+        found += [
+            f"{name} tick labels {a.get_text()!r} and {b.get_text()!r} overlap"
+            for a, b in pairwise(labels)
+            if _overlap(a, b)
+        ]
+    free = [text for text in axes.texts if text.get_visible() and text.get_text().strip()]
+    for index, first in enumerate(free):
+        found += [
+            f"texts {first.get_text()!r} and {other.get_text()!r} overlap"
+            for other in free[index + 1 :]
+            if _overlap(first, other)
+        ]
+    return found
+
+
+def _legend_faults(axes: "Axes") -> list[str]:
+    """Markers of scatters and lines that lie under the legend of their axes."""
+    import numpy as np
+
+    legend = axes.get_legend()
+    if legend is None:
+        return []
+    drawn = [each.get_offset_transform().transform(each.get_offsets()) for each in axes.collections]
+    marked = [line for line in axes.lines if line.get_marker() not in ("", "None", " ", None)]
+    drawn += [line.get_transform().transform(line.get_xydata()) for line in marked]
+    points = np.concatenate([np.asarray(each, dtype=float).reshape(-1, 2) for each in drawn] or [np.empty((0, 2))])
+    box, inside = legend.get_window_extent(), axes.bbox
+    covered = [box.contains(x, y) and inside.contains(x, y) for x, y in points if np.isfinite(x + y)]
+    return [f"the legend covers {sum(covered)} points"] if any(covered) else []
+
+
+def _text_faults(fig: "Figure") -> list[str]:
+    import matplotlib.text
+
+    canvas = fig.bbox
+    found = []
+    for text in fig.findobj(matplotlib.text.Text):
+        if not text.get_visible() or not text.get_text().strip() or not _is_drawn(text):
+            continue
+        box = text.get_window_extent()
+        outside = (canvas.x0 - box.x0, box.x1 - canvas.x1, canvas.y0 - box.y0, box.y1 - canvas.y1)
+        if max(outside) > TOLERANCE_PX:
+            found.append(f"text {text.get_text()!r} is cut off at the edge")
+        if text.get_fontsize() < SMALLEST_FONT_PT:
+            found.append(f"text {text.get_text()!r} is smaller than {SMALLEST_FONT_PT:g} points")
+    return found
+
+
+def _is_drawn(text: "Text") -> bool:
+    """Tick labels outside the axis limits exist as objects but are not drawn."""
+    for axes in text.figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in (*axis.majorTicks, *axis.minorTicks):
+                if text is tick.label1 or text is tick.label2:
+                    return low <= tick.get_loc() <= high
+    return True
+
+
+def _overlap(first: "Text", second: "Text") -> bool:
+    if not (_is_drawn(first) and _is_drawn(second)):
+        return False
+    a, b = first.get_window_extent(), second.get_window_extent()
+    width = min(a.x1, b.x1) - max(a.x0, b.x0)
+    height = min(a.y1, b.y1) - max(a.y0, b.y0)
+    return width > TOLERANCE_PX and height > TOLERANCE_PX

@@ -1,0 +1,110 @@
+"""Figures under one contract: rounded data first, drawn from what was written, deterministic bytes, caption beside.
+
+``data = figures.data("slug", frame, units)`` writes the CSV and returns it as read back; after drawing,
+``figures.save(fig, "slug", caption=...)`` writes the PNG and a JSON with caption, units and the parameters' hash.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from tokenomics.errors import RunError
+from tokenomics.facts.sources import cite
+from tokenomics.notebook import figure_lint, rounding, style
+from tokenomics.notebook.context import current
+from tokenomics.notebook.growth import Growth
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FORMATS_VARIABLE = "TOKENOMICS_FORMATS"
+METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+_drawn_from: dict[str, dict[str, str]] = {}
+
+
+def canvas(rows: int = 1, columns: int = 1, height_in: float = style.HEIGHT_IN, **options: Any):
+    """A figure one journal column wide and its axes, as :func:`matplotlib.pyplot.subplots` gives them."""
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(rows, columns, figsize=(style.COLUMN_WIDTH_IN, height_in), **options)
+
+
+def trend(axes: "Axes", growth: Growth, years: ArrayLike, **line: Any) -> None:
+    """Draw a fitted growth over ``years`` as a dashed line, labelled with its factor a year and interval."""
+    label = f"frontier: ×{growth.factor_per_year:.2g} a year ({growth.low:.2g} to {growth.high:.2g})"
+    axes.plot(years, growth.at(years), **{"color": "0.2", "linestyle": "--", "label": label, "zorder": 1} | line)
+
+
+def point_out(axes: "Axes", text: str, x: float, y: float, *, left: bool = False) -> None:
+    """Write ``text`` beside a point (or at the start of a line), to its right and a little above, or to its left."""
+    offset, side = ((-5, 0), "right") if left else ((3, 4), "left")
+    axes.annotate(text, (x, y), xytext=offset, textcoords="offset points", ha=side, fontsize=6.5)
+
+
+def data(slug: str, frame: pd.DataFrame, units: Mapping[str, str]) -> pd.DataFrame:
+    """Write a figure's data and return it as the file holds it.
+
+    Args:
+        slug: name of the figure, without the notebook's number.
+        frame: tidy data, rows in their final order.
+        units: unit of every column; ``"text"``, ``"date"`` or ``"1"`` where there is none.
+
+    Raises:
+        RunError: an empty frame, or a column without unit.
+    """
+    if frame.empty:
+        raise RunError(f"figure {slug}: no data to draw")
+    if set(units) != set(frame.columns):
+        raise RunError(f"figure {slug}: units for {sorted(set(units) ^ set(frame.columns))} are missing or extra")
+    _drawn_from[slug] = dict(units)
+    return rounding.write_csv(frame, _path(slug, "csv"))
+
+
+def save(fig: "Figure", slug: str, caption: str, source: str = ""):
+    """Check and save a figure; returns the saved PNG for display.
+
+    Args:
+        caption: one or two sentences that stand without the text around them.
+        source: source keys joined by ``;``.
+
+    Raises:
+        RunError: :func:`data` was not called for this slug, or the figure breaks a rule of :mod:`figure_lint`.
+    """
+    import matplotlib.pyplot as plt
+    from IPython.display import Image
+    from matplotlib.ticker import MaxNLocator
+
+    if slug not in _drawn_from:
+        raise RunError(f"figure {slug}: call figures.data first, and draw from what it returns")
+    for axes in fig.axes:
+        if axes.get_xlabel().endswith("[year]"):
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    faults = figure_lint.faults(fig)
+    if faults:
+        raise RunError(f"figure {slug}: " + "; ".join(faults))
+    wanted = os.environ.get(FORMATS_VARIABLE, "").split(",")
+    for kind in ("png", *(each for each in METADATA if each in wanted and each != "png")):
+        fig.savefig(_path(slug, kind), metadata=METADATA[kind], dpi=style.DPI)
+    plt.close(fig)
+    entry = {
+        "caption": caption,
+        "units": _drawn_from.pop(slug),
+        "source": cite(source),
+        "notebook": current().name,
+        "parameters": current().parameters_hash,
+    }
+    rounding.write_json(entry, _path(slug, "json"))
+    current().add("figures", f"{current().number}_{slug}", {"caption": caption})
+    return Image(filename=str(_path(slug, "png")), width=525, alt=caption)
+
+
+def _path(slug: str, ending: str):
+    return current().out / "figures" / f"{current().number}_{slug}.{ending}"

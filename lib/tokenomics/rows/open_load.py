@@ -1,0 +1,96 @@
+"""Rows whose requests arrive by themselves, for the model ``inference`` of the scorer: by simulation of one replica.
+
+``open``: as many requests as the row states, Poisson at its rate, lengths as stated. ``mlperf_server``: the highest
+Poisson rate that keeps the benchmark's limits, or latencies at the rate that a row states; MLPerf publishes mean
+lengths only, and those of answers alone. Step times come from the profile fitted without the row's model family; the
+ends of an interval are the extremes of whole simulations with every step as fast, or as slow, as its held-out residuals
+allow, decodes and prompts alike; the engine's front end, which is left out, adds to the upper end of a first token.
+Replicas get their share of the requests at random.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokenomics.compute import bounds
+from tokenomics.compute.inference import memory
+from tokenomics.compute.inference.engines import Profile
+from tokenomics.compute.inference.intervals import kind_of, quantiles_of
+from tokenomics.compute.operators.selection import Serving
+from tokenomics.rows import conditions
+from tokenomics.rows.bounds import MLPERF, TTFT
+from tokenomics.rows.constant import family_of
+from tokenomics.rows.deployment import BEAMS, SERVER, active, layouts, profile_of, serving
+from tokenomics.rows.registry import Case, Prediction
+from tokenomics.service import replica
+from tokenomics.service.qoe import MLPERF as LIMITS
+from tokenomics.service.qoe import Slo
+from tokenomics.service.replica import Asked, Copy
+
+
+def predicted(case: Case) -> Prediction:
+    """Rows in SI units (rates: tokens/s of all replicas); NaN where the metric or model is not simulated."""
+    value, fits = np.full_like(case["n_gpu"], np.nan), np.ones(len(case["n_gpu"]), dtype=bool)
+    low, high = value.copy(), value.copy()
+    learned, complete = conditions.learned(case), _complete(case)
+    for layout, replicas, rows in layouts(case):
+        on = serving(case, layout)
+        fits[rows] = memory.weight_bytes_per_device(on) <= case.device.memory_bytes * bounds.LARGEST_GB
+        for row in rows[fits[rows] & complete[rows]]:
+            without = family_of(case.model) if learned[row] else ""
+            profile = profile_of(case, without)
+            found = [_answers(case, int(row), each, replicas) for each in _copies(on, profile, without)]
+            fits[row] = found[0] is not None
+            if fits[row]:
+                front = profile.wait_s if case.metric in TTFT else 0.0
+                value[row] = np.mean(found[0])
+                low[row], high[row] = np.min(np.hstack(found)), np.max(np.hstack(found)) + front
+    return Prediction(value, low, high, fits)
+
+
+def _complete(case: Case) -> NDArray[np.bool_]:
+    """Rows that say enough: lengths of answers and, unless it is what is asked, a rate; none of a model with beams, or
+    of one for which the benchmark has no limits."""
+    known = (case["osl"] > 0) & ((case["rate_qps"] > 0) | (case.metric in MLPERF))
+    if case.load != SERVER:
+        return known & (case["isl"] > 0)
+    limited = case.metric not in MLPERF or _limits(case) is not None
+    return known & limited & (not case.model.family.startswith(BEAMS))
+
+
+def _copies(on: Serving, profile: Profile, without: str) -> list[Copy]:
+    """A replica as modelled, and with its steps at the ends of their interval."""
+    if active().plain:
+        return [Copy(on, profile)]
+    kind, moe = kind_of(on, profile), on.model.is_moe
+    ends = [np.exp(quantiles_of(profile.name, kind, name, moe, without)) for name in ("decode", "prefill")]
+    return [Copy(on, profile), *(Copy(on, profile, float(d), float(p)) for d, p in zip(*ends, strict=True))]
+
+
+def _answers(case: Case, row: int, copy: Copy, replicas: float) -> NDArray[np.float64] | None:
+    """One row's answers, one a stream; NaN for a metric without one, ``None`` where a request does not fit."""
+    osl = float(case["osl"][row])
+    isl = float(case.known("isl", active().prompt)[row])
+    if case.metric in MLPERF:
+        rate = replica.highest_rate(copy, (isl, osl), _limits(case))
+        return None if np.isnan(rate) else np.array([rate * replicas * osl])
+    found = replica.statistics(copy, _asked(case, row, (isl, osl), replicas))
+    if found is None:
+        return None
+    value = np.array(found.get(case.metric, (np.nan,)))
+    if case.metric not in replica.RATES:
+        return value
+    return value * replicas / (case["n_gpu"][row] if case.metric == "output_throughput_per_gpu" else 1.0)
+
+
+def _asked(case: Case, row: int, lengths: tuple[float, float], replicas: float) -> Asked:
+    """What a replica is asked of a row's requests."""
+    rate = float(case["rate_qps"][row]) / replicas
+    if case.load == SERVER:
+        return Asked(rate, replica.server_requests(rate), *lengths, drawn=True)
+    sent = case.known("requests", replica.REQUESTS)[row] if "requests" in case.columns else replica.REQUESTS
+    return Asked(rate, max(round(sent / replicas), 1), *lengths)
+
+
+def _limits(case: Case) -> Slo | None:
+    """Limits of MLPerf's server scenario for a model; ``None`` for a model that has none."""
+    return LIMITS.get(f"{case.model.name} server")

@@ -1,0 +1,267 @@
+"""Read anybody's measurements: recognise the kind from the header, check every cell, keep answers apart.
+
+A chunk holds the rows as published (text, to be written back), the inputs a model may see, and the measured values.
+Only :data:`TEXTS` and :data:`NUMBERS` reach a model: no value, no note, no outcome of the same run.
+"""
+
+import csv
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tokenomics import paths
+from tokenomics.errors import DataError
+from tokenomics.facts.measurements import ANSWER_COLUMNS, METRICS
+from tokenomics.rows.units import unit
+
+REQUIRED = ("model", "hardware", "metric")
+TEXTS = ("model", "hardware", "metric", "unit", "load", "precision", "kv_precision", "engine")
+LAYOUT = ("n_gpu", "tp", "pp", "dp", "ep")
+NUMBERS = {
+    "inference": (*LAYOUT, "isl", "osl", "batch", "rate_qps", "requests"),
+    "energy": (*LAYOUT, "isl", "osl", "batch"),
+    "training": (*LAYOUT, "seq_len", "micro_batch", "global_batch_seq", "tokens_b", "pue", "grid_kgco2_per_kwh"),
+}
+PUBLISHED = {
+    "inference": {"batch": ("sequences", "batch"), "rate_qps": ("rate_qps", "arrival_qps")},
+    "energy": {"isl": ("avg_isl",), "osl": ("avg_osl",), "batch": ("avg_batch",)},
+    "training": {},
+}
+"""Columns that give a number, the first non-empty one; its own name where none is listed."""
+MARKS = {
+    "inference": {"isl", "osl", "load", "batch", "rate_qps", "kv_precision"},
+    "energy": {"avg_isl", "avg_osl", "avg_batch", "max_num_seqs", "energy_scope"},
+    "training": {"seq_len", "global_batch_seq", "micro_batch", "tokens_b", "recompute"},
+}
+"""Columns that only one kind has."""
+KIND_OF_METRIC = {"inference": "inference", "memory": "inference", "energy": "energy", "training": "training"}
+NEARLY, SHORTEST_MISSPELT = 0.79, 4
+"""How alike an unknown column must be to one that is read to count as misspelt, and how long it must be to tell."""
+ROWS = 100_000
+"""Rows of a chunk: what is held at a time."""
+MEASURED = {"OOM": 0.0, "ok": 1.0}
+MLPERF_OUTPUT_TOKENS = {"llama-2-70b": 294.45, "gpt-j-6b": 30.0}
+"""Output tokens a sample where the row gives none: Open-Orca's mean (mlcommons/inference language/llama2-70b/README,
+accuracy target); CNN/DailyMail's enforced least (language/gpt-j/backend_PyTorch.py, ``min_new_tokens``)."""
+
+ONE_SEQUENCE = {"engine": r"^llama\.cpp", "source": r"LLM[-_]Inference[-_]Bench"}
+"""Rows whose ``batch`` is the prompt chunk of llama-bench (option ``-b``): one sequence ran, as its scripts show."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows of a file.
+
+    Attributes:
+        text: all columns as published.
+        inputs: :data:`TEXTS` as text (empty: unknown) and the kind's numbers as floats (NaN: unknown).
+        measured: values in each row's unit, ``fits_in_memory`` as 1 (ok) or 0 (OOM), NaN where there is none.
+    """
+
+    text: pd.DataFrame
+    inputs: pd.DataFrame
+    measured: NDArray[np.float64]
+
+
+def header(path: Path) -> list[str]:
+    """Column names of a file.
+
+    Raises:
+        DataError: no file, not UTF-8, empty, a column twice, or a required column missing.
+    """
+    where = paths.shown(path)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            names = next(csv.reader(file), [])
+            first = file.readline()
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise DataError(where, "file", str(reason), "a readable CSV with a header line") from None
+    if not names or not first.strip():
+        raise DataError(where, "file", "empty", "a header line and at least one row")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise DataError(where, "column", repeated[0], "every column once")
+    for name in REQUIRED:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            hint = f" (is {near[0]!r} meant to be it?)" if near else ""
+            raise DataError(where, "column", f"{name} is missing", ", ".join(REQUIRED) + " are needed" + hint)
+    _refuse_misspelt(names, where)
+    return names
+
+
+def _refuse_misspelt(names: list[str], where: str) -> None:
+    """Refuse an unknown column that is nearly one which the file lacks: ignoring it would change predictions."""
+    wanted = [name for name in _inputs() | {"value"} if name not in names and len(name) >= SHORTEST_MISSPELT]
+    for name in ignored(names):
+        near = difflib.get_close_matches(name.casefold(), wanted, 1, cutoff=NEARLY)
+        if near and len(name) >= SHORTEST_MISSPELT:
+            raise DataError(where, "column", name, f"{near[0]}, if that is meant; else rename or drop it")
+
+
+def _inputs() -> set[str]:
+    return {*TEXTS, *(name for each in NUMBERS.values() for name in each)}
+
+
+def kind_of(path: Path, names: list[str], metrics: pd.Series) -> str:
+    """Kind of a file: inference, energy or training, from columns that only one kind has, else from its metrics.
+
+    Raises:
+        DataError: columns or metrics of two kinds.
+    """
+    found = {kind: sorted(marks & set(names)) for kind, marks in MARKS.items()}
+    found = {kind: marks for kind, marks in found.items() if marks}
+    asked = {KIND_OF_METRIC[METRICS[each].kind]: each for each in metrics.unique() if each in METRICS}
+    if not found:
+        found = {kind: [metric] for kind, metric in asked.items()}
+    kinds = list(found)
+    if len(kinds) > 1:
+        named = " and ".join(f"{found[kind][0]} ({kind})" for kind in kinds)
+        raise DataError(paths.shown(path), "columns", named, "one kind a file: inference, energy or training")
+    kind = kinds[0] if kinds else "inference"
+    for other, metric in asked.items():
+        if other != kind:
+            raise DataError(paths.shown(path), "metric", metric, f"metrics of one kind; the columns are of {kind}")
+    return kind
+
+
+def ignored(names: list[str]) -> list[str]:
+    """Columns that are neither read nor known answers, conditions or citations of the measurement tables."""
+    from tokenomics.facts import measurements
+
+    known = _inputs() | {"predicted", "low", "high", "status"}
+    for kind in measurements.KINDS:
+        known |= {*measurements.input_columns(kind), *ANSWER_COLUMNS[kind]}
+    return [name for name in names if name not in known]
+
+
+def chunks(path: Path, rows: int = ROWS) -> Iterator[Chunk]:
+    """A file in pieces, so that a million rows need no more memory than one piece.
+
+    Raises:
+        DataError: see :func:`header` and :func:`kind_of`; a row of another length, an unknown metric, a unit that does
+            not measure it, or a cell that is no number: with line and value.
+    """
+    names, kind = header(path), None
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            next(reader)
+            while piece := list(islice(_rows(path, names, reader), rows)):
+                where = _Where(paths.shown(path), [line for line, _ in piece])
+                text = pd.DataFrame([cells for _, cells in piece], columns=names, dtype="str")
+                kind = kind or kind_of(path, names, text["metric"])
+                yield _chunk(kind, text, where)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(paths.shown(path), "rows", str(error), "UTF-8 text, quotes closed") from None
+    if kind is None:
+        raise DataError(paths.shown(path), "file", "empty", "a header line and at least one row")
+
+
+def _rows(path: Path, names: list[str], reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
+    """Line and cells of every row that is not blank."""
+    for cells in reader:
+        if not cells:
+            continue
+        if len(cells) != len(names):
+            where = f"{paths.shown(path)}, line {reader.line_num}"
+            raise DataError(where, "fields", len(cells), f"{len(names)}, as many fields as the header")
+        yield reader.line_num, cells
+
+
+def _chunk(kind: str, text: pd.DataFrame, where: "_Where") -> Chunk:
+    inputs = pd.DataFrame({name: text[name].str.strip() if name in text else "" for name in TEXTS}, index=text.index)
+    _check_metrics(inputs, kind, where)
+    for name in NUMBERS[kind]:
+        inputs[name] = _number(text, PUBLISHED[kind].get(name, (name,)), where)
+    if "n_gpu" not in text:
+        inputs["n_gpu"] = inputs[["tp", "pp", "dp"]].fillna(1).prod(axis=1)
+    if kind == "inference" and set(ONE_SEQUENCE) <= set(text) and "sequences" not in text:
+        one = [text[name].str.contains(pattern, case=False) for name, pattern in ONE_SEQUENCE.items()]
+        inputs.loc[one[0] & one[1], "batch"] = 1.0
+    _fill(inputs, kind)
+    return Chunk(text, inputs, _measured(text, where))
+
+
+@dataclass(frozen=True)
+class _Where:
+    """Names the line of a row in an error."""
+
+    file: str
+    lines: list[int]
+
+    def of(self, row: int) -> str:
+        return f"{self.file}, line {self.lines[row]}"
+
+
+def _check_metrics(inputs: pd.DataFrame, kind: str, where: _Where) -> None:
+    """Every metric known and of the file's kind, every unit one of its metric."""
+    for (metric, name), rows in inputs.groupby(["metric", "unit"], sort=False).indices.items():
+        try:
+            unit(metric, name)
+        except DataError as error:
+            raise DataError(where.of(rows[0]), error.key, error.value or "empty", error.allowed) from None
+        if KIND_OF_METRIC[METRICS[metric].kind] != kind:
+            raise DataError(where.of(rows[0]), "metric", metric, f"a metric of {kind}: one kind a file")
+
+
+def _number(text: pd.DataFrame, columns: tuple[str, ...], where: _Where) -> NDArray[np.float64]:
+    result = np.full(len(text), np.nan)
+    for column in columns:
+        if column in text:
+            found = _parsed(text[column], where, endless=column.endswith("_qps"))
+            result = np.where(np.isnan(result), found, result)
+    return result
+
+
+def _parsed(cells: pd.Series, where: _Where, endless: bool = False, least: str = ">= 0") -> NDArray[np.float64]:
+    cells = cells.str.strip()
+    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(float)
+    with np.errstate(invalid="ignore"):
+        wrong = (cells != "").to_numpy() & ~((numbers >= 0) & (np.isfinite(numbers) | endless))
+        if least != ">= 0":
+            wrong |= numbers == 0
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise DataError(where.of(row), str(cells.name), cells.iloc[row], f"a number {least}, or empty")
+    return numbers
+
+
+def _measured(text: pd.DataFrame, where: _Where) -> NDArray[np.float64]:
+    """Values; a verdict for ``fits_in_memory``, a number for everything else."""
+    if "value" not in text:
+        return np.full(len(text), np.nan)
+    cells, verdict = text["value"].str.strip(), (text["metric"].str.strip() == "fits_in_memory").to_numpy()
+    wrong = verdict & ~cells.isin(["", *MEASURED]).to_numpy()
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise DataError(where.of(row), "value", cells.iloc[row], "OOM or ok for fits_in_memory")
+    numbers = _parsed(cells.mask(verdict, ""), where, least="> 0")
+    return np.where(verdict, cells.map(MEASURED).to_numpy(float), numbers)
+
+
+def _fill(inputs: pd.DataFrame, kind: str) -> None:
+    """Documented defaults of cells left empty: devices from the layout, load from what is given, lengths of MLPerf.
+
+    A file without ``n_gpu`` is of single devices unless it gives a layout; an empty cell means that nobody knows.
+    """
+    layout = inputs[["tp", "pp", "dp"]].fillna(1).prod(axis=1).where(inputs["tp"].notna())
+    inputs["n_gpu"] = inputs["n_gpu"].fillna(layout).replace(0.0, 1.0)  # a host's own processor is one device
+    inputs["tp"] = inputs["tp"].fillna(inputs["n_gpu"])
+    inputs["pp"] = inputs["pp"].fillna(1)
+    if kind != "inference":
+        inputs["load"] = "training" if kind == "training" else "closed"
+        return
+    empty = inputs["load"] == ""
+    inputs.loc[empty, "load"] = np.where(inputs.loc[empty, "rate_qps"].notna(), "open", "static")
+    mlperf = inputs["load"].str.startswith("mlperf") & inputs["osl"].isna()
+    for start, tokens in MLPERF_OUTPUT_TOKENS.items():
+        name = inputs["model"].str.casefold().str.replace(r"[^a-z0-9]", "", regex=True)
+        inputs.loc[mlperf & name.str.contains(start.replace("-", "").removesuffix("6b")), "osl"] = tokens

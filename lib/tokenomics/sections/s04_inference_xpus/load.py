@@ -1,0 +1,109 @@
+"""What is asked of a deployment, and which deployment answers: fewest devices, or the fastest layout of so many."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from tokenomics.compute import bounds, sizing
+from tokenomics.compute.inference.search import layouts
+from tokenomics.compute.inference.server import Server, server
+from tokenomics.compute.layout import Layout
+from tokenomics.errors import DataError
+from tokenomics.facts.accelerators import Accelerator
+from tokenomics.facts.models import Model
+
+TEXTS = {16: "bf16", 8: "fp8", 4: "fp4"}
+"""How a width in bits is written for the library; a device without units of the type widens weights on the fly."""
+MOST_DEVICES = 1024
+
+
+@dataclass(frozen=True)
+class Load:
+    """Requests and how they are served.
+
+    Attributes:
+        prompt, output: tokens of a request.
+        batch: requests served together.
+        weight_bits, kv_bits: 16, 8 or 4 bits a weight and a cached value.
+        engine: software as published; the generic profile where empty.
+        cached: tokens of the prompt that are known already.
+    """
+
+    prompt: float = 1024
+    output: float = 256
+    batch: float = 32
+    weight_bits: int = 8
+    kv_bits: int = 16
+    engine: str = ""
+    cached: float = 0
+
+    @property
+    def context(self) -> float:
+        """Tokens of a sequence at its end."""
+        return self.prompt + self.output
+
+    @property
+    def middle(self) -> float:
+        """Tokens of a sequence half-way through its answer: the context of its mean step."""
+        return self.prompt + self.output / 2
+
+
+def ask(load: Load, model: Model, device: Accelerator, layout: Layout | None = None) -> Server:
+    """The server of a load on a layout; one device where ``None``."""
+    texts = {"precision": TEXTS[load.weight_bits], "kv_precision": TEXTS[load.kv_bits]}
+    return server(model, device, engine=load.engine, layout=layout or Layout(), **texts)
+
+
+def deployment(load: Load, it: Server) -> bounds.Deployment:
+    """The same devices as the bounds see them, with the fastest arithmetic of the width."""
+    return sizing.deployment(it.on.model, it.on.device, load.weight_bits, load.kv_bits, it.devices)
+
+
+def holding(load: Load, model: Model, device: Accelerator, devices: int) -> Iterator[Server]:
+    """Servers of one copy on exactly so many devices that hold the load's sequences at their end."""
+    for layout in layouts(model, device, devices):
+        if layout.devices == devices:
+            it = ask(load, model, device, layout)
+            if it.capacity(load.context) >= load.batch:
+                yield it
+
+
+def fastest(load: Load, model: Model, device: Accelerator, least: int = 1) -> Server | None:
+    """The copy with the shortest decode step on the fewest devices that hold the load, from ``least`` on.
+
+    Counts are powers of two, as engines cut heads and layers; ``None`` where :data:`MOST_DEVICES` do not hold it.
+    """
+    bare = sizing.deployment(model, device, load.weight_bits, load.kv_bits)
+    bound = float(bounds.devices_to_hold(bare, load.batch, load.context))
+    devices = 2 ** int(np.ceil(np.log2(max(bound, least))))
+    while devices <= MOST_DEVICES:
+        found = list(holding(load, model, device, devices))
+        if found:
+            return min(found, key=lambda it: (float(it.tpot(load.batch, load.middle).value), it.on.layout))
+        devices *= 2
+    return None
+
+
+def group(load: Load, model: Model, device: Accelerator, least: int = 1) -> Server:
+    """As :func:`fastest`, for a model that a notebook follows.
+
+    Raises:
+        DataError: no number of devices holds the load.
+    """
+    it = fastest(load, model, device, least)
+    if it is None:
+        raise DataError("serving", "model", model.name, f"one that {MOST_DEVICES} {device.name} hold")
+    return it
+
+
+def label(layout: Layout) -> str:
+    """A layout in words: ``TP8 PP2``, ``TP4 DP2 EP8``; ``1`` for a single device."""
+    parts = [f"{name.upper()}{getattr(layout, name)}" for name in ("tp", "pp", "dp", "ep") if getattr(layout, name) > 1]
+    return " ".join(parts) or "1"
+
+
+def short(device: Accelerator) -> str:
+    """A device's name without form factor and memory, for a legend: ``H100``, ``MI300X``, ``TPU-v5p``."""
+    words = device.name.split("-")
+    return words[0] if len(words) > 1 and words[1] in ("SXM", "PCIe") else "-".join(words[:2])

@@ -1,0 +1,105 @@
+"""What was measured: ceilings that kernels reach, and how far held-out predictions were off."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from tokenomics.compute.counts.precision import parse
+from tokenomics.compute.operators import times
+from tokenomics.compute.operators.forms import PRECISIONS
+from tokenomics.compute.operators.selection import completed, product_dtype
+from tokenomics.facts import catalogue, tables
+from tokenomics.facts.accelerators import Accelerator
+from tokenomics.facts.models import Model
+from tokenomics.sections.s04_inference_xpus.load import TEXTS
+
+SHOWN = {
+    ("gemm", "bf16", "flop"): "products, 16 bit",
+    ("gemm", "fp8", "flop"): "products, 8 bit",
+    ("gemm", "bf16", "byte"): "weights, reading",
+    ("all_reduce", "bf16", "byte"): "link, all-reduce",
+}
+"""Operator, data type and what its efficiency is a share of; how the figure calls it."""
+SIDE = 8192.0
+"""Sides of the weights of the roofline's product."""
+OTHERS = "largest product, others"
+QUANTITIES = {
+    "ttft": "prefill, alone",
+    "prefill_tok_s": "prefill, alone",
+    "tpot": "decode, static",
+    "decode_tok_s_per_user": "decode, static",
+    "e2e_latency": "request, static",
+    "total_throughput_in_plus_out": "request, static",
+    "output_throughput_per_gpu": "request, static",
+    "output_throughput_total": "full queue",
+    "ttft_mean": "TTFT under load",
+    "tpot_mean": "TPOT under load",
+}
+"""What a measured metric tells about."""
+
+
+def ceilings() -> pd.DataFrame:
+    """Share of the data sheet that the best engine's kernel reaches on large shapes, by accelerator and operator; and
+    the largest product that somebody else measured, which also covers accelerators without operator tables."""
+    rows = tables.read("calibration/operators")
+    rows = rows[rows["main"].astype(bool)]
+    found = []
+    for (operator, dtype, kind), name in SHOWN.items():
+        part = rows[(rows["operator"] == operator) & (rows["dtype"] == dtype)]
+        best = part.groupby("accelerator")[f"{kind}_efficiency"].max().dropna().astype(float)
+        found.append(pd.DataFrame({"accelerator": best.index, "operator": name, "share": best.to_numpy()}))
+    return pd.concat([*found, _largest_products()], ignore_index=True)
+
+
+def _largest_products() -> pd.DataFrame:
+    """Largest 16-bit matrix product that others measured, in any shape, as a share of the peak."""
+    rows = tables.read("catalogue/accelerators").dropna(subset=["matmul_bf16_flop_per_s"])
+    rows = rows[rows["device_class"] == "datacenter"]
+    peaks = [catalogue.accelerator(name).peak_flop_per_s("bf16") for name in rows["name"]]
+    share = rows["matmul_bf16_flop_per_s"].astype(float) / peaks
+    return pd.DataFrame({"accelerator": rows["name"], "operator": OTHERS, "share": share})
+
+
+def kernel_roof(model: Model, devices: Sequence[Accelerator], weight_bits: int, intensity: np.ndarray) -> pd.DataFrame:
+    """TFLOP/s of a product with a square of weights at growing FLOP per byte: data sheet, and calibrated kernel.
+
+    A product of ``m`` rows with weights of ``b`` bytes does ``2 m / b`` FLOP a byte of weights, which is the
+    intensity here; so a value stands for its number of rows. The ridge is a point of the data
+    sheet's line only.
+    """
+    found = []
+    for device in map(completed, devices):
+        dtype = product_dtype(model, parse(TEXTS[weight_bits]), device)
+        p = times.parameters(device, "gemm", dtype)
+        arithmetic, stored, _ = PRECISIONS[dtype]
+        asked = np.unique(np.maximum(np.round(intensity * stored / 2), 1.0))
+        rows = np.union1d(asked, np.round(device.ridge_flop_per_byte(arithmetic) * stored / 2))
+        x = 2 * rows / stored
+        sheet = np.minimum(device.peak_flop_per_s(arithmetic), x * device.bandwidth_bytes_per_s)
+        reached = 2 * rows * SIDE**2 / times.gemm_seconds(p, device, rows, SIDE, SIDE)
+        reached = np.where(np.isin(rows, asked), reached / 1e12, np.nan)
+        columns = {"flop_per_byte": x, "sheet": sheet / 1e12, "kernel": reached}
+        found.append(pd.DataFrame({"accelerator": device.name, "borrowed": p.relation != "own"} | columns))
+    return pd.concat(found, ignore_index=True)
+
+
+def held_out() -> pd.DataFrame:
+    """Measured rows predicted without their model family: quantity, error, and whether the interval holds them."""
+    rows = tables.read("calibration/held_out_family")
+    rows = rows.assign(quantity=rows["metric"].map(QUANTITIES))
+    ratio = rows["predicted"].astype(float) / rows["measured"].astype(float)
+    inside = (rows["low"] <= rows["measured"]) & (rows["measured"] <= rows["high"])
+    rows = rows.assign(error=(ratio - 1).abs(), inside=inside.astype(float), bias=ratio - 1)
+    return rows.dropna(subset=["quantity"]).reset_index(drop=True)
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """Median and 90 % error, bias and coverage by quantity and by whether the model has experts."""
+    rows = rows.assign(model=np.where(rows["experts"].astype(bool), "experts", "dense"))
+    grouped = rows.groupby(["quantity", "model"])
+    found = grouped.agg(
+        rows=("error", "size"), median_error=("error", "median"), bias=("bias", "median"), covered=("inside", "mean")
+    )
+    found.insert(2, "p90_error", grouped["error"].quantile(0.9))
+    return found.reset_index()

@@ -1,0 +1,154 @@
+"""What a simulation gives back: arrays with one entry a request, totals, and whether the load could be held."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokenomics.service.simulator.histogram import Histogram, histogram
+from tokenomics.service.simulator.requests import Requests
+
+Values = NDArray[np.float64]
+FINISHED, ABANDONED, UNSERVED, CANCELLED = 0, 1, 2, 3
+COLUMNS = ("replica", "start_s", "end_s", "decodes", "context", "chunks", "prompt_tokens", "used_blocks", "waiting")
+TOTALS = (
+    "passes",
+    "decode_tokens",
+    "prompt_tokens",
+    "cached_tokens",
+    "preemptions",
+    "swapped_blocks",
+    "most_used_blocks",
+    "busy_s",
+    "paid_s",
+)
+WINDOWS = 32
+GROWTH_SHARE = 0.02
+"""Requests piling up, as a share of those arriving, from which a load counts as unstable (if beyond chance)."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """How the number of requests in the system changed over the second half of the arrivals.
+
+    Attributes:
+        stable: the number in the system does not grow beyond chance (four standard deviations of a Poisson count), and
+            nobody was left unserved.
+        growth_per_s: requests a second by which it grew, least squares.
+        arriving_per_s: requests a second that arrived.
+        most: largest number in the system at the ends of 32 equal windows.
+    """
+
+    stable: bool
+    growth_per_s: float
+    arriving_per_s: float
+    most: int
+
+    def __str__(self) -> str:
+        state = "stable" if self.stable else "UNSTABLE"
+        return (
+            f"{state}: {self.arriving_per_s:.4g} requests/s arrive, the number in the system grows by "
+            f"{self.growth_per_s:.4g}/s, at most {self.most}"
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Times of every request, in the order of :class:`Requests`; NaN where it did not come so far.
+
+    Attributes:
+        requests: what was simulated.
+        started_s: when its first pass began.
+        first_s, finish_s: when its first and last token came; of one that left unfinished, when its patience or time
+            was over (a token of the pass then under way may come later).
+        preempted: times it lost its place.
+        status: 0 finished, 1 abandoned (patience or time over before it was started), 2 unserved (simulation stopped),
+            3 cancelled (time over after it was started; its tokens up to then exist).
+        replica: which replica served it; -1 where none.
+        totals: by name: passes, decode_tokens, prompt_tokens (read, recomputed ones
+            included), cached_tokens (of prompts that did not have to be read), preemptions, swapped_blocks,
+            most_used_blocks (of a replica), busy_s (of all replicas; passes in flight counted once each stage 0),
+            paid_s (replica-seconds from the order of a replica, or from 0, to the last arrival or the end of its last
+            pass; NaN where the simulation stopped early).
+        token_s: times of all tokens, request after request, where asked for: those of request ``i`` start at
+            ``token_start[i]``.
+        log: columns of :data:`COLUMNS`, one entry a pass in order of replica and time, where asked for.
+        fleet: replicas over time: ``time_s`` of each change and how many were serving, starting and draining from then
+            on (as seen when looked at, see :mod:`tokenomics.service.simulator.scaling`).
+    """
+
+    requests: Requests
+    started_s: Values
+    first_s: Values
+    finish_s: Values
+    preempted: NDArray[np.int64]
+    status: NDArray[np.int64]
+    replica: NDArray[np.int64]
+    totals: dict[str, float]
+    token_s: Values | None = None
+    log: dict[str, NDArray] = field(default_factory=dict)
+    fleet: dict[str, NDArray] = field(default_factory=dict)
+
+    @property
+    def finished(self) -> NDArray[np.bool_]:
+        """Which requests got all their tokens."""
+        return self.status == FINISHED
+
+    @property
+    def queue_s(self) -> Values:
+        """Seconds from arrival to the first pass."""
+        return self.started_s - self.requests.arrival_s
+
+    @property
+    def ttft_s(self) -> Values:
+        """Seconds from arrival to the first token."""
+        return self.first_s - self.requests.arrival_s
+
+    @property
+    def e2e_s(self) -> Values:
+        """Seconds from arrival to the last token; NaN for one that left unfinished."""
+        return np.where(self.finished, self.finish_s - self.requests.arrival_s, np.nan)
+
+    @property
+    def tpot_s(self) -> Values:
+        """Mean seconds a token after the first; NaN for replies of one token."""
+        steps = self.requests.output - 1
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(self.finished & (steps > 0), (self.finish_s - self.first_s) / steps, np.nan)
+
+    @property
+    def token_start(self) -> NDArray[np.int64]:
+        """Where each request's tokens begin in ``token_s``."""
+        return np.cumsum(self.requests.output) - self.requests.output
+
+    def tokens_of(self, request: int) -> Values:
+        """Times of one request's tokens, seconds; asks for a simulation with ``tokens=True``."""
+        start = self.token_start[request]
+        return self.token_s[start : start + self.requests.output[request]]
+
+    def distribution(self, name: str) -> Histogram:
+        """Histogram of ``ttft_s``, ``tpot_s``, ``e2e_s`` or ``queue_s`` over the requests that have one."""
+        return histogram(getattr(self, name))
+
+    def load(self) -> Load:
+        """Whether arrivals could be followed, from counts in windows (no sorting)."""
+        arrival = self.requests.arrival_s
+        start, end = arrival[len(arrival) // 2], arrival[-1]
+        gone = np.where(np.isnan(self.finish_s), np.inf, self.finish_s)
+        span = max(end - start, np.finfo(float).tiny)
+        edges = np.linspace(start, end, WINDOWS + 1)
+        inside = _up_to(arrival, edges) - _up_to(gone, edges)
+        growth = np.polyfit(np.linspace(0, 1, WINDOWS + 1), inside, 1)[0]
+        came = float(len(arrival) - len(arrival) // 2)
+        limit = max(4 * np.sqrt(came), GROWTH_SHARE * came)
+        stable = bool(growth <= limit and not np.any(self.status == UNSERVED))
+        return Load(stable, float(growth / span), came / span, int(inside.max()))
+
+
+def _up_to(times: Values, edges: Values) -> NDArray[np.int64]:
+    """How many times are not after each of evenly spaced edges."""
+    width = (edges[-1] - edges[0]) / WINDOWS
+    if width <= 0:
+        return np.array([np.count_nonzero(times <= edge) for edge in edges])
+    place = np.clip(np.ceil((times - edges[0]) / width), 0, WINDOWS + 1).astype(np.int64)
+    return np.cumsum(np.bincount(place, minlength=WINDOWS + 2))[: WINDOWS + 1]

@@ -1,0 +1,292 @@
+"""One replica, pass by pass, in plain Python: the order of decisions is here to be read.
+
+A pass is composed when the first stage can take one, and completed when it leaves the last stage; then its tokens
+exist, finished requests free their blocks, and the next pass is composed. Composing goes in order of priority, then of
+arrival, and never overtakes the first waiting request.
+
+Cache: a waiting request starts when blocks for what it has to read are free above the watermark. A decode writes one
+token and needs a new block whenever the last one is full; where blocks are short, running requests lose their place
+from the last in order on, and nobody is started in such a pass. Swapped requests come back before anyone is started.
+A request whose prompt was read elsewhere starts in a pass of decodes, as one of them. Before a pass is composed, those
+leave whose time is over.
+"""
+
+from bisect import insort
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+
+from tokenomics.service.simulator.prefix import PrefixCache, Prefixes
+from tokenomics.service.simulator.rules import CHUNKED, DECODE, SWAP, Rules
+from tokenomics.service.simulator.times import StepTimes
+
+
+@dataclass(slots=True)
+class Job:
+    """A request on its way; ``key`` is its place in the order of service, ``index`` its row, ``chain`` the units of its
+    prompt (see :mod:`tokenomics.service.simulator.prefix`) and ``held`` those that it shares or has made known. One that
+    was read elsewhere arrives with ``read`` as large as ``to_read``."""
+
+    key: int
+    index: int
+    prompt: int
+    output: int
+    gives_up_s: float
+    cancelled_s: float
+    to_read: int
+    read: int = 0
+    made: int = 0
+    blocks: int = 0
+    chain: Sequence[int] = ()
+    held: list[int] = field(default_factory=list)
+    started: bool = False
+    in_flight: bool = False
+
+    def __lt__(self, other: "Job") -> bool:
+        return self.key < other.key
+
+    @property
+    def decoding(self) -> bool:
+        """Whether its prompt is read."""
+        return self.read == self.to_read
+
+    @property
+    def leaves_s(self) -> float:
+        """When it leaves while it waits."""
+        return self.cancelled_s if self.started else self.gives_up_s
+
+    @property
+    def cached(self) -> int:
+        """Tokens in cache after its next decode."""
+        return self.prompt + self.made
+
+
+@dataclass(slots=True)
+class Pass:
+    """Requests of one pass; of ``chunks``, each with the tokens read now and before."""
+
+    decodes: list[Job] = field(default_factory=list)
+    chunks: list[tuple[Job, int, int]] = field(default_factory=list)
+    new: int = 0
+    swapped: int = 0
+    preempted: bool = False
+    start_s: float = 0.0
+    end_s: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.decodes) + len(self.chunks)
+
+    def take(self, job: Job, tokens: int) -> None:
+        """Read ``tokens`` more of a prompt."""
+        self.chunks.append((job, tokens, job.read))
+        self.new += tokens
+
+
+class Replica:
+    """State of one replica. ``record`` is told what happens (see :class:`tokenomics.service.simulator.record.Record`)."""
+
+    def __init__(self, rules: Rules, times: StepTimes, record, number: int = 0, prefix: Prefixes | None = None):
+        self.rules, self.times, self.record, self.number = rules, times, record, number
+        self.clock, self.free = 0.0, rules.kv_blocks
+        self.stage_free = [0.0] * rules.stages
+        self.waiting: list[Job] = []
+        self.swapped: list[Job] = []
+        self.running: list[Job] = []
+        self.flight: deque[Pass] = deque()
+        self.filling = True
+        self.unit = prefix.tokens if prefix else 1
+        self.known = PrefixCache(self.unit // rules.block_tokens)
+
+    @property
+    def inside(self) -> int:
+        """Requests that were sent here and have not left."""
+        return len(self.waiting) + len(self.swapped) + len(self.running)
+
+    def push(self, job: Job, now: float) -> None:
+        """A request arrives."""
+        if len(self.flight) < self.rules.stages:
+            self.clock = max(self.clock, now)
+        heappush(self.waiting, job)
+
+    def advance(self, until: float) -> None:
+        """Compose and complete every pass that is due before ``until``."""
+        while True:
+            while self.clock < until and len(self.flight) < self.rules.stages and self._launch():
+                pass
+            if not self.flight or self.flight[0].end_s >= until:
+                return
+            self.clock = self.flight[0].end_s
+            self._complete(self.flight.popleft())
+
+    def _launch(self) -> bool:
+        self._cancel()
+        compose = self._chunked if self.rules.policy == CHUNKED else self._whole
+        batch = compose()
+        if not batch:
+            return False
+        context = sum(job.cached for job in batch.decodes)
+        chunks = [(tokens, before) for _, tokens, before in batch.chunks]
+        seconds = self.times(len(batch.decodes), context, chunks) + batch.swapped * self.rules.swap_block_s
+        end = self.clock
+        for stage in range(self.rules.stages):
+            start = max(end, self.stage_free[stage])
+            last = stage == self.rules.stages - 1
+            end = start + (seconds if last else seconds + self.times.hop(len(batch.decodes) + batch.new))
+            self.stage_free[stage] = end
+            batch.start_s = batch.start_s if stage else start
+        batch.end_s = end
+        for job in self._jobs(batch):
+            job.in_flight = True
+        self.flight.append(batch)
+        self.record.launched(self, batch, context, seconds)
+        return True
+
+    @staticmethod
+    def _jobs(batch: Pass) -> list[Job]:
+        return batch.decodes + [job for job, _, _ in batch.chunks]
+
+    def _complete(self, batch: Pass) -> None:
+        for job in sorted(batch.decodes, key=lambda job: job.index):
+            self._token(job, batch.end_s)
+        for job, tokens, _ in batch.chunks:
+            job.read += tokens
+            if job.decoding:
+                job.held += self.known.add(job.chain[len(job.held) :])
+            self._token(job, batch.end_s)
+
+    def _token(self, job: Job, now: float) -> None:
+        job.in_flight = False
+        if job.decoding:
+            self.record.token(job, now)
+            job.made += 1
+            if job.made == job.output:
+                self._leave(job)
+
+    def _leave(self, job: Job) -> None:
+        self.running.remove(job)
+        self.free += job.blocks - len(job.held) * self.known.blocks + self.known.release(job.held)
+        job.blocks, job.held = 0, []
+
+    def _cancel(self) -> None:
+        """Started requests whose time is over leave; those that wait do so when they are the first."""
+        for job in [job for job in self.running if job.cancelled_s < self.clock and not job.in_flight]:
+            self._leave(job)
+            self.record.gave_up(job)
+        for job in [job for job in self.swapped if job.cancelled_s < self.clock]:
+            self.swapped.remove(job)
+            self.record.gave_up(job)
+        heapify(self.swapped)
+
+    def _chunked(self) -> Pass:
+        batch = self._decodes()
+        for job in [job for job in self.running if not (job.in_flight or job.decoding)]:
+            left = min(job.to_read - job.read, self.rules.max_tokens - len(batch.decodes) - batch.new)
+            if left > 0 and len(batch) < self.rules.pass_requests:
+                batch.take(job, left)
+        while self._may_start(batch) and len(batch.decodes) + batch.new < self.rules.max_tokens:
+            job = self._start()
+            if job.decoding:
+                batch.decodes.append(job)
+            else:
+                batch.take(job, min(job.to_read - job.read, self.rules.max_tokens - len(batch.decodes) - batch.new))
+        return batch
+
+    def _whole(self) -> Pass:
+        batch, longest = Pass(), 0
+        if self.rules.policy == DECODE:
+            self.filling = self.filling or not self.running
+        while self.filling and self._may_start(batch):
+            if self.waiting[0].decoding:
+                break
+            tokens = self.waiting[0].to_read - self.unit * len(self.hits(self.waiting[0]))
+            longest = max(longest, tokens)
+            total = (len(batch) + 1) * longest if self.rules.padded else batch.new + tokens
+            if batch.chunks and total > self.rules.max_tokens:
+                break
+            batch.take(self._start(), tokens)
+        if batch.chunks:
+            return batch
+        batch = self._decodes()
+        while self.filling and self._may_start(batch) and self.waiting[0].decoding:
+            batch.decodes.append(self._start())
+        self.filling = self.rules.policy != DECODE or not self.running
+        return batch
+
+    def _decodes(self) -> Pass:
+        """The next token of running requests, after making room for it; then swapped ones come back."""
+        batch = Pass()
+        while True:
+            ready = [job for job in self.running if job.decoding and not job.in_flight][: self.rules.pass_requests]
+            if sum(self._next_blocks(job) - job.blocks for job in ready) <= self.free:
+                break
+            self._preempt(batch)
+        for job in ready:
+            self._give(job, self._next_blocks(job))
+        while self.swapped and not batch.preempted and self._fits(self._next_blocks(self.swapped[0])):
+            if len(self.running) >= self.rules.max_batch or len(ready) >= self.rules.pass_requests:
+                break
+            job = heappop(self.swapped)
+            self._give(job, self._next_blocks(job))
+            batch.swapped += job.blocks
+            insort(self.running, job)
+            ready.append(job)
+        batch.decodes = ready
+        return batch
+
+    def _preempt(self, batch: Pass) -> None:
+        job = next(job for job in reversed(self.running) if not job.in_flight)
+        blocks = job.blocks
+        self._leave(job)
+        self.record.preempted(job)
+        batch.preempted = True
+        if self.rules.preemption == SWAP and job.decoding:
+            batch.swapped += blocks
+            heappush(self.swapped, job)
+        else:
+            job.read, job.to_read = 0, job.prompt + job.made
+            heappush(self.waiting, job)
+
+    def _may_start(self, batch: Pass) -> bool:
+        """Whether the first waiting request can start in this pass; those whose patience or time is over leave."""
+        while self.waiting and self.waiting[0].leaves_s < self.clock:
+            self.record.gave_up(heappop(self.waiting))
+        if not self.waiting or self.swapped or batch.preempted:
+            return False
+        room = len(self.running) < self.rules.max_batch and len(batch) < self.rules.pass_requests
+        if not room:
+            return False
+        first = self.waiting[0]
+        return self._fits(self._blocks(first.to_read) - self.known.shared(self.hits(first)))
+
+    def hits(self, job: Job) -> Sequence[int]:
+        """Units of a waiting request's prompt that need not be read; at least one token must be."""
+        chain = job.chain[: (job.to_read - 1) // self.unit]
+        return chain[: self.known.known(chain)] if chain else ()
+
+    def _start(self) -> Job:
+        job = heappop(self.waiting)
+        job.held = list(self.hits(job))
+        if not job.decoding:
+            job.read = self.unit * len(job.held)
+        self.free += self.known.shared(job.held)
+        self.known.use(job.held)
+        self._give(job, self._blocks(job.to_read))
+        insort(self.running, job)
+        self.record.started(job, self)
+        job.started = True
+        return job
+
+    def _blocks(self, tokens: int) -> int:
+        return -(-tokens // self.rules.block_tokens)
+
+    def _next_blocks(self, job: Job) -> int:
+        return self._blocks(job.cached)
+
+    def _fits(self, blocks: int) -> bool:
+        return self.free - blocks >= self.rules.kept_blocks
+
+    def _give(self, job: Job, blocks: int) -> None:
+        self.free -= blocks - job.blocks
+        job.blocks = blocks
+        self.known.trim(self.free)

@@ -1,0 +1,88 @@
+"""How an engine schedules: policy, limits of a pass, blocks of cache, what happens when they run out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tokenomics.errors import DataError
+from tokenomics.service.simulator.requests import Requests
+
+PREFILL, DECODE, CHUNKED = "prefill", "decode", "chunked"
+RECOMPUTE, SWAP = "recompute", "swap"
+UNLIMITED = 2**40
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Scheduling of one replica. Names and order of decisions as in vLLM (Kwon et al. 2023, arXiv:2309.06180) and
+    Sarathi-Serve (Agrawal et al. 2024, arXiv:2403.02310, section 2.3 for the three policies).
+
+    Attributes:
+        policy: ``prefill``: waiting prompts go before decodes, whole, in passes of their own (vLLM before chunking,
+            Orca). ``decode``: a batch is filled only when the last one has ended (FasterTransformer). ``chunked``:
+            every pass holds all decodes and as much of prompts as its tokens allow (Sarathi-Serve, vLLM 1).
+        max_batch: requests that are in the batch at a time; with pipeline stages, shared evenly by passes in flight.
+        max_tokens: tokens of a pass. With whole prompts the first is taken however long it is.
+        padded: a pass of whole prompts counts each as long as the longest.
+        kv_blocks: blocks of the cache.
+        block_tokens: tokens of a block.
+        watermark: share of blocks that starting a request must leave free.
+        preemption: ``recompute``: the last request in order loses its cache and reads prompt and output again;
+            ``swap``: its cache goes to the host (while its prompt is unfinished, it reads it again).
+        swap_block_s: seconds that a pass takes longer for each block swapped in or out.
+        stages: pipeline stages, each with a pass of its own.
+        most_waiting: requests waiting at which the simulation stops instead of following a growing queue.
+
+    Raises:
+        DataError: an unknown policy, a limit below one, a share outside 0..1.
+    """
+
+    policy: str = CHUNKED
+    max_batch: int = 256
+    max_tokens: int = 2048
+    padded: bool = False
+    kv_blocks: int = UNLIMITED
+    block_tokens: int = 16
+    watermark: float = 0.01
+    preemption: str = RECOMPUTE
+    swap_block_s: float = 0.0
+    stages: int = 1
+    most_waiting: int = UNLIMITED
+
+    def __post_init__(self):
+        for name, allowed in (("policy", (PREFILL, DECODE, CHUNKED)), ("preemption", (RECOMPUTE, SWAP))):
+            if getattr(self, name) not in allowed:
+                raise DataError("Rules", name, getattr(self, name), ", ".join(allowed))
+        for name in ("max_batch", "max_tokens", "kv_blocks", "block_tokens", "stages", "most_waiting"):
+            if getattr(self, name) != int(getattr(self, name)) or getattr(self, name) < 1:
+                raise DataError("Rules", name, getattr(self, name), "a whole number >= 1")
+        if not 0 <= self.watermark < 1:
+            raise DataError("Rules", "watermark", self.watermark, "0 <= watermark < 1")
+        if not 0 <= self.swap_block_s < np.inf:
+            raise DataError("Rules", "swap_block_s", self.swap_block_s, "0 <= seconds < inf")
+        if self.max_batch < self.stages:
+            raise DataError("Rules", "max_batch", self.max_batch, f"as many as stages ({self.stages}) or more")
+
+    @property
+    def kept_blocks(self) -> int:
+        """Blocks that starting a request must leave free; none of a cache without limit."""
+        return int(self.watermark * self.kv_blocks) if self.kv_blocks < UNLIMITED else 0
+
+    @property
+    def pass_requests(self) -> int:
+        """Requests of one pass, at most."""
+        return self.max_batch // self.stages
+
+    def check(self, requests: Requests) -> None:
+        """Refuse a request that could never end: its whole sequence has to fit alone, above the watermark."""
+        if requests.prefix is not None and requests.prefix.tokens % self.block_tokens:
+            raise DataError(
+                "Prefixes", "tokens", requests.prefix.tokens, f"a multiple of block_tokens ({self.block_tokens})"
+            )
+        most = (self.kv_blocks - self.kept_blocks) * self.block_tokens
+        longest = requests.prompt + requests.output - 1
+        if longest.max() > most:
+            row = int(np.argmax(longest > most))
+            raise DataError(
+                f"Requests row {row}", "prompt + output", int(longest[row] + 1), f"<= {most + 1} (KV capacity)"
+            )

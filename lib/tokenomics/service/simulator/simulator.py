@@ -1,0 +1,109 @@
+"""Requests through one replica or several, on the plain loop or on the compiled one."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokenomics.errors import DataError
+from tokenomics.service.simulator.outcome import Outcome
+from tokenomics.service.simulator.reference_loop import PlainLoop
+from tokenomics.service.simulator.requests import Requests
+from tokenomics.service.simulator.routing import MOST_AHEAD, ROUND_ROBIN, ROUTINGS
+from tokenomics.service.simulator.rules import Rules
+from tokenomics.service.simulator.scaling import SERVING, Fleet, Scaling
+from tokenomics.service.simulator.times import StepTable, StepTimes
+
+AUTO, PLAIN, FAST = "auto", "plain", "fast"
+
+
+def simulate(
+    requests: Requests,
+    times: StepTimes,
+    rules: Rules = Rules(),  # noqa: B008 (frozen)
+    *,
+    replicas: int = 1,
+    routing: str = ROUND_ROBIN,
+    most_ahead: int = MOST_AHEAD,
+    scaling: Scaling | None = None,
+    tokens: bool = False,
+    log: bool = False,
+    loop: str = AUTO,
+) -> Outcome:
+    """Serve requests by continuous batching.
+
+    The same requests, times and rules give the same numbers on every run and on both loops; nothing is drawn here.
+    An overloaded service ends all the same, late; :meth:`Outcome.load` says that it was overloaded, and
+    ``rules.most_waiting`` ends it early.
+
+    Args:
+        requests: what arrives.
+        times: seconds of a pass: a :class:`StepTable` or any callable of that form.
+        rules: scheduling of each replica.
+        replicas: equal replicas, each with its own queue and cache; with ``scaling`` those at the start.
+        routing: ``round robin``, ``least loaded`` or ``prefix aware``
+            (see :mod:`tokenomics.service.simulator.routing`).
+        most_ahead: with ``prefix aware``, a replica with more requests than the least loaded one and these is left out.
+        scaling: when replicas start and stop; ``None`` keeps them.
+        tokens: keep the time of every token.
+        log: keep one row a pass.
+        loop: ``plain`` Python, ``fast`` (needs numba, a step table and one pipeline stage), or whichever can run.
+
+    Returns:
+        Times of every request.
+
+    Raises:
+        DataError: a request that never fits, more requests in a batch than the table has, a name not listed here, a
+            number of replicas out of bounds.
+
+    Left out: network and tokenising, speculation, moving of waiting requests to another replica.
+    """
+    rules.check(requests)
+    most = getattr(times, "max_batch", rules.max_batch)
+    if rules.pass_requests > most:
+        raise DataError("simulate", "max_batch", rules.pass_requests, f"at most the table's {most}")
+    _check(replicas, routing, most_ahead, loop)
+    if scaling is not None:
+        scaling.check(rules, replicas)
+    if loop != PLAIN and _can_run_fast(times, rules, loop == FAST):
+        from tokenomics.service.simulator.compiled_run import FastLoop as Loop
+    else:
+        Loop = PlainLoop  # noqa: N806 (a class)
+    fleet = Fleet(int(replicas), routing, int(most_ahead), scaling)
+    return _serve(Loop(requests, times, rules, fleet, (tokens, log)), fleet, requests.arrival_s)
+
+
+def _check(replicas: int, routing: str, most_ahead: int, loop: str) -> None:
+    for name, value, least in (("replicas", replicas, 1), ("most_ahead", most_ahead, 0)):
+        if value != int(value) or value < least:
+            raise DataError("simulate", name, value, f"a whole number >= {least}")
+    for name, value, allowed in (("routing", routing, ROUTINGS), ("loop", loop, (AUTO, PLAIN, FAST))):
+        if value not in allowed:
+            raise DataError("simulate", name, value, ", ".join(allowed))
+
+
+def _serve(run, fleet: Fleet, arrival: NDArray[np.float64]) -> Outcome:
+    """Go from one look at the fleet to the next, then to the end; after the last arrival nothing needs to be decided.
+    What is due at the same time comes in this order: the look, arrivals, passes that end."""
+    row, going = 0, True
+    if fleet.scaling:
+        run.open(fleet.state == SERVING, np.empty(0, dtype=np.intp))
+    while going and (now := fleet.next_s) <= arrival[-1]:
+        last = int(np.searchsorted(arrival, now))
+        going, row = run.run(row, last, now), last
+        back = fleet.look(now, run.held())
+        run.open(fleet.state == SERVING, back)
+    going = going and run.run(row, len(arrival), np.inf)
+    return run.outcome(*fleet.close(arrival[-1] if going else np.nan, run.held()))
+
+
+def _can_run_fast(times: StepTimes, rules: Rules, wanted: bool) -> bool:
+    try:
+        import numba  # noqa: F401
+    except ImportError:
+        reason = "without numba"
+    else:
+        if isinstance(times, StepTable) and rules.stages == 1:
+            return True
+        reason = "with a callable or pipeline stages"
+    if wanted:
+        raise DataError("simulate", "loop", FAST, f"auto or plain {reason}")
+    return False

@@ -1,0 +1,88 @@
+"""Prepare the pages of the site and let Sphinx build them; any warning stops it."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from tokenomics import paths
+from tokenomics.errors import RunError
+from tokenomics.facts import tables
+from tokenomics.site import dictionary, notebooks, numbers, reference
+from tokenomics.site.results import Result, results
+
+SITE = paths.ROOT / "site"
+BUILD = SITE / "_build"
+
+
+def build(found: Path = paths.RESULTS, out: Path = BUILD) -> Path:
+    """Build the site from results and return the folder of its pages.
+
+    Args:
+        found: folder that holds ``NN_name/`` results.
+        out: build folder; its old content is replaced.
+
+    Raises:
+        RunError: nothing to show, or Sphinx warned.
+    """
+    sys.modules.setdefault("rfc3987_syntax", None)  # see tokenomics.pipeline.run
+    from sphinx.cmd.build import build_main
+
+    shutil.rmtree(out, ignore_errors=True)
+    source, html = out / "source", out / "html"
+    prepare(results(found), source)
+    options = ["-q", "-W", "--keep-going", "-j", "2", "-d", str(out / "doctrees")]
+    if build_main([*options, "-b", "html", str(source), str(html)]):
+        raise RunError(f"site: Sphinx warned; the pages it read are in {paths.shown(source)}")
+    return html
+
+
+def prepare(found: list[Result], source: Path) -> None:
+    """Write everything that Sphinx reads: hand-written pages, made pages, notebooks and the files they link to."""
+    import nbformat
+
+    shutil.copytree(SITE, source, ignore=shutil.ignore_patterns("_build", "__pycache__"))
+    for font in math_fonts():
+        shutil.copyfile(font, source / "style" / font.name)
+    for name, text in made_pages(found, source).items():
+        _write(source / name, text)
+    known = {result.name for result in found}
+    for result in found:
+        _write(source / "notebooks" / f"{result.name}.ipynb", nbformat.writes(notebooks.page(result, known)))
+        for kind in ("figures", "tables"):
+            shutil.copytree(result.folder / kind, source / "files" / "results" / result.name / kind)
+    for path in [*tables.all_tables(), paths.DATA / "sources.csv"]:
+        copy = source / "files" / paths.shown(path)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+
+
+def math_fonts() -> list[Path]:
+    """Fonts with mathematical letters and with signs that stretch, for readers whose system has none.
+
+    Both come with Matplotlib; no single one of its fonts has letters, signs and sound places for subscripts.
+    """
+    from matplotlib import get_data_path
+
+    return [Path(get_data_path()) / "fonts" / "ttf" / name for name in ("STIXGeneral.ttf", "DejaVuSerif.ttf")]
+
+
+def made_pages(found: list[Result], source: Path) -> dict[str, str]:
+    """File name to text of everything written from results, tables and declarations."""
+    return {
+        "made/overview.md": numbers.overview(found, source),
+        "made/headline.md": numbers.headline(found),
+        "made/tables.md": dictionary.overview(),
+        "made/floors.md": reference.floors(),
+        "numbers.md": numbers.all_numbers(found),
+        "gallery.md": numbers.gallery(found, source),
+        "parameters.md": reference.parameters(),
+        "bibliography.md": reference.BIBLIOGRAPHY,
+        "references.bib": reference.bibtex(),
+        **{f"{name}.md": text for name, text in dictionary.pages().items()},
+        **{f"{name}.rst": text for name, text in reference.api_pages().items()},
+    }
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

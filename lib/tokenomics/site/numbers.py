@@ -1,0 +1,129 @@
+"""Pages about the results: notebooks at a glance, headline numbers, all numbers and checks, the gallery."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tokenomics.site import markdown
+from tokenomics.site.notebooks import anchor, drawn, files
+from tokenomics.site.results import Result, source_keys
+
+THUMBNAIL_PX = 640
+NUMBERS_INTRODUCTION = """\
+Everything that the notebooks record, at three significant digits; `metrics.json` of each result holds six. An
+interval has the coverage that the notebook's parameters name. A check compares with an independent value or a bound and
+stops the run when it fails, so what stands here has passed; *numbers* counts the values it compared.
+"""
+GALLERY_INTRODUCTION = """\
+Each picture leads to the place where its notebook draws it; CSV is the data it was drawn from.
+"""
+
+
+def overview(found: Sequence[Result], source: Path) -> str:
+    """One card a notebook: its first figure, its question, its answer; writes the thumbnails below ``source``."""
+    return _grid(_overview_card(result, source) for result in found)
+
+
+def _grid(cards: Iterable[str]) -> str:
+    return f":::::{{grid}} 1 2 2 2\n:gutter: 3\n\n{''.join(cards)}:::::\n"
+
+
+def _overview_card(result: Result, source: Path) -> str:
+    figure = next(iter(drawn(result).values()), None)
+    picture = ""
+    if figure:
+        alt = " ".join(result.record["figures"][figure]["caption"].split())
+        picture = f":img-top: /{thumbnail(result, figure, source)}\n:img-alt: {alt}\n"
+    return (
+        f"::::{{grid-item-card}} {result.title}\n:link: /notebooks/{result.name}\n:link-type: doc\n{picture}\n"
+        f"**{result.paragraph('**Question.**')}**\n\n{result.paragraph('**Answer.**')}\n::::\n\n"
+    )
+
+
+def headline(found: Sequence[Result]) -> str:
+    """The numbers that answers and takeaways name."""
+    rows = [
+        [*_metric(result.record["metrics"][key]), f"[{result.name[:2]}](/notebooks/{result.name})"]
+        for result in found
+        for key in result.headline_keys()
+    ]
+    return markdown.table(("what", ">value", "interval", "unit", "notebook"), rows)
+
+
+def _metric(entry: dict[str, Any]) -> list[str]:
+    ranged = bool({"low", "high"} & set(entry))
+    bounds = [markdown.number(entry[side], fixed=True) if side in entry else "…" for side in ("low", "high")]
+    interval = "&nbsp;to&nbsp;".join(bounds) if ranged else ""
+    value = markdown.number(entry["value"], fixed=ranged)
+    return [markdown.text(entry["meaning"]), value, interval, markdown.unit(entry["unit"])]
+
+
+def all_numbers(found: Sequence[Result]) -> str:
+    """Every metric and every check, by notebook."""
+    parts = ["# Numbers and checks\n", NUMBERS_INTRODUCTION]
+    for result in found:
+        metrics = [[*_metric(entry), f"`{key}`"] for key, entry in result.record["metrics"].items()]
+        checks = [[markdown.text(name), *_check(entry)] for name, entry in result.record["checks"].items()]
+        parts += [f"## {result.title}\n", "### Numbers\n"]
+        parts += [markdown.table(("what", ">value", "interval", "unit", "key"), metrics), "### Checks\n"]
+        parts += [markdown.table(("check", ">numbers", "found", "allowed"), checks)]
+    return "\n".join(parts)
+
+
+def _check(entry: dict[str, Any]) -> list[str]:
+    if "largest_deviation" in entry:
+        found = f"off by at most {markdown.number(entry['largest_deviation'])}"
+        allowed = f"off by {markdown.number(entry['allowed_deviation'])}"
+    else:
+        found = _range(entry.get("smallest"), entry.get("largest"))
+        allowed = _range(entry.get("low"), entry.get("high"))
+    return [markdown.number(entry.get("n", 1)), found, allowed]
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is None:
+        return "" if high is None else f"at most {markdown.number(high)}"
+    return f"at least {markdown.number(low)}" if high is None else f"{markdown.number(low)} to {markdown.number(high)}"
+
+
+def gallery(found: Sequence[Result], source: Path) -> str:
+    """Every figure with caption, sources and files, then every result table; writes the thumbnails."""
+    parts = ["# Gallery\n", GALLERY_INTRODUCTION]
+    for result in found:
+        parts += [f"## {result.title}\n", _grid(_card(result, name, source) for name in _in_order(result))]
+        rows = [
+            [markdown.text(entry["caption"]), f"[notebook](/notebooks/{result.name})", files(result, "tables", name)]
+            for name, entry in result.record["tables"].items()
+        ]
+        parts += [markdown.table(("table", "where", "file"), rows)] if rows else []
+    return "\n".join(parts)
+
+
+def _in_order(result: Result) -> list[str]:
+    """Figures as the notebook shows them, then those it saves without showing."""
+    return list(dict.fromkeys([*drawn(result).values(), *result.record["figures"]]))
+
+
+def _card(result: Result, name: str, source: Path) -> str:
+    beside = result.beside("figures", name)
+    links = [files(result, "figures", name, ("csv", "png")), f"[notebook {result.name[:2]}](#{anchor(name)})"]
+    links += [markdown.cited(source_keys(beside["source"]))]
+    return (
+        f"::::{{grid-item-card}}\n:::{{image}} /{thumbnail(result, name, source)}\n"
+        f":alt: {' '.join(beside['caption'].split())}\n"
+        f":target: notebooks/{result.name}.html#{anchor(name)}\n:::\n\n{markdown.text(beside['caption'])}\n\n"
+        f":::{{div}} card-links\n{' · '.join(filter(None, links))}\n:::\n::::\n\n"
+    )
+
+
+def thumbnail(result: Result, name: str, source: Path) -> str:
+    """Write a smaller PNG, as wide as a gallery column on a fine screen, and return its name below ``source``."""
+    from PIL import Image
+
+    small = source / "thumbnails" / f"{name}.png"
+    if not small.exists():
+        small.parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(result.folder / "figures" / f"{name}.png") as image:
+            size = THUMBNAIL_PX, round(image.height * THUMBNAIL_PX / image.width)
+            image.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(small)
+    return small.relative_to(source).as_posix()

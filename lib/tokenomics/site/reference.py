@@ -1,0 +1,141 @@
+"""Reference pages written from declarations: parameters, bibliography, the library's modules."""
+
+import ast
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tokenomics import paths
+from tokenomics.facts.sources import sources
+from tokenomics.parameters import generation
+from tokenomics.parameters.loading import type_name
+from tokenomics.pipeline.stages import LIBRARY, PACKAGE
+from tokenomics.sections.registry import Common
+from tokenomics.site import markdown
+
+BOUNDS = {
+    "ge": "≥ {}",
+    "gt": "\\> {}",
+    "le": "≤ {}",
+    "lt": "\\< {}",
+    "min_length": "at least {} long",
+    "max_length": "at most {} long",
+}
+UNIT = re.compile(r"\[([^\]]+)\]\s*(.*)", re.S)
+FLOORS = ("facts", "compute", "service", "footprint", "economics", "paper")
+NOT_IN_API = ("facts.params", "paper.site")
+"""Starts of module names."""
+TEX = str.maketrans({**{sign: f"\\{sign}" for sign in "&%#_${}"}, "~": r"\~{}", "\\": ""})
+PARAMETERS_INTRODUCTION = """\
+# Parameters
+
+The values in use stand in `params/*.yaml` and are checked against these declarations before anything runs. Change one
+for a run of your own with `make run NB=NN_name SET="name=value"`; such a run writes to `runs/` and leaves the results
+alone.
+"""
+BIBLIOGRAPHY = """\
+# Bibliography
+
+Every source of every table, from `data/sources.csv`, with licence and day of access
+([references.bib](/references.bib)). Facts keep the terms of their source.
+
+```{bibliography}
+:all:
+```
+"""
+
+
+def parameters() -> str:
+    """Every parameter: unit, bounds, default, meaning."""
+    parts = [PARAMETERS_INTRODUCTION]
+    common = set(Common.model_fields)
+    for name, declared in generation.files().items():
+        fields = declared.model_fields.items()
+        rows = [_parameter(key, field) for key, field in fields if declared is Common or key not in common]
+        title = (declared.__doc__ or "").strip().splitlines()[0]
+        parts += [f"## {markdown.text(f'params/{name}.yaml')}\n", markdown.text(title) + "\n"]
+        parts += [markdown.table(("parameter", "unit", "default", "allowed", "meaning"), rows)]
+    return "\n".join(parts)
+
+
+def _parameter(key: str, field: Any) -> list[str]:
+    found = UNIT.match(field.description or "")
+    unit, meaning = found.groups() if found else ("", field.description or "")
+    given = [(item, name) for item in field.metadata for name in BOUNDS if hasattr(item, name)]
+    bounds = [BOUNDS[name].format(_bound(getattr(item, name))) for item, name in given]
+    allowed = ", ".join([markdown.text(type_name(field.annotation)), *bounds])
+    default = f"`{json.dumps(field.default, ensure_ascii=False)}`"
+    return [f"`{key}`", markdown.text(unit), default, allowed, markdown.text(meaning)]
+
+
+def _bound(value: float) -> str:
+    return markdown.number(value) if isinstance(value, float) else str(value)
+
+
+def bibtex() -> str:
+    """``data/sources.csv`` as BibTeX; authors are taken as they stand, not as first and last names."""
+    return "\n".join(_entry(key, row) for key, row in sorted(sources().items()))
+
+
+def _entry(key: str, row: Mapping[str, str]) -> str:
+    terms = (
+        f"{row['licence'].translate(TEX)}; accessed {row['accessed']}"
+        if row["licence"]
+        else f"accessed {row['accessed']}"
+    )
+    fields = {
+        "author": "{" + row["author"].translate(TEX) + "}",
+        "title": "{" + row["title"].translate(TEX) + "}",
+        "year": row["year"],
+        "note": terms,
+        "url": row["url"],
+    }
+    lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value.strip("{}")]
+    return "\n".join([f"@misc{{{key},", *lines, "}", ""])
+
+
+def modules(floor: str) -> dict[str, str]:
+    """Module name to the first line of its docstring, for one floor of the library."""
+    found = {}
+    for path in sorted((paths.ROOT / LIBRARY / PACKAGE / floor).rglob("*.py")):
+        name = module_name(path)
+        doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        if doc and not name.removeprefix(f"{PACKAGE}.").startswith(NOT_IN_API):
+            found[name] = " ".join(doc.split("\n\n")[0].split())
+    return found
+
+
+def module_name(path: Path) -> str:
+    """Dotted name of a library file."""
+    return ".".join(path.relative_to(paths.ROOT / LIBRARY).with_suffix("").parts).removesuffix(".__init__")
+
+
+def floors() -> str:
+    """The library at a glance: its floors that exist, top last, and what each module is for."""
+    rows = [
+        [f"`{floor}`", f"[{name.split('.', 2)[-1]}](/api/{floor})", markdown.text(words)]
+        for floor in FLOORS
+        for name, words in modules(floor).items()
+        if name.count(".") > 1
+    ]
+    return markdown.table(("floor", "module", "what it holds"), rows)
+
+
+def api_pages() -> dict[str, str]:
+    """Page name to reStructuredText, one a floor, written by autodoc from docstrings."""
+    made = {}
+    for floor in FLOORS:
+        parts = [_rst_title(floor, "=")]
+        for name in modules(floor):
+            short = name.removeprefix(f"{PACKAGE}.{floor}").removeprefix(".")
+            parts += [_rst_title(short, "-")] if short else []
+            parts += [f".. automodule:: {name}\n   :members:\n"]
+        if len(parts) > 1:
+            made[f"api/{floor}"] = "\n".join(parts)
+    return made
+
+
+def _rst_title(words: str, line: str) -> str:
+    return f"{words}\n{line * len(words)}\n"

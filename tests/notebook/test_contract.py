@@ -1,0 +1,250 @@
+"""Figures, tables, checks and metrics keep their contract, and each rule refuses what breaks it."""
+
+import json
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+
+mpl.use("agg")
+import matplotlib.pyplot as plt
+
+from tokenomics.errors import RunError
+from tokenomics.facts.sources import sources
+from tokenomics.notebook import begin, checks, figure_lint, figures, report, rounding, style, tables
+from tokenomics.pipeline import compare, executed
+from tokenomics.sections.registry import NOTEBOOK_PARAMETERS
+
+NOTEBOOK = "01_ubiquitous_llms"
+SOURCE = next(iter(sources()))
+
+
+@pytest.fixture
+def out(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOKENOMICS_OUT", str(tmp_path))
+    begin(NOTEBOOK, NOTEBOOK_PARAMETERS[NOTEBOOK]().model_dump())
+    yield tmp_path
+    plt.close("all")
+
+
+def draw(slug="size"):
+    data = figures.data(slug, pd.DataFrame({"x": [1, 2], "y": [1 / 3, 2 / 3]}), {"x": "s", "y": "1"})
+    fig, axes = figures.canvas()
+    axes.plot(data["x"], data["y"])
+    axes.set(xlabel="time [s]", ylabel="share [1]")
+    return fig, axes, data
+
+
+def test_figure_is_drawn_from_what_is_written_and_its_bytes_repeat(out):
+    fig, _, data = draw()
+    assert data["y"].tolist() == [0.333333, 0.666667]
+    figures.save(fig, "size", "A caption.", SOURCE)
+    first = (out / "figures" / "01_size.png").read_bytes()
+    beside = json.loads((out / "figures" / "01_size.json").read_text())
+    assert beside["units"] == {"x": "s", "y": "1"} and beside["caption"] == "A caption." and beside["source"]
+    begin(NOTEBOOK, NOTEBOOK_PARAMETERS[NOTEBOOK]().model_dump())
+    figures.save(draw()[0], "size", "A caption.", SOURCE)
+    assert (out / "figures" / "01_size.png").read_bytes() == first
+    assert len(first) < 120_000
+
+
+def test_vector_formats_repeat_too(out, monkeypatch):
+    monkeypatch.setenv("TOKENOMICS_FORMATS", "svg,pdf,tex")
+    texts = []
+    for _ in range(2):
+        begin(NOTEBOOK, NOTEBOOK_PARAMETERS[NOTEBOOK]().model_dump())
+        figures.save(draw()[0], "size", "A caption.", SOURCE)
+        texts.append([(out / "figures" / f"01_size.{kind}").read_bytes() for kind in ("svg", "pdf")])
+    assert texts[0] == texts[1]
+
+
+def spoil_label(fig, axes):
+    axes.set_xlabel("time")
+
+
+def spoil_edge(fig, axes):
+    axes.text(1.5, 0.5, "a text that runs far beyond the right edge of the canvas of this figure", clip_on=False)
+
+
+def spoil_size(fig, axes):
+    axes.text(1.5, 0.5, "tiny", fontsize=4)
+
+
+def spoil_overlap(fig, axes):
+    axes.text(1.2, 0.4, "first text")
+    axes.text(1.21, 0.4, "second text")
+
+
+def spoil_ticks(fig, axes):
+    axes.set_xticks(np.linspace(1, 2, 40))
+
+
+def spoil_legend(fig, axes):
+    axes.plot([1.4, 1.5, 1.6], [0.9] * 3, "o", label="points that the legend hides")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.0))
+    axes.set_ylim(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (spoil_label, "unit"),
+        (spoil_edge, "cut off"),
+        (spoil_size, "smaller"),
+        (spoil_overlap, "overlap"),
+        (spoil_ticks, "overlap"),
+        (spoil_legend, "legend covers"),
+    ],
+)
+def test_unreadable_figure_is_refused(out, spoil, words):
+    fig, axes, _ = draw()
+    assert figure_lint.faults(fig) == []
+    spoil(fig, axes)
+    with pytest.raises(RunError, match=words):
+        figures.save(fig, "size", "A caption.", SOURCE)
+
+
+def test_every_colour_stands_out_from_white():
+    assert len(set(style.PALETTE)) == len(style.PALETTE) >= 9
+    for colour in style.PALETTE:
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in mpl.colors.to_rgb(colour)]
+        luminance = np.dot([0.2126, 0.7152, 0.0722], linear)
+        assert 1.05 / (luminance + 0.05) >= 2.2, colour
+
+
+def test_a_legend_above_covers_nothing(out):
+    fig, axes, _ = draw()
+    spoil_legend(fig, axes)
+    style.legend_above(axes, 2)
+    assert figure_lint.faults(fig) == []
+    fig.canvas.draw()
+    assert axes.get_legend().get_window_extent().y0 >= axes.bbox.y1
+    plt.close(fig)
+
+
+def test_figure_without_data_or_units_is_refused(out):
+    with pytest.raises(RunError, match=r"figures\.data"):
+        figures.save(plt.figure(), "other", "A caption.", SOURCE)
+    with pytest.raises(RunError, match="units"):
+        figures.data("size", pd.DataFrame({"x": [1]}), {})
+    with pytest.raises(RunError, match="no data"):
+        figures.data("size", pd.DataFrame({"x": []}), {"x": "1"})
+
+
+def test_table_is_written_rounded_with_units(out):
+    shown = tables.save(pd.DataFrame({"a": [1 / 3], "b": ["x"]}), "t", "Caption.", {"a": "1", "b": "text"}, SOURCE)
+    assert (out / "tables" / "01_t.csv").read_text() == "a,b\n0.333333,x\n"
+    assert shown["a"][0] == 0.333333
+    with pytest.raises(RunError, match="units"):
+        tables.save(pd.DataFrame({"a": [1]}), "u", "Caption.", {})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        dict(value=1.1, expected=1.0, rtol=0.05),
+        dict(value=[1.0, 2.0], expected=[1.0, 1.0], rtol=0.05),
+        dict(value=3.0, high=2.0),
+        dict(value=1.0, low=2.0),
+        dict(value=float("nan"), low=0.0, high=2.0),
+        dict(value=[], low=0.0),
+        dict(value=False),
+        dict(value=True, expected=False),
+    ],
+)
+def test_wrong_number_fails_a_check(out, wrong):
+    with pytest.raises(RunError, match="fails"):
+        checks.that("name", **wrong)
+    assert "name" not in json.loads((out / "metrics.json").read_text())["checks"]
+
+
+def test_right_number_passes_and_is_recorded(out):
+    checks.that("close", 1.01, expected=1.0, rtol=0.05)
+    checks.that("between", [1.0, 2.0], low=0.5, high=2.5)
+    checks.that("true", True)
+    recorded = json.loads((out / "metrics.json").read_text())["checks"]
+    assert recorded["close"]["largest_deviation"] == 0.01 and set(recorded) == {"close", "between", "true"}
+    with pytest.raises(RunError, match="twice"):
+        checks.that("close", 1.0, expected=1.0)
+    with pytest.raises(RunError, match="give expected"):
+        checks.that("nothing", 1.0)
+
+
+def test_spoiled_checks_must_refuse(out, monkeypatch):
+    monkeypatch.setenv("TOKENOMICS_SPOIL", "1")
+    checks.that("close", 1.0, expected=1.0, rtol=0.1)
+    checks.that("true", True)
+    with pytest.raises(RunError, match="cannot fail"):
+        checks.that("toothless", 1.0, low=0.1, high=10.0)
+
+
+def test_metric_refuses_what_is_no_number(out):
+    report.metric("rate", 1 / 3, "1/year", "a rate", low=0.3, high=0.4)
+    assert json.loads((out / "metrics.json").read_text())["metrics"]["rate"]["value"] == 0.333333
+    with pytest.raises(RunError, match="finite"):
+        report.metric("other", float("nan"), "1", "x")
+    with pytest.raises(RunError, match="outside"):
+        report.metric("third", 1.0, "1", "x", low=2.0, high=3.0)
+
+
+METRICS = {"rate": {"value": 0.333333, "low": 0.3, "high": 0.4}, "best": {"value": "H100"}, "n": {"value": 12345}}
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("{{rate}}", "0.333"),
+        ("{{ rate:.0% }} ({{rate.low:.1f}} to {{rate.high}})", "33% (0.3 to 0.4)"),
+        ("{{best}} of {{n:,}}", "H100 of 12,345"),
+        (r"$\frac{{a}}$ and {{{x}}}", None),
+        ("$e^{x}$", "$e^{x}$"),
+    ],
+)
+def test_prose_is_filled(text, filled):
+    if filled is None:
+        with pytest.raises(RunError):
+            executed.filled(text, METRICS, "nb")
+    else:
+        assert executed.filled(text, METRICS, "nb") == filled
+
+
+@pytest.mark.parametrize("text", ["{{unknown}}", "{{best.low}}", "{{best:.2f}}"])
+def test_unknown_number_in_prose_is_refused(text):
+    with pytest.raises(RunError, match="nb"):
+        executed.filled(text, METRICS, "nb")
+
+
+@pytest.fixture
+def results(tmp_path):
+    def make(name, signature="a", number=1.0, text="x", extra=()):
+        folder = tmp_path / name
+        (folder / "figures").mkdir(parents=True)
+        rounding.write_json({"environment": signature, "n": number}, folder / "metrics.json")
+        (folder / "t.csv").write_text(f"a,b\n{number},{text}\n")
+        (folder / "figures" / "f.png").write_bytes(signature.encode())
+        for each in extra:
+            (folder / each).write_text("x")
+        return folder
+
+    return make
+
+
+def test_results_of_one_environment_compare_by_bytes(results):
+    assert compare.differences(results("a"), results("b")) == []
+    assert len(compare.differences(results("c"), results("d", number=1.0000001))) == 2
+
+
+def test_results_of_another_environment_compare_by_value(results):
+    first = results("a")
+    assert compare.differences(first, results("b", "other", 1.000001)) == []
+    assert len(compare.differences(first, results("c", "other", 1.001))) == 2
+    assert len(compare.differences(first, results("d", "other", text="y"))) == 1
+
+
+def test_missing_and_stray_files_differ(results):
+    first, second = results("a", extra=["gone.txt"]), results("b", extra=["stray.txt"])
+    assert compare.differences(first, second) == [
+        "gone.txt: only in the committed results",
+        "stray.txt: only in the new results",
+    ]

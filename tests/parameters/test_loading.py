@@ -1,0 +1,162 @@
+"""Parameters: strict, YAML 1.2, one clear line for anything wrong, never a traceback."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tokenomics import paths
+from tokenomics.errors import DataError
+from tokenomics.facts import catalogue
+from tokenomics.parameters import generation
+from tokenomics.parameters.loading import load, parse_override
+from tokenomics.sections.registry import NOTEBOOK_PARAMETERS, Common
+
+NOTEBOOK = "01_ubiquitous_llms"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, declared in generation.files().items():
+        (tmp_path / f"{name}.yaml").write_text(generation.yaml_text(name, declared), encoding="utf-8")
+    return tmp_path
+
+
+def edit(folder, name, old, new):
+    path = folder / f"{name}.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_defaults_load(folder):
+    parameters = load(NOTEBOOK, folder)
+    assert parameters == NOTEBOOK_PARAMETERS[NOTEBOOK]()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "words"),
+    [
+        ("frontier_rank: 10", "frontier_rnak: 10", "frontier_rnak", "nearest: frontier_rank"),
+        ("frontier_rank: 10", 'frontier_rank: "10"', "frontier_rank", "int"),
+        ("frontier_rank: 10", "frontier_rank: true", "frontier_rank", "int"),
+        ("frontier_rank: 10", "frontier_rank: 0", "frontier_rank", ">= 1"),
+        ("frontier_rank: 10", "frontier_rank: yes", "frontier_rank", "int"),
+        ("frontier_rank: 10", "frontier_rank: 12:30", "frontier_rank", "int"),
+        ("frontier_rank: 10", "", "frontier_rank", "missing"),
+        ("frontier_rank: 10", "frontier_rank: 10\nfrontier_rank: 11", "syntax", "duplicate"),
+        ("frontier_rank: 10", "frontier_rank: [", "syntax", "mapping"),
+        ("task_answer_words: 250.0", "task_answer_words: .nan", "task_answer_words", "finite"),
+        ("task_answer_words: 250.0", "task_answer_words: -1", "task_answer_words", "> 0"),
+        ('own_model: "Llama-3.1-70B"', "own_model: Llama-3.1-71B", "own_model", "Llama-3.1-70B"),
+        ('own_accelerator: "H100-SXM-80GB"', "own_accelerator: H100-SMX", "own_accelerator", "H100"),
+        ('"GPT-4 Turbo"', '"GPT-4 Turbine"', "task_models", "GPT-4 Turbo"),
+        ('own_model: "Llama-3.1-70B"', "own_model: nowhere/config.json", "own_model", "a file"),
+    ],
+)
+def test_bad_value_gives_one_line(folder, old, new, key, words):
+    edit(folder, NOTEBOOK, old, new)
+    with pytest.raises(DataError) as caught:
+        load(NOTEBOOK, folder)
+    text = str(caught.value)
+    assert "\n" not in text and f"{NOTEBOOK}.yaml" in text and key in text and words in text
+
+
+def test_yaml_is_1_2(folder):
+    edit(folder, NOTEBOOK, "task_answer_words: 250.0", "task_answer_words: 1e3")
+    edit(folder, NOTEBOOK, "frontier_rank: 10", "frontier_rank: 012")
+    parameters = load(NOTEBOOK, folder)
+    assert (parameters.task_answer_words, parameters.frontier_rank) == (1000.0, 12)
+
+
+def test_values_agree_with_what_dvc_records(folder):
+    """DVC hashes its own reading of the same file; a value it reads otherwise would hide a change."""
+    from dvc.utils.serialize import load_yaml
+
+    edit(folder, NOTEBOOK, "task_answer_words: 250.0", "task_answer_words: 1e3")
+    recorded = load_yaml(str(folder / f"{NOTEBOOK}.yaml"))
+    parameters = load(NOTEBOOK, folder).model_dump()
+    assert all(parameters[key] == value for key, value in recorded.items())
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"00_common.yaml: file = No such file"):
+        load(NOTEBOOK, tmp_path)
+
+
+def test_unreadable_file_is_named(folder):
+    (folder / f"{NOTEBOOK}.yaml").write_bytes(b"\xff\xfe\x00broken")
+    with pytest.raises(DataError, match=f"{NOTEBOOK}.yaml"):
+        load(NOTEBOOK, folder)
+
+
+def test_override_wins_and_is_checked(folder):
+    assert load(NOTEBOOK, folder, ["seed=7", "frontier_rank=3"]).frontier_rank == 3
+    for text in ("seed", "=3", "sede=3", "seed=[", "seed=x", "seed=-1"):
+        with pytest.raises(DataError, match="--set"):
+            load(NOTEBOOK, folder, [text])
+
+
+def test_a_file_means_the_same_from_every_working_directory(folder, tmp_path, monkeypatch):
+    """The kernel works in another folder than the command that names the file."""
+    chip = "name: Mine\nvendor: Me\nkind: gpu\nmemory_bytes: 96e9\nbandwidth_bytes_per_s: 3e12\n"
+    (tmp_path / "my chip.yaml").write_text(f"{chip}peak_bf16_flop_per_s: 5e14\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    named = load(NOTEBOOK, folder, ["own_accelerator=my chip.yaml"]).own_accelerator
+    assert named == str((tmp_path / "my chip.yaml").resolve())
+    monkeypatch.chdir(paths.NOTEBOOKS)
+    assert load(NOTEBOOK, folder, [f"own_accelerator={named}"]).own_accelerator == named
+    assert catalogue.portable("H100-SXM-80GB") == "H100-SXM-80GB"
+    assert catalogue.portable(str(paths.PARAMS / "00_common.yaml")) == "params/00_common.yaml"
+
+
+def test_unknown_notebook_lists_the_known():
+    with pytest.raises(DataError, match=NOTEBOOK):
+        load("99_nothing")
+
+
+def test_parameters_are_frozen(folder):
+    parameters = load(NOTEBOOK, folder)
+    with pytest.raises(ValueError, match="frozen"):
+        parameters.seed = 1
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+@settings(max_examples=150)
+def test_nonsense_files_never_give_a_traceback(tmp_path_factory, content):
+    folder = tmp_path_factory.mktemp("params")
+    (folder / "00_common.yaml").write_text(generation.yaml_text("00_common", Common), encoding="utf-8")
+    (folder / f"{NOTEBOOK}.yaml").write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        load(NOTEBOOK, folder)
+    assert "\n" not in str(caught.value)
+
+
+FIELDS = list(NOTEBOOK_PARAMETERS[NOTEBOOK].model_fields)
+VALUES = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.lists(st.integers(), max_size=3)
+)
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=12), VALUES, max_size=6))
+@settings(max_examples=200)
+def test_nonsense_values_load_or_give_one_line(tmp_path_factory, values):
+    from ruamel.yaml import YAML
+
+    folder = tmp_path_factory.mktemp("params")
+    for name, declared in generation.files().items():
+        (folder / f"{name}.yaml").write_text(generation.yaml_text(name, declared), encoding="utf-8")
+    with (folder / f"{NOTEBOOK}.yaml").open("w", encoding="utf-8") as file:
+        YAML(typ="safe", pure=True).dump(values, file)
+    try:
+        load(NOTEBOOK, folder)
+    except DataError as error:
+        assert "\n" not in str(error)
+
+
+@given(st.text(max_size=60))
+@settings(max_examples=200)
+def test_nonsense_overrides_parse_or_give_one_line(text):
+    try:
+        parse_override(text)
+    except DataError as error:
+        assert "\n" not in str(error)

@@ -1,0 +1,70 @@
+"""Shares of a bound: of the right side, from rows fit for validation, and none above one without a reason."""
+
+import pandas as pd
+import pytest
+
+from tokenomics.compute import bounds
+from tokenomics.compute.bounds import Deployment, Precision
+from tokenomics.facts import catalogue, history, measurements
+from tokenomics.rows import share_of_bound
+
+
+@pytest.fixture(scope="module", params=["training_runs", "inference_throughput", "inference_latency"])
+def reached(request):
+    return share_of_bound.shares(request.param)
+
+
+def test_shares_lie_between_zero_and_one(reached):
+    assert len(reached) > 500 and ((reached["share"] > 0) & (reached["share"] <= 1)).all()
+
+
+def test_a_share_is_taken_from_the_side_of_its_bound(reached):
+    better = reached["metric"].map(lambda name: measurements.METRICS[name].better)
+    ceiling = reached[(better == "higher") & ~reached["metric"].str.contains("power")]
+    assert (ceiling["share"] == ceiling["value"] / ceiling["bound"]).all()
+    floor = reached[(better == "lower") & ~reached["metric"].str.contains("power")]
+    assert (floor["share"] == floor["bound"] / floor["value"]).all()
+
+
+def test_only_rows_fit_for_validation(reached):
+    assert not reached["suspect"].any() and reached["verified"].all()
+
+
+def test_every_row_beyond_a_bound_has_a_reason():
+    found = share_of_bound.beyond_bounds(measurements.KINDS)
+    assert len(found) > 5 and found["reason"].notna().all()
+
+
+def test_nothing_ran_that_cannot_fit():
+    verdicts = share_of_bound.verdicts()
+    assert set(verdicts["value"]) <= {0.0, 1.0} and (verdicts["value"] <= verdicts["verdict"]).all()
+
+
+def test_one_row_stands_for_a_run():
+    rows = {"run": ["a", "a", "b"], "case": ["1", "2", "3"], "share": [0.5, 0.4, 0.3]}
+    shares = pd.DataFrame(rows | {"metric": ["mfu", "tokens_per_s_per_gpu", "hfu"]})
+    assert share_of_bound.one_row_per_run(shares)["case"].tolist() == ["2"]
+
+
+def test_samples_and_open_load_are_no_phase():
+    rows = [
+        ("ttft", "ms", "static"),
+        ("ttft", "ms", "open"),
+        ("mlperf_offline_throughput", "samples/s", "mlperf_offline"),
+    ]
+    table = pd.DataFrame(rows, columns=["metric", "unit", "load"])
+    assert share_of_bound.by_phase(table)["phase"].tolist() == ["prefill"]
+
+
+def test_published_hours_beside_their_floor():
+    releases = history.releases(2018, 2035)
+    found = share_of_bound.published(releases, 2048, ["DeepSeek-V3"]).set_index("name")
+    row = releases.set_index("name").loc["DeepSeek-V3"]
+    device = catalogue.accelerator(row["training_accelerator"])
+    on = Deployment(catalogue.model("DeepSeek-V3"), device, Precision(dtype="fp8"))
+    hours = 24 * float(bounds.training_days(on, float(row["training_tokens"]), 2048))
+    assert found.loc["DeepSeek-V3", "floor_hours"] == pytest.approx(hours)
+    assert found.loc["DeepSeek-V3", "share"] == pytest.approx(hours / 2_788_000)
+    wide = share_of_bound.published(releases, 2048).set_index("name")
+    assert wide.loc["DeepSeek-V3", "share"] == pytest.approx(2 * found.loc["DeepSeek-V3", "share"], rel=0.01)
+    assert found["share"].is_monotonic_increasing

@@ -1,0 +1,199 @@
+"""Held-out rows, errors by group, bars, reasons and other tools: measures are right, and wrong inputs show."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tokenomics.sections.s08_validation import devices, drawings, errors, peers, reasons, rows, targets
+
+
+@pytest.fixture(scope="module")
+def held():
+    return {fold: rows.held_out(fold) for fold in rows.FOLDS}
+
+
+@pytest.fixture(scope="module")
+def answers(held):
+    return peers.asked(held)
+
+
+def made(predicted, measured=None, **columns):
+    """Rows as the tables hold them, all measured as one unless told otherwise."""
+    predicted = np.asarray(predicted, dtype=float)
+    measured = np.ones_like(predicted) if measured is None else np.asarray(measured, dtype=float)
+    frame = pd.DataFrame({"measured": measured, "predicted": predicted, "low": predicted / 2, "high": predicted * 2})
+    frame = frame.assign(error=predicted / measured - 1, log_ratio=np.log(predicted / measured), verdict=False)
+    return frame.assign(table="t", case=[f"c{i}" for i in range(len(frame))], metric="tpot", **columns)
+
+
+def test_rows_know_what_their_tables_say(held):
+    family = held["family"]
+    published = family[family["table"] != rows.SILICON]
+    assert published[["load", "grade", "hardware", "model"]].notna().all(axis=None)
+    assert (family.loc[family["table"] == rows.SILICON, "osl"] > 0).all()
+    assert set(family["bits"]) <= {"16 bit", "8 bit", "4 bit", "not stated", rows.NOT_NAMED}
+    assert family["quantity"].notna().all() and family["vendor"].notna().all()
+
+
+def test_a_rate_that_is_too_high_is_a_time_that_is_too_short():
+    frame = pd.DataFrame({"metric": ["prefill_tok_s", "ttft"], "measured": [10.0, 2.0], "predicted": [20.0, 1.0]})
+    assert rows.seconds(frame).to_numpy().tolist() == [[0.1, 0.05], [2.0, 1.0]]
+    assert rows.is_rate(frame).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "bits"),
+    [
+        ("fp16", "16 bit"),
+        ("FP8", "8 bit"),
+        ("Q4_K_M", "4 bit"),
+        ("mxfp4", "4 bit"),
+        (None, "not stated"),
+        ("?", "not stated"),
+    ],
+)
+def test_precision_as_bits_of_weights(text, bits):
+    assert rows.weight_bits(text) == bits
+
+
+def test_copies_are_dropped_in_the_sample_only(held):
+    family = held["family"]
+    kept = rows.without_copies(family)
+    dropped = family.drop(kept.index)
+    assert 0 < len(dropped) < len(family) / 2 and set(dropped["table"]) == {rows.SILICON}
+
+
+def test_an_interval_of_an_unknown_family_has_not_left_it_out(held):
+    some = held["family"].head(20)
+    assert rows.interval_left_out(some).all()
+    assert not rows.interval_left_out(some.assign(family="nobody's")).any()
+
+
+def test_parts_of_a_bar_are_not_counted():
+    lines = [targets.line(on, "share", 1.0, (1.0, np.nan), 1) for on in ("x", "of which y", "beside: z")]
+    assert targets.counted(pd.DataFrame(lines))["on"].tolist() == ["x"]
+
+
+def test_measures_by_hand():
+    frame = made([0.5, 0.95, 1.0, 1.1, 3.0])
+    assert errors.statistic(frame, "median_error") == pytest.approx(0.1)
+    assert errors.statistic(frame, "mean_error") == pytest.approx((0.5 + 0.05 + 0 + 0.1 + 2) / 5)
+    assert errors.statistic(frame, "within", 0.1) == pytest.approx(0.6)
+    assert errors.statistic(frame, "p90_error") == pytest.approx(0.5 + 0.6 * 1.5)
+    assert errors.statistic(frame, "coverage") == pytest.approx(0.8)
+    assert np.isnan(errors.statistic(frame[:0], "median_error"))
+
+
+def test_groups_with_few_rows_are_not_shown():
+    frame = made(np.full(50, 1.2), source=["a"] * 40 + ["b"] * 10)
+    table = errors.by_group({"family": frame, "accelerator": frame}, "source", 30, 0.1)
+    assert set(table["group"]) == {"a", errors.ALL} and list(table) == errors.SHOWN
+    assert table["median_bias"].to_numpy() == pytest.approx(0.2)
+    assert (table["n"] == [40, 40, 50, 50]).all()
+
+
+def test_transfer_compares_the_same_rows():
+    known = made(np.full(40, 1.1), kind="own", quantity="decode", accelerator="x")
+    left = made(np.full(40, 1.3), kind="vendor", quantity="decode", accelerator="x")
+    table = errors.transfer({"family": known, "accelerator": left}).set_index("quantity")
+    assert table.loc["decode", "penalty"] == pytest.approx(3.0) and table.loc["all", "factor"] == pytest.approx(1.3)
+
+
+@pytest.mark.parametrize(
+    ("measure", "bar", "reached", "met"),
+    [
+        ("median_error", 0.1, 0.05, "yes"),
+        ("median_error", 0.1, 0.2, "no"),
+        ("within", 0.6, 0.7, "yes"),
+        ("coverage", 0.75, 0.5, "no"),
+        ("share", 1.0, np.nan, "not measured"),
+    ],
+)
+def test_a_bar_is_met_from_its_own_side(measure, bar, reached, met):
+    assert targets.line("x", measure, bar, (reached, np.nan), 1)["met"] == met
+
+
+def test_every_bar_has_rows(held):
+    table = targets.of_rows(held, 0.1)
+    assert (table["n"] > 0).all() and set(table["met"]) <= {"yes", "no"} and len(table) == len(targets.BARS)
+    assert not table.duplicated(["on", "measure"]).any()
+
+
+def test_interval_bars_count_groups():
+    groups = pd.DataFrame(
+        {
+            "held_out": ["family", "family", "accelerator"],
+            "coverage": [0.8, 0.5, 0.8],
+            "width_over_error": [2.0, 3.0, 2.0],
+            "interval_score": [1.0, 1.0, 2.0],
+            "constant_width": [2.0, 0.5, 1.0],
+        }
+    )
+    table = targets.of_intervals(groups)
+    assert table["reached"].tolist() == [0.5, 0.5, 0.5] and table["left_out_accelerator"].tolist() == [1.0, 1.0, 0.0]
+
+
+def test_sums_of_operators_are_near_those_of_the_measured_tables():
+    found = devices.sums()
+    assert set(found["phase"]) == {"decode", "prefill"} and len(found) > 50
+    assert found["error"].abs().median() < 0.1
+
+
+def test_what_ran_is_said_to_fit():
+    assert len(devices.ran()) > 20 and set(devices.ran()["predicted"]) <= {0.0, 1.0}
+
+
+def test_share_predicted_counts_published_rows():
+    share, n = devices.share_predicted()
+    assert 0.9 < share <= 1 and n > 2000
+
+
+def test_tools_answer_the_same_rows(answers):
+    paired = peers.paired(answers)
+    sets = paired.groupby("tool")["case"].apply(frozenset)
+    assert sets.nunique() == 1 and len(sets) == answers["tool"].nunique() >= 6
+    assert paired["predicted"].notna().all()
+    alone = peers.one_by_one(answers).set_index("tool")
+    assert alone.loc[peers.OWN, "predicted"] == 1 and alone["predicted"].between(0.2, 1).all()
+
+
+def test_own_answers_keep_their_errors_in_published_units(answers, held):
+    own = answers[answers["tool"] == peers.OWN].set_index(rows.KEY)["error"]
+    kept = held["family"].set_index(rows.KEY)["error"]
+    assert own.to_numpy() == pytest.approx(kept[own.index].to_numpy(), abs=1e-3)
+
+
+def test_reasons_are_told_by_rules(held):
+    family = held["family"]
+    told = reasons.explain(family)
+    assert told.notna().all() and reasons.UNKNOWN in set(told)
+    early = family[told == reasons.EARLY]
+    assert early["early_software"].astype(bool).all()
+    waited = family[told == reasons.WAITED]
+    assert set(waited["table"]) == {rows.SILICON}
+    first = waited[waited["metric"].str.startswith("ttft")]
+    assert (first["log_ratio"] < 0).all()
+
+
+def test_worst_rows_come_first(held):
+    worst = reasons.worst(held["family"], 5)
+    far = np.log(worst["factor"]).abs()
+    assert far.is_monotonic_decreasing and far.iloc[-1] >= held["family"]["log_ratio"].abs().nlargest(5).iloc[-1]
+    each = reasons.worst(held["family"], 2, "quantity")
+    assert (each.groupby("quantity").size() <= 2).all() and each["quantity"].nunique() >= 4
+
+
+def test_far_rows_are_counted_once(held):
+    table = reasons.beyond(held["family"], 3.0)
+    assert table["rows"].sum() == (held["family"]["log_ratio"].abs() > np.log(3)).sum()
+
+
+def test_one_typical_row_a_combination(held):
+    chosen = held["family"].loc[errors.typical(held["family"])]
+    assert not chosen.duplicated(["source", "family", "accelerator", "profile"]).any()
+
+
+def test_quantiles_of_errors_are_in_order():
+    table = drawings.quantiles(made([0.5, 1.1, 2.0], tool="x"), points=10)
+    assert table["error"].is_monotonic_increasing and table["error"].iloc[-1] == 1.0
+    assert drawings.wrapped(["one two three"], 7) == ["one two\nthree"]

@@ -1,0 +1,175 @@
+"""The serving simulator: right where theory knows the answer, and in what it refuses."""
+
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokenomics.compute.inference.server import server
+from tokenomics.errors import DataError
+from tokenomics.facts import catalogue
+from tokenomics.service.simulator import UNSERVED, Prefixes, Requests, Rules, StepTable, simulate, step_tables
+from tokenomics.service.simulator.histogram import histogram
+
+LOOPS = ["plain", "fast"]
+
+RNG = np.random.default_rng(1)
+N, K = np.arange(17)[:, None], np.arange(9)
+TABLE = StepTable(
+    decode_s=0.011 + 7.13e-4 * N + 3.1e-5 * N * K**1.1,
+    linear_s=np.cumsum(np.r_[0, RNG.uniform(5e-5, 9e-5, 80)]),
+    prefill_s=1e-6 * np.outer(1 + np.arange(6), np.arange(7) ** 1.3),
+    context_step=13,
+    past_step=17,
+    chunk_step=19,
+)
+
+
+ONE = StepTable(decode_s=np.ones((3, 2)), linear_s=np.arange(3) * 1.0)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize(("sizes", "chances"), [((1,), (1.0,)), ((1, 5), (0.8, 0.2))])
+def test_waits_are_those_of_a_queue_with_one_server(loop, sizes, chances):
+    """Replies of one token, one at a time: Pollaczek-Khinchine, W = rate E[S^2] / 2 (1 - load)."""
+    rng, count, load = np.random.default_rng(3), 40_000 if loop == "fast" else 15_000, 0.7
+    service = rng.choice(sizes, size=count, p=chances)
+    mean, square = np.dot(sizes, chances), np.dot(np.square(sizes), chances)
+    arrivals = np.cumsum(rng.exponential(mean / load, count))
+    done = simulate(Requests(arrivals, service, 1), ONE, Rules(max_batch=1, max_tokens=8), loop=loop)
+    assert np.mean(done.queue_s) == pytest.approx(
+        load / mean * square / 2 / (1 - load), rel=0.08 if loop == "fast" else 0.15
+    )
+    wait, now = np.empty(count), 0.0
+    for row in range(count):  # Lindley's recursion, exactly
+        wait[row] = max(now - arrivals[row], 0.0)
+        now = max(now, arrivals[row]) + service[row]
+    np.testing.assert_allclose(done.queue_s, wait, atol=1e-6)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_known_beginning_is_not_read_again(loop):
+    chains = [[6, 7], [6, 8], [6, 7, 9]]
+    requests = Requests([0.0, 10.0, 20.0], [40, 50, 50], 2, prefix=Prefixes.of(chains, 16))
+    done = simulate(requests, TABLE, Rules(max_batch=4, block_tokens=16), log=True, loop=loop)
+    assert done.log["prompt_tokens"][done.log["chunks"] > 0].tolist() == [40, 34, 18]
+    assert done.totals["cached_tokens"] == 16 + 32 and done.ttft_s[2] < done.ttft_s[1]
+    full = simulate(requests, TABLE, Rules(max_batch=4, block_tokens=16, kv_blocks=4, watermark=0.0), loop=loop)
+    assert full.totals["cached_tokens"] == 16 + 16, "the end of a beginning is forgotten first"
+
+
+def offered(rate, count=400, output=20, seed=0):
+    rng = np.random.default_rng(seed)
+    return Requests(np.cumsum(rng.exponential(1 / rate, count)), rng.integers(1, 40, count), output)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_overload_ends_and_says_so(loop):
+    rules = Rules(max_batch=8, max_tokens=40)
+    assert simulate(offered(5), TABLE, rules, loop=loop).load().stable
+    done = simulate(offered(100), TABLE, rules, loop=loop)
+    assert done.finished.all() and not done.load().stable
+    rate = len(done.requests) / done.finish_s.max()
+    assert done.load().growth_per_s == pytest.approx(done.load().arriving_per_s - rate, rel=0.1)
+    assert str(done.load()).startswith("UNSTABLE")
+    early = simulate(offered(100), TABLE, Rules(max_batch=8, max_tokens=40, most_waiting=50), loop=loop)
+    assert np.any(early.status == UNSERVED) and not early.load().stable
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_runs_repeat_and_loads_are_shared(loop):
+    first, second = (simulate(offered(60), TABLE, Rules(max_batch=8, max_tokens=40), loop=loop) for _ in range(2))
+    np.testing.assert_array_equal(first.finish_s, second.finish_s)
+    uneven = offered(50, output=np.random.default_rng(5).geometric(0.05, 400))
+    mean = {
+        routing: np.mean(simulate(uneven, TABLE, Rules(max_batch=8), replicas=4, routing=routing, loop=loop).e2e_s)
+        for routing in ("round robin", "least loaded")
+    }
+    assert mean["least loaded"] < mean["round robin"]
+
+
+def test_a_callable_may_tell_the_times():
+    class Constant:
+        def __call__(self, decodes, context, chunks):
+            return 0.5
+
+    done = simulate(Requests([0.0, 0.1], 10, 3), Constant(), Rules())
+    assert done.finish_s.tolist() == [2.0, 2.0] or done.finish_s.tolist() == [1.5, 2.0]
+
+
+@given(st.lists(st.floats(1e-6, 1e5), min_size=1, max_size=200), st.floats(0, 1))
+def test_histogram_quantiles(values, q):
+    found = histogram([*values, np.nan])
+    assert found.count == len(values) and found.mean == pytest.approx(np.mean(values))
+    exact = np.sort(values)[max(int(np.ceil(q * len(values))) - 1, 0)]
+    assert found.quantile(q) == pytest.approx(exact, rel=3e-3)
+    halves = histogram(values[::2]) + histogram(values[1::2])
+    np.testing.assert_array_equal(halves.counts, found.counts)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Requests([], 1, 1), "arrival_s"),
+        (lambda: Requests([1.0, 0.5], 1, 1), "in order of time"),
+        (lambda: Requests([-1.0], 1, 1), "zero or more"),
+        (lambda: Requests([np.nan], 1, 1), "finite"),
+        (lambda: Requests([0.0, 1.0], [5, 0], 1), "row 1: prompt = 0.0"),
+        (lambda: Requests([0.0], 1, 0), "output = 0.0"),
+        (lambda: Requests([0.0], 1.5, 1), "prompt = 1.5"),
+        (lambda: Requests([0.0, 1.0], [1, 2, 3], 1), "as many as arrivals"),
+        (lambda: Requests([0.0, 1.0], 9, 1, prefix=Prefixes.of([[1]], 4)), "prefix = 1"),
+        (lambda: simulate(Requests([0.0], 9, 1, prefix=Prefixes.of([[1]], 4)), TABLE, Rules(max_batch=4)), "multiple"),
+        (lambda: Rules(policy="fifo"), "policy = fifo; allowed: prefill, decode, chunked"),
+        (lambda: Rules(max_batch=0), "max_batch"),
+        (lambda: Rules(watermark=1.0), "watermark"),
+        (lambda: simulate(Requests([0.0], 100, 62), TABLE, Rules(max_batch=4, kv_blocks=10)), "KV capacity"),
+        (lambda: simulate(Requests([0.0], 1, 1), TABLE, Rules(max_batch=17)), "at most the table's 16"),
+        (lambda: simulate(Requests([0.0], 1, 1), TABLE, Rules(max_batch=4), routing="best"), "routing = best"),
+        (lambda: simulate(Requests([0.0], 1, 1), print, Rules(), loop="fast"), "loop = fast"),
+        (lambda: StepTable(decode_s=[[1.0, -1.0], [1.0, 1.0]], linear_s=[0.0, 1.0]), "decode_s"),
+        (lambda: StepTable(decode_s=[1.0, 2.0], linear_s=[0.0, 1.0]), "2 dimensions"),
+    ],
+)
+def test_errors_are_one_line(make, says):
+    with pytest.raises(DataError) as caught:
+        make()
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_without_numba_the_plain_loop_runs(monkeypatch):
+    expected = simulate(offered(20), TABLE, Rules(max_batch=8), loop="plain")
+    monkeypatch.setitem(sys.modules, "numba", None)
+    np.testing.assert_array_equal(simulate(offered(20), TABLE, Rules(max_batch=8)).finish_s, expected.finish_s)
+    with pytest.raises(DataError, match="without numba"):
+        simulate(offered(20), TABLE, Rules(max_batch=8), loop="fast")
+
+
+def test_modelled_passes_are_the_servers():
+    deployment = server(catalogue.model("Llama-3.1-8B"), catalogue.accelerator("H100-SXM-80GB"), engine="vLLM 0.19")
+    table = step_tables.modelled(deployment, max_batch=64)
+    for decodes, context in ((1, 128), (37, 1000), (64, 16000)):
+        assert table(decodes, decodes * context) == pytest.approx(deployment.tpot(decodes, context).value, rel=1e-4)
+    for prompt, before in ((100, 0), (512, 2048), (8000, 0)):
+        expected = deployment.ttft(prompt, cached=before).value
+        assert table(0, 0, [(prompt, before)]) == pytest.approx(expected, rel=1e-3)
+    alone, mixed = table(0, 0, [(448, 0)]), table(64, 64_000, [(448, 0)])
+    assert table(64, 64_000) < mixed < table(64, 64_000) + alone
+    blocks = step_tables.cache_blocks(deployment)
+    assert blocks * 16 == pytest.approx(deployment.capacity(16384) * 16384, rel=0.2)
+
+
+def test_measured_points_come_back():
+    decode_s = [[0.010, 0.012], [0.014, 0.020]]
+    table = step_tables.measured([1, 8], [100, 1100], decode_s, tokens=[64, 512], prefill_s=[0.02, 0.10])
+    assert table(1, 100) == pytest.approx(0.010) and table(8, 8 * 1100) == pytest.approx(0.020)
+    assert table(1, 2100) == pytest.approx(0.014) and table(1, 10) == pytest.approx(0.010)
+    assert table(0, 0, [(512, 0)]) == pytest.approx(0.10) and table(0, 0, [(5, 0)]) == pytest.approx(0.02)
+    assert table(0, 0, [(960, 0)]) == pytest.approx(0.18)
+    assert table(8, 800, [(504, 0)]) == pytest.approx(0.014 + 0.08)
+    with pytest.raises(DataError, match="numbers that rise"):
+        step_tables.measured([8, 1], [100, 1100], decode_s, [64, 512], [0.02, 0.1])
+    with pytest.raises(DataError, match="shape"):
+        step_tables.measured([1, 8], [100, 1100], decode_s, [64, 512, 600], [0.02, 0.1])
