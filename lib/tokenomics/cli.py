@@ -89,13 +89,13 @@ def list_(debug: bool, what: str) -> None:
     with one_line(debug):
         from tokenomics.facts import catalogue, measurements
         from tokenomics.rows import registry
-        from tokenomics.sections.registry import NOTEBOOK_PARAMETERS
+        from tokenomics.sections.registry import NOTEBOOKS
 
         names = {
             "models": catalogue.models,
             "xpus": catalogue.accelerators,
             "metrics": lambda: [" ".join((name, *each.units)) for name, each in measurements.METRICS.items()],
             "scorers": registry.names,
-            "notebooks": lambda: NOTEBOOK_PARAMETERS,
+            "notebooks": lambda: NOTEBOOKS,
         }
         click.echo("\n".join(names[what]()))

@@ -7,8 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make experiment-setup")
 
-from tokenomics.experiment import generation, llama, packages, tuning
-from tokenomics.experiment.examples import Example, Recipe
+from tokenomics.experiment import generation, llama, packages, tuning  # noqa: E402
+from tokenomics.experiment.examples import Example, Recipe  # noqa: E402
 
 SHAPE = llama.Shape(layers=3, width=24, heads=6, kv_heads=2, rope_base=1e4, norm_epsilon=1e-5, context=64)
 WORDS = 60

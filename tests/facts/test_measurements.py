@@ -43,9 +43,13 @@ def table(kind):
     return measurements.read(kind)
 
 
+LATER = 334
+"""Training runs numbered from here on were gathered after the table was made; they enter it with the training model."""
+
+
 def raw_rows(given_data, kind):
     with (given_data / "measurements" / f"{kind}.csv").open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+        return [row for row in csv.DictReader(file) if int((row.get("run") or "run0").removeprefix("run")) < LATER]
 
 
 def test_units_belong_to_their_metric(table):

@@ -14,7 +14,7 @@ from tokenomics.errors import RunError
 from tokenomics.facts.sources import sources
 from tokenomics.notebook import begin, checks, figure_lint, figures, report, rounding, style, tables
 from tokenomics.pipeline import compare, executed
-from tokenomics.sections.registry import NOTEBOOK_PARAMETERS
+from tokenomics.sections.registry import declared
 
 NOTEBOOK = "01_ubiquitous_llms"
 SOURCE = next(iter(sources()))
@@ -23,7 +23,7 @@ SOURCE = next(iter(sources()))
 @pytest.fixture
 def out(tmp_path, monkeypatch):
     monkeypatch.setenv("TOKENOMICS_OUT", str(tmp_path))
-    begin(NOTEBOOK, NOTEBOOK_PARAMETERS[NOTEBOOK]().model_dump())
+    begin(declared(NOTEBOOK), declared(NOTEBOOK)().model_dump())
     yield tmp_path
     plt.close("all")
 
@@ -43,7 +43,7 @@ def test_figure_is_drawn_from_what_is_written_and_its_bytes_repeat(out):
     first = (out / "figures" / "01_size.png").read_bytes()
     beside = json.loads((out / "figures" / "01_size.json").read_text())
     assert beside["units"] == {"x": "s", "y": "1"} and beside["caption"] == "A caption." and beside["source"]
-    begin(NOTEBOOK, NOTEBOOK_PARAMETERS[NOTEBOOK]().model_dump())
+    begin(declared(NOTEBOOK), declared(NOTEBOOK)().model_dump())
     figures.save(draw()[0], "size", "A caption.", SOURCE)
     assert (out / "figures" / "01_size.png").read_bytes() == first
     assert len(first) < 120_000
@@ -53,7 +53,7 @@ def test_vector_formats_repeat_too(out, monkeypatch):
     monkeypatch.setenv("TOKENOMICS_FORMATS", "svg,pdf,tex")
     texts = []
     for _ in range(2):
-        begin(NOTEBOOK, NOTEBOOK_PARAMETERS[NOTEBOOK]().model_dump())
+        begin(declared(NOTEBOOK), declared(NOTEBOOK)().model_dump())
         figures.save(draw()[0], "size", "A caption.", SOURCE)
         texts.append([(out / "figures" / f"01_size.{kind}").read_bytes() for kind in ("svg", "pdf")])
     assert texts[0] == texts[1]

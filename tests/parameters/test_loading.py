@@ -9,14 +9,17 @@ from tokenomics.errors import DataError
 from tokenomics.facts import catalogue
 from tokenomics.parameters import generation
 from tokenomics.parameters.loading import load, parse_override
-from tokenomics.sections.registry import NOTEBOOK_PARAMETERS, Common
+from tokenomics.parameters.types import Common
+from tokenomics.pipeline import generated
+from tokenomics.sections import registry
 
 NOTEBOOK = "01_ubiquitous_llms"
+DECLARED = registry.declared(NOTEBOOK)
 
 
 @pytest.fixture
 def folder(tmp_path):
-    for name, declared in generation.files().items():
+    for name, declared in generated.declarations().items():
         (tmp_path / f"{name}.yaml").write_text(generation.yaml_text(name, declared), encoding="utf-8")
     return tmp_path
 
@@ -29,8 +32,8 @@ def edit(folder, name, old, new):
 
 
 def test_defaults_load(folder):
-    parameters = load(NOTEBOOK, folder)
-    assert parameters == NOTEBOOK_PARAMETERS[NOTEBOOK]()
+    parameters = load(DECLARED, folder)
+    assert parameters == DECLARED()
 
 
 @pytest.mark.parametrize(
@@ -56,7 +59,7 @@ def test_defaults_load(folder):
 def test_bad_value_gives_one_line(folder, old, new, key, words):
     edit(folder, NOTEBOOK, old, new)
     with pytest.raises(DataError) as caught:
-        load(NOTEBOOK, folder)
+        load(DECLARED, folder)
     text = str(caught.value)
     assert "\n" not in text and f"{NOTEBOOK}.yaml" in text and key in text and words in text
 
@@ -64,7 +67,7 @@ def test_bad_value_gives_one_line(folder, old, new, key, words):
 def test_yaml_is_1_2(folder):
     edit(folder, NOTEBOOK, "task_answer_words: 250.0", "task_answer_words: 1e3")
     edit(folder, NOTEBOOK, "frontier_rank: 10", "frontier_rank: 012")
-    parameters = load(NOTEBOOK, folder)
+    parameters = load(DECLARED, folder)
     assert (parameters.task_answer_words, parameters.frontier_rank) == (1000.0, 12)
 
 
@@ -74,26 +77,26 @@ def test_values_agree_with_what_dvc_records(folder):
 
     edit(folder, NOTEBOOK, "task_answer_words: 250.0", "task_answer_words: 1e3")
     recorded = load_yaml(str(folder / f"{NOTEBOOK}.yaml"))
-    parameters = load(NOTEBOOK, folder).model_dump()
+    parameters = load(DECLARED, folder).model_dump()
     assert all(parameters[key] == value for key, value in recorded.items())
 
 
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"00_common.yaml: file = No such file"):
-        load(NOTEBOOK, tmp_path)
+        load(DECLARED, tmp_path)
 
 
 def test_unreadable_file_is_named(folder):
     (folder / f"{NOTEBOOK}.yaml").write_bytes(b"\xff\xfe\x00broken")
     with pytest.raises(DataError, match=f"{NOTEBOOK}.yaml"):
-        load(NOTEBOOK, folder)
+        load(DECLARED, folder)
 
 
 def test_override_wins_and_is_checked(folder):
-    assert load(NOTEBOOK, folder, ["seed=7", "frontier_rank=3"]).frontier_rank == 3
+    assert load(DECLARED, folder, ["seed=7", "frontier_rank=3"]).frontier_rank == 3
     for text in ("seed", "=3", "sede=3", "seed=[", "seed=x", "seed=-1"):
         with pytest.raises(DataError, match="--set"):
-            load(NOTEBOOK, folder, [text])
+            load(DECLARED, folder, [text])
 
 
 def test_a_file_means_the_same_from_every_working_directory(folder, tmp_path, monkeypatch):
@@ -101,21 +104,21 @@ def test_a_file_means_the_same_from_every_working_directory(folder, tmp_path, mo
     chip = "name: Mine\nvendor: Me\nkind: gpu\nmemory_bytes: 96e9\nbandwidth_bytes_per_s: 3e12\n"
     (tmp_path / "my chip.yaml").write_text(f"{chip}peak_bf16_flop_per_s: 5e14\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    named = load(NOTEBOOK, folder, ["own_accelerator=my chip.yaml"]).own_accelerator
+    named = load(DECLARED, folder, ["own_accelerator=my chip.yaml"]).own_accelerator
     assert named == str((tmp_path / "my chip.yaml").resolve())
     monkeypatch.chdir(paths.NOTEBOOKS)
-    assert load(NOTEBOOK, folder, [f"own_accelerator={named}"]).own_accelerator == named
+    assert load(DECLARED, folder, [f"own_accelerator={named}"]).own_accelerator == named
     assert catalogue.portable("H100-SXM-80GB") == "H100-SXM-80GB"
     assert catalogue.portable(str(paths.PARAMS / "00_common.yaml")) == "params/00_common.yaml"
 
 
 def test_unknown_notebook_lists_the_known():
     with pytest.raises(DataError, match=NOTEBOOK):
-        load("99_nothing")
+        registry.declared("99_nothing")
 
 
 def test_parameters_are_frozen(folder):
-    parameters = load(NOTEBOOK, folder)
+    parameters = load(DECLARED, folder)
     with pytest.raises(ValueError, match="frozen"):
         parameters.seed = 1
 
@@ -127,11 +130,11 @@ def test_nonsense_files_never_give_a_traceback(tmp_path_factory, content):
     (folder / "00_common.yaml").write_text(generation.yaml_text("00_common", Common), encoding="utf-8")
     (folder / f"{NOTEBOOK}.yaml").write_bytes(content)
     with pytest.raises(DataError) as caught:
-        load(NOTEBOOK, folder)
+        load(DECLARED, folder)
     assert "\n" not in str(caught.value)
 
 
-FIELDS = list(NOTEBOOK_PARAMETERS[NOTEBOOK].model_fields)
+FIELDS = list(DECLARED.model_fields)
 VALUES = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.lists(st.integers(), max_size=3)
 )
@@ -143,12 +146,12 @@ def test_nonsense_values_load_or_give_one_line(tmp_path_factory, values):
     from ruamel.yaml import YAML
 
     folder = tmp_path_factory.mktemp("params")
-    for name, declared in generation.files().items():
+    for name, declared in generated.declarations().items():
         (folder / f"{name}.yaml").write_text(generation.yaml_text(name, declared), encoding="utf-8")
     with (folder / f"{NOTEBOOK}.yaml").open("w", encoding="utf-8") as file:
         YAML(typ="safe", pure=True).dump(values, file)
     try:
-        load(NOTEBOOK, folder)
+        load(DECLARED, folder)
     except DataError as error:
         assert "\n" not in str(error)
 

@@ -10,7 +10,7 @@ import pytest
 
 from tokenomics import paths
 from tokenomics.notebook.checks import SPOIL_VARIABLE
-from tokenomics.sections.registry import NOTEBOOK_PARAMETERS
+from tokenomics.sections.registry import NOTEBOOKS
 
 TOKENOMICS = Path(sys.executable).parent / "tokenomics"
 OTHER = {
@@ -30,7 +30,7 @@ def run(notebook: str, out: Path, *options: str, **environment: str) -> dict:
     return json.loads((out / "metrics.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOK_PARAMETERS)
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_other_parameters_are_recorded_and_every_check_refuses_wrong_numbers(notebook, tmp_path):
     options = [part for pair in OTHER[notebook] for part in ("--set", pair)]
     record = run(notebook, tmp_path / "out", *options, **{SPOIL_VARIABLE: "1"})
@@ -42,7 +42,7 @@ def test_other_parameters_are_recorded_and_every_check_refuses_wrong_numbers(not
         assert record["parameters"][name] != committed["parameters"][name]
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOK_PARAMETERS)
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_committed_results_keep_the_contract(notebook):
     folder = paths.RESULTS / notebook
     record = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ import nbformat
 import pytest
 
 from tokenomics.parameters import generation
-from tokenomics.sections.registry import NOTEBOOK_PARAMETERS
+from tokenomics.sections import registry
 
 NOTEBOOK = "01_ubiquitous_llms"
 BIN = Path(sys.executable).parent
@@ -25,7 +25,7 @@ PATIENCE_S = 60
 
 
 def write_notebook(root: Path, *cells: str) -> None:
-    parameters = nbformat.v4.new_code_cell(generation.cell_source(NOTEBOOK_PARAMETERS[NOTEBOOK]), id="parameters")
+    parameters = nbformat.v4.new_code_cell(generation.cell_source(registry.declared(NOTEBOOK)), id="parameters")
     parameters.metadata["tags"] = ["parameters"]
     code = [nbformat.v4.new_code_cell(source, id=f"cell-{n}") for n, source in enumerate((BEGIN, *cells))]
     prose = nbformat.v4.new_markdown_cell("It is {{answer:.1f}}.", id="prose")

@@ -26,10 +26,10 @@ def test_no_parameter_file_is_left_over():
 
 def test_stages_are_the_notebooks():
     from tokenomics.pipeline import stages
-    from tokenomics.sections.registry import NOTEBOOK_PARAMETERS
+    from tokenomics.sections.registry import NOTEBOOKS
 
     notebooks = sorted(path.stem for path in paths.NOTEBOOKS.glob("*.ipynb"))
-    assert notebooks == sorted(NOTEBOOK_PARAMETERS)
+    assert notebooks == list(NOTEBOOKS)
     assert notebooks == [name for name in stages.stages() if name[:2].isdigit()]
     for name in notebooks:  # `exec`: the runner is DVC's own child, whatever the shell, and sees it being killed
         assert stages.stages()[name]["cmd"] == f"exec tokenomics run {name}"

@@ -7,10 +7,10 @@ import pytest
 
 from tokenomics import paths
 from tokenomics.pipeline.stages import imports_of_module
+from tokenomics.site.reference import FLOORS
 
 APART = "experiment"
 """Stands beside the floors: uses the two lowest, and nothing uses it."""
-FLOORS = ["errors", "paths", "facts", "parameters", "estimate", "compute", "service", "footprint", "economics", "routing", "rows", "calibration", "notebook", "scoring", "sections", "pipeline", "site", "cli"]
 LIBRARY = paths.ROOT / "lib"
 MODULES = sorted(
     ".".join(path.relative_to(LIBRARY).with_suffix("").parts).removesuffix(".__init__")

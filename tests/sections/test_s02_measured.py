@@ -12,7 +12,7 @@ from tokenomics.economics.adaptation import Use
 from tokenomics.errors import DataError
 from tokenomics.sections.s02_rag_vs_finetuning import BOTH, LONG, RAG, TUNED, Right, arms, measured, task
 from tokenomics.sections.s02_rag_vs_finetuning.measured import Spent
-from tokenomics.sections.s02_rag_vs_finetuning.parameters import RagVsFinetuning
+from tokenomics.sections.s02_rag_vs_finetuning.parameters import Parameters
 
 LATENCY = pd.DataFrame(
     [
@@ -192,7 +192,7 @@ class TestTask:
             task.newest("GPT-5", 2024)
 
     def test_dearer_tuned_tokens_need_more_context(self):
-        p = RagVsFinetuning()
+        p = Parameters()
         made = task.sensitivity(p, RIGHT, task.priced_at(task.newest("GPT-4o", 2024)))
         rate = 1 / made.pivot(index="tuned_factor", columns="chunks_read", values="breakeven").fillna(np.inf)
         assert (rate.diff().iloc[1:] <= 0).to_numpy().all() and (rate[20] >= rate[1]).all()
@@ -202,10 +202,10 @@ class TestTask:
 
         model, device = catalogue.model("Llama-3.1-70B"), catalogue.accelerator("H100-SXM-80GB")
         rent = Estimate(*(np.asarray(usd) for usd in (2.0, 1.5, 3.0)))
-        one, twice = (task.own_tuning(RagVsFinetuning(passes=n), model, device, rent) for n in (1.0, 2.0))
+        one, twice = (task.own_tuning(Parameters(passes=n), model, device, rent) for n in (1.0, 2.0))
         assert float(twice.value) == pytest.approx(2 * float(one.value)) and float(one.low) < float(one.value)
 
     def test_index_of_the_task(self):
-        p = SimpleNamespace(**RagVsFinetuning().model_dump())
+        p = SimpleNamespace(**Parameters().model_dump())
         assert float(np.asarray(task.index(p).chunks)) == 250
         assert set(task.indexes(p)) == {"flat", "graph", "codes"}

@@ -31,11 +31,11 @@ from tokenomics.sections.s05_tokenomics_qoe import (
     sensitivity,
     tasks,
 )
-from tokenomics.sections.s05_tokenomics_qoe.parameters import TokenomicsQoE
+from tokenomics.sections.s05_tokenomics_qoe.parameters import Parameters
 from tokenomics.sections.s05_tokenomics_qoe.units import units
 from tokenomics.service import qoe, workload
 
-P = TokenomicsQoE()
+P = Parameters()
 H100 = catalogue.accelerator("H100-SXM-80GB")
 RENT = Estimate(*(np.asarray(each) for each in (2.0, 1.5, 3.0)))
 SLO = qoe.Slo(1.0, 0.05, 0.95, "own")

@@ -6,7 +6,7 @@ breaks its own description, naming file, row, column, value and what is allowed.
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -37,6 +37,7 @@ COLUMN_KEYS = {
     "allowed",
     "pattern",
 }
+WRITTEN_DIGITS = 4
 opened: set[str] = set()
 """Every table read in this process, as project-relative paths: the runner compares it with the declared deps."""
 
@@ -216,3 +217,21 @@ def _check_sources(path: Path, table: pd.DataFrame) -> None:
 def all_tables() -> list[Path]:
     """Every table below ``data/`` that has metadata, sorted."""
     return sorted(p.with_name(p.name.replace(".meta.yaml", ".csv")) for p in paths.DATA.rglob("*.meta.yaml"))
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, object]], key: Sequence[str]) -> None:
+    """Write a table that we compute: sorted by key, numbers at four digits, columns as its metadata names them."""
+    columns = list(read_meta(path).columns)
+    rows = sorted(rows, key=lambda row: [str(row[each]) for each in key])
+    with path.open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(columns)
+        out.writerows([_cell(row.get(each)) for each in columns] for row in rows)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.{WRITTEN_DIGITS}g}" if isinstance(value, float) else str(value)

@@ -17,7 +17,7 @@ from tokenomics.errors import RunError
 from tokenomics.facts import tables
 from tokenomics.notebook import rounding, style
 from tokenomics.parameters import loading
-from tokenomics.sections.registry import Common
+from tokenomics.parameters.types import Common
 
 OUT_VARIABLE = "TOKENOMICS_OUT"
 RECORDED = ("metrics", "checks", "figures", "tables")
@@ -63,11 +63,11 @@ class Context:
 _current: list[Context] = []
 
 
-def begin(name: str, cell_values: Mapping[str, Any]) -> Common:
+def begin(declared: type[Common], cell_values: Mapping[str, Any]) -> Common:
     """Start a notebook: check the values of its ``parameters`` cell and open its output folder.
 
     Args:
-        name: ``NN_name`` of the notebook.
+        declared: the ``Parameters`` of the notebook's section.
         cell_values: the notebook's ``globals()``; only declared parameters are looked at.
 
     Returns:
@@ -76,7 +76,7 @@ def begin(name: str, cell_values: Mapping[str, Any]) -> Common:
     Raises:
         DataError: a value in the cell breaks its declaration.
     """
-    declared = loading.notebook_class(name)
+    name = declared.notebook
     values = {key: cell_values[key] for key in declared.model_fields if key in cell_values}
     parameters = loading.check(declared, values, f"notebooks/{name}.ipynb")
     out = Path(os.environ.get(OUT_VARIABLE) or paths.SCRATCH / name)
@@ -95,5 +95,5 @@ def current() -> Context:
         RunError: :func:`begin` was not called.
     """
     if not _current:
-        raise RunError('no notebook has begun: call p = begin("NN_name", globals()) first')
+        raise RunError("no notebook has begun: call p = begin(Parameters, globals()) first")
     return _current[0]

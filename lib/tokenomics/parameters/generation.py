@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tokenomics.parameters.loading import type_name
-from tokenomics.sections.registry import COMMON_FILE, NOTEBOOK_PARAMETERS, Common
+from tokenomics.parameters.types import Common
 
 
 def _own_fields(declared: type[Common]) -> list[str]:
@@ -36,11 +36,6 @@ def schema_text(declared: type[Common]) -> str:
     schema["required"] = sorted(own)
     schema["additionalProperties"] = False
     return json.dumps(schema, indent=1, sort_keys=True) + "\n"
-
-
-def files() -> dict[str, type[Common]]:
-    """Parameter file stem to declaration, the common file first."""
-    return {COMMON_FILE: Common, **NOTEBOOK_PARAMETERS}
 
 
 def cell_source(declared: type[Common]) -> str:

@@ -7,24 +7,16 @@ from typing import Any, get_args, get_origin
 from tokenomics import paths
 from tokenomics.errors import DataError
 from tokenomics.facts import yaml_file
-from tokenomics.sections.registry import COMMON_FILE, NOTEBOOK_PARAMETERS, Common
+from tokenomics.parameters.types import Common
+
+COMMON_FILE = "00_common"
 
 
-def notebook_class(notebook: str) -> type[Common]:
-    """The declaration of a notebook's parameters.
-
-    Raises:
-        DataError: no such notebook.
-    """
-    if notebook not in NOTEBOOK_PARAMETERS:
-        raise DataError("parameters", "notebook", notebook, ", ".join(NOTEBOOK_PARAMETERS))
-    return NOTEBOOK_PARAMETERS[notebook]
-
-
-def load(notebook: str, folder: Path | None = None, overrides: Iterable[str] = ()) -> Common:
+def load(declared: type[Common], folder: Path | None = None, overrides: Iterable[str] = ()) -> Common:
     """The checked parameters of a notebook: common file, then its own file, then ``name=value`` overrides.
 
     Args:
+        declared: the notebook's declaration.
         folder: where the YAML files stand; default ``params/``.
         overrides: texts such as ``"seed=7"`` or ``"years=[1, 2]"``; the value is read as YAML 1.2.
 
@@ -32,10 +24,9 @@ def load(notebook: str, folder: Path | None = None, overrides: Iterable[str] = (
         DataError: the first thing that is wrong, naming file, key, value and what is allowed.
     """
     folder = folder or paths.PARAMS
-    declared = notebook_class(notebook)
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
-    common, own = folder / f"{COMMON_FILE}.yaml", folder / f"{notebook}.yaml"
+    common, own = folder / f"{COMMON_FILE}.yaml", folder / f"{declared.notebook}.yaml"
     for path, fields in (
         (common, set(Common.model_fields)),
         (own, set(declared.model_fields) - set(Common.model_fields)),

@@ -1,6 +1,6 @@
 """The types that parameters are declared with: names that must be catalogued, widths, years, and the strict base."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -68,14 +68,20 @@ ProductName = Annotated[str, AfterValidator(_is_priced)]
 PriceList = Annotated[str, AfterValidator(_is_price_list)]
 
 
-class Parameters(BaseModel):
+class Strict(BaseModel):
     """Strict and frozen: a misspelt key, another type or an out-of-range value is an error."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Common(Parameters):
-    """Shared by all notebooks."""
+class Common(Strict):
+    """Shared by all notebooks.
+
+    Attributes:
+        notebook: ``NN_name`` of the notebook that a declaration belongs to; empty for what all share.
+    """
+
+    notebook: ClassVar[str] = ""
 
     seed: int = Field(20240911, ge=0, description="[1] seed of every random draw")
     coverage: float = Field(0.8, gt=0, lt=1, description="[1] nominal coverage of every interval")
@@ -101,3 +107,35 @@ def _is_tokenizer(name: str) -> str:
 
 WorkloadName = Annotated[str, AfterValidator(_is_workload)]
 TokenizerName = Annotated[str, AfterValidator(_is_tokenizer)]
+
+
+class ManyModels(Common):
+    """Shared by notebooks that set many models against many accelerators and follow one of each."""
+
+    models: ModelNames = Field(
+        [
+            "GPT-3-175B",
+            "Llama-2-7B",
+            "Llama-2-70B",
+            "Llama-3.1-8B",
+            "Llama-3.1-70B",
+            "Llama-3.1-405B",
+            "Mixtral-8x7B",
+            "Mixtral-8x22B",
+            "DeepSeek-V3",
+            "gpt-oss-20b",
+            "gpt-oss-120b",
+            "Qwen3-30B-A3B",
+            "Qwen3-235B-A22B",
+            "Kimi-K2",
+        ],
+        min_length=1,
+        max_length=20,
+        description="[names or paths] models of the tables",
+    )
+    own_model: ModelName = Field(
+        "Llama-3.1-70B", description="[name or path] model followed through the notebook; a config.json works too"
+    )
+    own_accelerator: AcceleratorName = Field(
+        "H100-SXM-80GB", description="[name or path] accelerator followed through the notebook; a YAML works too"
+    )

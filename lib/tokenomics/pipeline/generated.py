@@ -9,8 +9,10 @@ from tokenomics import paths
 from tokenomics.errors import DataError
 from tokenomics.facts import tables, yaml_file
 from tokenomics.parameters import generation
+from tokenomics.parameters.loading import COMMON_FILE
+from tokenomics.parameters.types import Common
 from tokenomics.pipeline import stages
-from tokenomics.sections.registry import NOTEBOOK_PARAMETERS
+from tokenomics.sections import registry
 
 ENVIRONMENT = """\
 # Generated from pyproject.toml by `make fix`. Every package comes hash-pinned from the lock that `make setup` uses too.
@@ -31,14 +33,19 @@ def files() -> dict[Path, Callable[[], str]]:
         paths.DATA / "DICTIONARY.md": dictionary_text,
         paths.DVC_FILE: dvc_text,
     }
-    for name, declared in generation.files().items():
+    for name, declared in declarations().items():
         path = paths.PARAMS / f"{name}.yaml"
         made[path] = lambda name=name, declared=declared, path=path: generation.yaml_text(name, declared, _in_use(path))
         made[paths.PARAMS / "schema" / f"{name}.json"] = lambda declared=declared: generation.schema_text(declared)
-    for name in NOTEBOOK_PARAMETERS:
+    for name in registry.NOTEBOOKS:
         path = paths.NOTEBOOKS / f"{name}.ipynb"
         made[path] = lambda name=name, path=path: notebook_text(path, name)
     return made
+
+
+def declarations() -> dict[str, type[Common]]:
+    """Parameter file stem to declaration, the common file first."""
+    return {COMMON_FILE: Common} | {name: registry.declared(name) for name in registry.NOTEBOOKS}
 
 
 def _in_use(path: Path) -> dict:
@@ -83,14 +90,14 @@ def dvc_text() -> str:
     yaml.preserve_quotes, yaml.width = True, 120
     yaml.indent(mapping=2, sequence=4, offset=2)
     document = yaml.load(paths.DVC_FILE.read_text(encoding="utf-8"))
-    for name in NOTEBOOK_PARAMETERS:
+    for name in registry.NOTEBOOKS:
         stage = document["stages"][name]
         kept = [dep for dep in stage["deps"] if dep.startswith("results/")]
         stage["deps"] = stages.needed_deps(name, recorded_inputs(name)) + kept
     for name in stages.frozen_stages():
         stage = document["stages"][name]
         stage["deps"] = stages.module_deps(stage["cmd"], [dep for dep in stage["deps"] if dep.startswith("data/")])
-    document["metrics"] = [f"results/{name}/metrics.json" for name in NOTEBOOK_PARAMETERS]
+    document["metrics"] = [f"results/{name}/metrics.json" for name in registry.NOTEBOOKS]
     stream = io.StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()
@@ -117,5 +124,5 @@ def notebook_text(path: Path, name: str) -> str:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
         if "parameters" in tags:
-            cell.source = generation.cell_source(NOTEBOOK_PARAMETERS[name])
+            cell.source = generation.cell_source(registry.declared(name))
     return nbformat.writes(notebook) + "\n"

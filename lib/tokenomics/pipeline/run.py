@@ -22,8 +22,9 @@ from tokenomics.facts import tables
 from tokenomics.notebook import rounding
 from tokenomics.notebook.context import OUT_VARIABLE
 from tokenomics.parameters import loading
+from tokenomics.parameters.types import Common
 from tokenomics.pipeline import environment, executed, stages
-from tokenomics.sections.registry import Common
+from tokenomics.sections import registry
 
 KERNEL = "python3"
 START_FAILURES = ("Kernel died before replying", "Address already in use")
@@ -46,9 +47,9 @@ def run(notebook: str, out: Path | None = None, params: Path | None = None, over
         RunError: the notebook failed; the last good result is untouched and the failed copy kept aside.
     """
     overrides = list(overrides)
-    loading.notebook_class(notebook)
+    declared = registry.declared(notebook)
     check_tables(notebook)
-    parameters = loading.load(notebook, params, overrides)
+    parameters = loading.load(declared, params, overrides)
     overridden = bool(overrides or params)
     out = out or (paths.RUNS if overridden else paths.RESULTS) / notebook
     if overridden and out.resolve().is_relative_to(paths.RESULTS):

@@ -9,10 +9,10 @@ from typing import Any
 
 from tokenomics import paths
 from tokenomics.facts.sources import sources
-from tokenomics.parameters import generation
 from tokenomics.parameters.loading import type_name
+from tokenomics.parameters.types import Common
+from tokenomics.pipeline import generated
 from tokenomics.pipeline.stages import LIBRARY, PACKAGE
-from tokenomics.sections.registry import Common
 from tokenomics.site import markdown
 
 BOUNDS = {
@@ -24,9 +24,13 @@ BOUNDS = {
     "max_length": "at most {} long",
 }
 UNIT = re.compile(r"\[([^\]]+)\]\s*(.*)", re.S)
-FLOORS = ("facts", "compute", "service", "footprint", "economics", "paper")
-NOT_IN_API = ("facts.params", "paper.site")
-"""Starts of module names."""
+FLOORS = (
+    *("errors", "paths", "facts", "parameters", "estimate", "compute", "service", "footprint", "economics", "routing"),
+    *("rows", "calibration", "notebook", "scoring", "sections", "pipeline", "site", "cli"),
+)
+"""Rooms from the ground up: a module imports from its own and from lower ones only."""
+NOT_IN_API = ("errors", "paths", "parameters", "pipeline", "site", "cli", "sections")
+"""Rooms, or starts of module names, that readers of the reference do not need."""
 TEX = str.maketrans({**{sign: f"\\{sign}" for sign in "&%#_${}"}, "~": r"\~{}", "\\": ""})
 PARAMETERS_INTRODUCTION = """\
 # Parameters
@@ -51,7 +55,7 @@ def parameters() -> str:
     """Every parameter: unit, bounds, default, meaning."""
     parts = [PARAMETERS_INTRODUCTION]
     common = set(Common.model_fields)
-    for name, declared in generation.files().items():
+    for name, declared in generated.declarations().items():
         fields = declared.model_fields.items()
         rows = [_parameter(key, field) for key, field in fields if declared is Common or key not in common]
         title = (declared.__doc__ or "").strip().splitlines()[0]

@@ -10,12 +10,11 @@ from tokenomics import paths
 from tokenomics.calibration import intervals
 from tokenomics.calibration.engines import disaggregated, profiles, samples, waiting
 from tokenomics.calibration.engines.profiles import NUMBERS, Fitted, ask, design, duration
-from tokenomics.calibration.operators.run import write
 from tokenomics.compute.inference.engines import NONE, Profile
 from tokenomics.compute.inference.intervals import OWN, PROFILED, keys, pick
 from tokenomics.compute.operators.fitted import RELATIONS, nearest, read_table, relation
 from tokenomics.compute.operators.fitted import TABLE as OPERATORS
-from tokenomics.facts import catalogue
+from tokenomics.facts import catalogue, tables
 from tokenomics.rows.inference import quantity
 
 FOLDER = paths.DATA / "calibration"
@@ -31,15 +30,19 @@ def learn(folder: Path = FOLDER) -> None:
     held = pd.concat([by_family, by_accelerator], ignore_index=True)
     table = intervals.widened(held, list(intervals.quantiles(held)))
     held = held.assign(**_interval_columns(held, table))
-    write(folder / "engines.csv", [_profile_row(each, waits) for each in fitted], ("name", "experts", "without"))
+    tables.write_rows(
+        folder / "engines.csv", [_profile_row(each, waits) for each in fitted], ("name", "experts", "without")
+    )
     source = {"source": SOURCE}
     made = [each | source | {"without": each["without"] or NONE} for each in table]
-    write(folder / "intervals.csv", made, ("profile", "kind", "quantity", "without"))
+    tables.write_rows(folder / "intervals.csv", made, ("profile", "kind", "quantity", "without"))
     apart = list(disaggregated.predictions(fitted, waits))
-    write(folder / "held_out_disaggregated.csv", apart, ("table", "case", "metric"))
-    write(folder / "silicon_sample.csv", _shares(measured, by_family, apart), ("mode",))
+    tables.write_rows(folder / "held_out_disaggregated.csv", apart, ("table", "case", "metric"))
+    tables.write_rows(folder / "silicon_sample.csv", _shares(measured, by_family, apart), ("mode",))
     for fold, rows_of_fold in held.groupby("fold"):
-        write(folder / f"held_out_{fold}.csv", list(_held_out_rows(rows_of_fold)), ("table", "case", "metric"))
+        tables.write_rows(
+            folder / f"held_out_{fold}.csv", list(_held_out_rows(rows_of_fold)), ("table", "case", "metric")
+        )
 
 
 def _round(measured: pd.DataFrame, column: str) -> tuple[list[Fitted], waiting.Waits, pd.DataFrame]:

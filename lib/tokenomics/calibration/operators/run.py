@@ -1,6 +1,5 @@
 """Fits everything, leaves accelerators out in turn, compares engines, and writes ``data/calibration``."""
 
-import csv
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -13,12 +12,11 @@ from tokenomics import paths
 from tokenomics.calibration.operators import fitting, network
 from tokenomics.calibration.operators.samples import PACKAGE, SYSTEMS, TABLES, Sample, package_version, samples
 from tokenomics.compute.operators.fitted import RELATIONS, borrowed, nearest, relation
-from tokenomics.facts import catalogue
+from tokenomics.facts import catalogue, tables
 from tokenomics.facts.accelerators import Accelerator
 
 FOLDER = paths.DATA / "calibration"
 SOURCE = "aiconfigurator_operator_tables"
-DIGITS = 4
 WORKERS = 2
 HOST_FLOOR_S = 30e-6
 """A product with a longer floor was launched from the host: kept in the table, but nobody's main kernel."""
@@ -33,13 +31,15 @@ def calibrate(folder: Path = FOLDER) -> None:
         fitted = [each for part in pool.map(fit_system, SYSTEMS) for each in part]
     transferred, pooled = leave_out_accelerators(fitted)
     folder.mkdir(parents=True, exist_ok=True)
-    write(folder / "operators.csv", [_parameter_row(sample, fit) for sample, fit in fitted], (*IDENTITY,))
+    tables.write_rows(folder / "operators.csv", [_parameter_row(sample, fit) for sample, fit in fitted], (*IDENTITY,))
     seen = [_error_row(sample, "fit", fit.residuals) for sample, fit in fitted]
     held_out = [_error_row(sample, "held_out", fit.held_out) for sample, fit in fitted]
     errors = [*seen, *held_out, *transferred, *between_nodes(fitted)]
-    write(folder / "errors.csv", errors, (*IDENTITY, "kind"))
-    write(folder / "transfer.csv", pooled, ("operator", "relation"))
-    write(folder / "engine_spread.csv", engine_spread([s for s, _ in fitted]), ("accelerator", "operator", "dtype"))
+    tables.write_rows(folder / "errors.csv", errors, (*IDENTITY, "kind"))
+    tables.write_rows(folder / "transfer.csv", pooled, ("operator", "relation"))
+    tables.write_rows(
+        folder / "engine_spread.csv", engine_spread([s for s, _ in fitted]), ("accelerator", "operator", "dtype")
+    )
 
 
 def fit_system(system: str) -> list[Fitted]:
@@ -166,23 +166,3 @@ def _error_row(sample: Sample, kind: str, residuals: np.ndarray) -> Row:
         "bias": float(np.expm1(-np.median(residuals))),
         "source": SOURCE,
     }
-
-
-def write(path: Path, rows: list[Row], key: tuple[str, ...]) -> None:
-    """A tidy table sorted by key, numbers rounded to four digits, columns as its metadata names them."""
-    from tokenomics.facts import tables
-
-    columns = list(tables.read_meta(path).columns)
-    rows = sorted(rows, key=lambda row: [str(row[each]) for each in key])
-    with path.open("w", encoding="utf-8", newline="") as file:
-        out = csv.writer(file, lineterminator="\n")
-        out.writerow(columns)
-        out.writerows([_cell(row.get(each)) for each in columns] for row in rows)
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:.{DIGITS}g}" if isinstance(value, float) else str(value)

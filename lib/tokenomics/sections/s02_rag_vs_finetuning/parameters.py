@@ -3,13 +3,17 @@
 What an experiment measured is read from its tables and is no parameter; prices that no table has are assumptions.
 """
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from tokenomics.parameters.types import AcceleratorName, Bits, Common, ModelNames, PriceList, ProductName
 
 
-class RagVsFinetuning(Common):
+class Parameters(Common):
     """When does retrieval beat tuning: accuracy, freshness, latency, energy, money?"""
+
+    notebook: ClassVar[str] = "02_rag_vs_finetuning"
 
     core_w: float = Field(5.0, gt=0, le=1000, description="[W] assumed: a busy core with its share of the server")
     usd_per_core_hour: float = Field(0.05, gt=0, le=100, description="[USD/h] assumed: rent of a core")

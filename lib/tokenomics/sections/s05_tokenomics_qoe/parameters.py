@@ -3,6 +3,8 @@
 Prices and powers of a machine of one's own are assumptions, named so; rents come from a list.
 """
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from tokenomics.parameters.types import (
@@ -19,8 +21,10 @@ from tokenomics.parameters.types import (
 )
 
 
-class TokenomicsQoE(Common):
+class Parameters(Common):
     """What does a million tokens cost at a given experience; rent, buy or API?"""
+
+    notebook: ClassVar[str] = "05_tokenomics_qoe"
 
     own_model: ModelName = Field(
         "Llama-3.1-70B",

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from tokenomics import paths
-from tokenomics.calibration.operators.run import write
 from tokenomics.errors import RunError
+from tokenomics.facts import tables
 from tokenomics.service.replays import engines, reference
 from tokenomics.service.simulator import Outcome
 
@@ -33,8 +33,8 @@ def rebuild(folder: Path, out: Path = TABLES) -> None:
         if not (folder / name).is_dir():
             raise RunError(f"{name} is not in the folder; data/sources.csv says where its files come from")
     others, ours = [*_simulated(folder)], [*_measured(folder)]
-    write(out / "replays.csv", [row for _, rows in (*others, *ours) for row in rows], _key(out, "replays"))
-    write(out / "replayed_runs.csv", [run for run, _ in (*others, *ours)], _key(out, "replayed_runs"))
+    tables.write_rows(out / "replays.csv", [row for _, rows in (*others, *ours) for row in rows], _key(out, "replays"))
+    tables.write_rows(out / "replayed_runs.csv", [run for run, _ in (*others, *ours)], _key(out, "replayed_runs"))
 
 
 def _key(out: Path, name: str) -> tuple[str, ...]:

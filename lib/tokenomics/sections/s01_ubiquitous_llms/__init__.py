@@ -1,0 +1,1 @@
+"""How fast size, training compute, context, speed and token prices have moved."""

@@ -1,0 +1,1 @@
+"""How many xPUs it takes to train or tune a model."""
