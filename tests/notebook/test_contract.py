@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 
 from tokenomics.errors import RunError
 from tokenomics.facts.sources import sources
-from tokenomics.notebook import begin, checks, figure_lint, figures, report, rounding, style, tables
+from tokenomics.notebook import begin, checks, figure_lint, figures, report, rounding, style, tables, units
 from tokenomics.pipeline import compare, executed
 from tokenomics.sections.registry import declared
 
@@ -29,20 +29,24 @@ def out(tmp_path, monkeypatch):
 
 
 def draw(slug="size"):
-    data = figures.data(slug, pd.DataFrame({"x": [1, 2], "y": [1 / 3, 2 / 3]}), {"x": "s", "y": "1"})
+    data = figures.data(slug, pd.DataFrame({"run_s": [1, 2], "used_share": [1 / 3, 2 / 3]}))
     fig, axes = figures.canvas()
-    axes.plot(data["x"], data["y"])
-    axes.set(xlabel="time [s]", ylabel="share [1]")
+    axes.plot(data["run_s"], data["used_share"])
+    units.axis_labels(axes, "run_s", "used_share")
     return fig, axes, data
 
 
 def test_figure_is_drawn_from_what_is_written_and_its_bytes_repeat(out):
     fig, _, data = draw()
-    assert data["y"].tolist() == [0.333333, 0.666667]
+    assert data["used_share"].tolist() == [0.333333, 0.666667]
     figures.save(fig, "size", "A caption.", SOURCE)
     first = (out / "figures" / "01_size.png").read_bytes()
     beside = json.loads((out / "figures" / "01_size.json").read_text())
-    assert beside["units"] == {"x": "s", "y": "1"} and beside["caption"] == "A caption." and beside["source"]
+    assert (
+        beside["units"] == {"run_s": "s", "used_share": "share"}
+        and beside["caption"] == "A caption."
+        and beside["source"]
+    )
     begin(declared(NOTEBOOK), declared(NOTEBOOK)().model_dump())
     figures.save(draw()[0], "size", "A caption.", SOURCE)
     assert (out / "figures" / "01_size.png").read_bytes() == first
@@ -60,7 +64,7 @@ def test_vector_formats_repeat_too(out, monkeypatch):
 
 
 def spoil_label(fig, axes):
-    axes.set_xlabel("time")
+    axes.set_xlabel("time [1]")
 
 
 def spoil_edge(fig, axes):
@@ -126,18 +130,47 @@ def test_a_legend_above_covers_nothing(out):
 def test_figure_without_data_or_units_is_refused(out):
     with pytest.raises(RunError, match=r"figures\.data"):
         figures.save(plt.figure(), "other", "A caption.", SOURCE)
-    with pytest.raises(RunError, match="units"):
-        figures.data("size", pd.DataFrame({"x": [1]}), {})
+    with pytest.raises(RunError, match="tells no unit"):
+        figures.data("size", pd.DataFrame({"x": [1]}))
     with pytest.raises(RunError, match="no data"):
-        figures.data("size", pd.DataFrame({"x": []}), {"x": "1"})
+        figures.data("size", pd.DataFrame({"x": []}))
 
 
-def test_table_is_written_rounded_with_units(out):
-    shown = tables.save(pd.DataFrame({"a": [1 / 3], "b": ["x"]}), "t", "Caption.", {"a": "1", "b": "text"}, SOURCE)
-    assert (out / "tables" / "01_t.csv").read_text() == "a,b\n0.333333,x\n"
-    assert shown["a"][0] == 0.333333
-    with pytest.raises(RunError, match="units"):
-        tables.save(pd.DataFrame({"a": [1]}), "u", "Caption.", {})
+def test_a_figure_is_linked_in_a_run_and_embedded_by_hand(out, monkeypatch):
+    shown = figures.save(draw()[0], "size", 'A "caption" <of> two.', SOURCE)
+    assert shown.data.startswith('<img src="figures/01_size.png" alt="A &quot;caption&quot; &lt;of&gt; two."')
+    monkeypatch.delenv("TOKENOMICS_OUT")
+    assert figures.save(draw("other")[0], "other", "A caption.", SOURCE).data[:4] == b"\x89PNG"
+
+
+def test_table_is_written_rounded_with_units_and_its_metrics(out):
+    table = pd.DataFrame({"tpot_ms": [1 / 3], "tpot_low_ms": [0.3], "tpot_high_ms": [0.4], "engine": ["x"]})
+    metrics = {"tpot": report.cell(table.iloc[0], "tpot_ms", "the only TPOT")}
+    shown = tables.save(table, "t", "Caption.", SOURCE, metrics)
+    assert (out / "tables" / "01_t.csv").read_text() == "tpot_ms,tpot_low_ms,tpot_high_ms,engine\n0.333333,0.3,0.4,x\n"
+    assert json.loads((out / "tables" / "01_t.json").read_text())["units"] == dict.fromkeys(table, "ms") | {
+        "engine": "text"
+    }
+    recorded = json.loads((out / "metrics.json").read_text())["metrics"]["tpot"]
+    assert recorded == {"value": 0.333333, "low": 0.3, "high": 0.4, "unit": "ms", "meaning": "the only TPOT"}
+    assert shown["tpot_ms"][0] == 0.333333
+    with pytest.raises(RunError, match="tells no unit"):
+        tables.save(pd.DataFrame({"a": [1]}), "u", "Caption.")
+
+
+@pytest.mark.parametrize(
+    ("column", "unit", "label"),
+    [
+        ("tpot_p95_ms", "ms", "TPOT p95 [ms]"),
+        ("usd_per_mtok", "USD/Mtok", "price per Mtok [USD/Mtok]"),
+        ("held_out_error", "share", "held out [%]"),
+        ("devices", "1", "devices"),
+        ("tokens_per_j_ratio", "1", "tokens per j ratio"),
+    ],
+)
+def test_a_columns_ending_is_its_unit(column, unit, label):
+    assert (units.unit_of(column), units.label(column)) == (unit, label)
+    assert units.unit_of(units.end_of(column, units.LOW)) == unit
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from tokenomics.notebook import figure_lint, heatmap, panels, style
+from tokenomics.notebook import figure_lint, panels, style
 
 
 @pytest.fixture(autouse=True)
@@ -18,10 +18,12 @@ def styled():
 
 @pytest.mark.parametrize("names", [["a"], ["a", "b"], ["a", "b", "c"]])
 def test_a_panel_for_each_name_without_faults(names):
-    rows = [{"panel": n, "x": x, "value": 2 * x, "low": x, "high": 3 * x, "bound": x} for n in names for x in (1, 10)]
-    fig = panels.bands(pd.DataFrame(rows), "x", "prompt [token]", "TTFT [ms]")
+    ttft = {"ttft_ms": 2, "ttft_low_ms": 1, "ttft_high_ms": 3, "ttft_bound_ms": 1}
+    rows = [{"panel": n, "prompt_tok": x} | {k: x * v for k, v in ttft.items()} for n in names for x in (1, 10)]
+    fig = panels.bands(pd.DataFrame(rows), "prompt_tok", "ttft_ms")
+    assert (fig.axes[0].get_ylabel(), fig.axes[len(names) - 1].get_xlabel()) == ("TTFT [ms]", "prompt [tok]")
     assert [axes.get_title() for axes in fig.axes if axes.axison] == names
-    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["80 % interval", "predicted", "floor"]
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["80 % interval", "predicted", "lower bound"]
     assert figure_lint.faults(fig) == []
 
 
@@ -44,5 +46,5 @@ def test_dots_stand_in_the_given_order_and_gaps_stay():
 def test_words_become_colours_with_the_largest_on_top():
     table = pd.DataFrame({"batch": [1, 1, 2, 2], "context": [1, 2, 1, 2], "limit": ["a", "a", "a", "b"]})
     _, axes = plt.subplots()
-    heatmap.kinds(axes, table, "batch", "context", {"a": "red", "b": "blue"})
+    panels.words(axes, table, "batch", "context", {"a": "red", "b": "blue"})
     assert axes.collections[0].get_array().reshape(2, 2).tolist() == [[0, 1], [0, 0]]

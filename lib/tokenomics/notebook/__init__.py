@@ -1,4 +1,4 @@
-"""What a cell calls: ``p = begin(section.Parameters, globals())``, then ``figures``, ``tables``, ``checks``, ``report``."""
+"""What a cell calls: ``p = begin(Parameters, globals())``, then ``figures``, ``tables``, ``checks`` and ``report``."""
 
 from tokenomics.notebook.context import begin
 

@@ -33,6 +33,11 @@ class Context:
     record: dict[str, Any] = field(default_factory=lambda: {key: {} for key in RECORDED})
 
     @property
+    def linked(self) -> bool:
+        """Whether the executed notebook will lie beside its figures and links to them; else it embeds them."""
+        return bool(os.environ.get(OUT_VARIABLE))
+
+    @property
     def number(self) -> str:
         """The ``NN`` of ``NN_name``, the prefix of every figure and table."""
         return self.name.split("_", 1)[0]

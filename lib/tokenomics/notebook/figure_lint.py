@@ -16,8 +16,9 @@ TOLERANCE_PX = 1.0
 def faults(fig: "Figure") -> list[str]:
     """Every fault found, in words; an empty list for a figure that may be saved.
 
-    Checked: each numeric axis has a label with a ``[unit]``; no text leaves the canvas; no text is smaller than six
-    points; tick labels of one axis, and free texts of one panel, do not overlap; no legend covers a marked point.
+    Checked: each numeric axis has a label, in which a count is named and has no ``[1]``; no text leaves the canvas; no
+    text is smaller than six points; tick labels of one axis, and free texts of one panel, do not overlap; no legend
+    covers a marked point.
     """
     fig.canvas.draw()
     found: list[str] = []
@@ -35,8 +36,8 @@ def _label_faults(axes: "Axes") -> list[str]:
             continue
         label = axis.get_label().get_text()
         categorical = any(character.isalpha() for tick in ticks for character in tick.replace("mathdefault", ""))
-        if not categorical and not (label.rstrip().endswith("]") and "[" in label):
-            found.append(f"{name} axis label {label!r} names no [unit]")
+        if not categorical and (not label.strip() or label.rstrip().endswith("[1]")):
+            found.append(f"{name} axis label {label!r} does not say what is counted, or in which unit")
     return found
 
 

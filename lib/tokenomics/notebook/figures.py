@@ -1,21 +1,21 @@
 """Figures under one contract: rounded data first, drawn from what was written, deterministic bytes, caption beside.
 
-``data = figures.data("slug", frame, units)`` writes the CSV and returns it as read back; after drawing,
+``data = figures.data("slug", frame)`` writes the CSV and returns it as read back; after drawing,
 ``figures.save(fig, "slug", caption=...)`` writes the PNG and a JSON with caption, units and the parameters' hash.
 """
 
+import html
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from tokenomics.errors import RunError
 from tokenomics.facts.sources import cite
-from tokenomics.notebook import figure_lint, rounding, style
+from tokenomics.notebook import figure_lint, report, rounding, style, units
 from tokenomics.notebook.context import current
-from tokenomics.notebook.growth import Growth
+from tokenomics.notebook.report import Metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +27,7 @@ METADATA: dict[str, dict[str, Any]] = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
+WIDTH_PX = 525
 _drawn_from: dict[str, dict[str, str]] = {}
 
 
@@ -37,49 +38,41 @@ def canvas(rows: int = 1, columns: int = 1, height_in: float = style.HEIGHT_IN, 
     return plt.subplots(rows, columns, figsize=(style.COLUMN_WIDTH_IN, height_in), **options)
 
 
-def trend(axes: "Axes", growth: Growth, years: ArrayLike, **line: Any) -> None:
-    """Draw a fitted growth over ``years`` as a dashed line, labelled with its factor a year and interval."""
-    label = f"frontier: ×{growth.factor_per_year:.2g} a year ({growth.low:.2g} to {growth.high:.2g})"
-    axes.plot(years, growth.at(years), **{"color": "0.2", "linestyle": "--", "label": label, "zorder": 1} | line)
-
-
 def point_out(axes: "Axes", text: str, x: float, y: float, *, left: bool = False) -> None:
     """Write ``text`` beside a point (or at the start of a line), to its right and a little above, or to its left."""
     offset, side = ((-5, 0), "right") if left else ((3, 4), "left")
     axes.annotate(text, (x, y), xytext=offset, textcoords="offset points", ha=side, fontsize=6.5)
 
 
-def data(slug: str, frame: pd.DataFrame, units: Mapping[str, str]) -> pd.DataFrame:
+def data(slug: str, frame: pd.DataFrame) -> pd.DataFrame:
     """Write a figure's data and return it as the file holds it.
 
     Args:
         slug: name of the figure, without the notebook's number.
-        frame: tidy data, rows in their final order.
-        units: unit of every column; ``"text"``, ``"date"`` or ``"1"`` where there is none.
+        frame: tidy data, rows in their final order; units follow from the columns' names (:mod:`.units`).
 
     Raises:
-        RunError: an empty frame, or a column without unit.
+        RunError: an empty frame, or a column whose name tells no unit.
     """
     if frame.empty:
         raise RunError(f"figure {slug}: no data to draw")
-    if set(units) != set(frame.columns):
-        raise RunError(f"figure {slug}: units for {sorted(set(units) ^ set(frame.columns))} are missing or extra")
-    _drawn_from[slug] = dict(units)
+    _drawn_from[slug] = units.units(frame)
     return rounding.write_csv(frame, _path(slug, "csv"))
 
 
-def save(fig: "Figure", slug: str, caption: str, source: str = ""):
-    """Check and save a figure; returns the saved PNG for display.
+def save(fig: "Figure", slug: str, caption: str, source: str = "", metrics: Mapping[str, Metric] | None = None):
+    """Check and save a figure; returns what a cell shows: the picture, or in a run of the pipeline a link to it.
 
     Args:
-        caption: one or two sentences that stand without the text around them.
+        caption: one or two sentences that stand without the text around them; also the picture's alternative text.
         source: source keys joined by ``;``.
+        metrics: numbers of the figure that prose refers to.
 
     Raises:
         RunError: :func:`data` was not called for this slug, or the figure breaks a rule of :mod:`figure_lint`.
     """
     import matplotlib.pyplot as plt
-    from IPython.display import Image
+    from IPython.display import Image, Markdown
     from matplotlib.ticker import MaxNLocator
 
     if slug not in _drawn_from:
@@ -94,16 +87,22 @@ def save(fig: "Figure", slug: str, caption: str, source: str = ""):
     for kind in ("png", *(each for each in METADATA if each in wanted and each != "png")):
         fig.savefig(_path(slug, kind), metadata=METADATA[kind], dpi=style.DPI)
     plt.close(fig)
+    report.record(metrics or {})
+    context = current()
     entry = {
         "caption": caption,
         "units": _drawn_from.pop(slug),
         "source": cite(source),
-        "notebook": current().name,
-        "parameters": current().parameters_hash,
+        "notebook": context.name,
+        "parameters": context.parameters_hash,
     }
     rounding.write_json(entry, _path(slug, "json"))
-    current().add("figures", f"{current().number}_{slug}", {"caption": caption})
-    return Image(filename=str(_path(slug, "png")), width=525, alt=caption)
+    context.add("figures", f"{context.number}_{slug}", {"caption": caption})
+    picture = _path(slug, "png")
+    if not context.linked:
+        return Image(filename=str(picture), width=WIDTH_PX, alt=caption)
+    link, words = picture.relative_to(context.out).as_posix(), html.escape(caption)
+    return Markdown(f'<img src="{link}" alt="{words}" width="{WIDTH_PX}">')
 
 
 def _path(slug: str, ending: str):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tokenomics.notebook import figures
+from tokenomics.notebook import figures, units
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +18,8 @@ REST = "free"
 """A part of a bar that is nobody's; drawn pale."""
 ABOVE = {"loc": "outside upper center", "columnspacing": 1.0, "handletextpad": 0.4}
 """A legend above all panels."""
+MOST_COLOURS = 10
+LABEL = "devices, at least"
 BOUND = {"color": "0.35", "linestyle": "--", "linewidth": 0.9}
 
 
@@ -36,18 +38,21 @@ def grid(names: Sequence[str], columns: int = 2, row_in: float = 1.45, **options
     return fig, flat[: len(names)]
 
 
-def bands(data: pd.DataFrame, x: str, xlabel: str, ylabel: str, direction: str = "floor") -> "Figure":
-    """Lines of ``value`` against ``x``, a panel each, with the band from ``low`` to ``high`` where there is one and the
-    ``bound`` dashed. Both axes are logarithmic."""
+def bands(data: pd.DataFrame, x: str, y: str, bound: str = "lower bound") -> "Figure":
+    """Lines of column ``y`` against ``x``, a panel each, with the band of its interval where there is one and its bound
+    (``tpot_bound_ms`` for ``tpot_ms``) dashed. Both axes are logarithmic.
+
+    Args:
+        bound: what the dashes are called.
+    """
     names = list(dict.fromkeys(data["panel"]))
     fig, panels = grid(names, sharex=True, sharey=True)
     for axes, name in zip(panels, names, strict=True):
-        part = data[data["panel"] == name]
-        band(axes, part[x], part)
+        band(axes, data[data["panel"] == name], x, y, bound=bound)
     for axes in panels:
         log_axes(axes)
-    label_outer(panels, xlabel, ylabel)
-    legend(fig, panels[0], direction)
+    label_outer(panels, units.label(x), units.label(y))
+    legend(fig, panels[0])
     return fig
 
 
@@ -72,13 +77,14 @@ def by_twos(axes: "Axes", xlabel: str) -> None:
     axes.set(xlabel=xlabel, ylabel="")
 
 
-def band(axes: "Axes", x: pd.Series, part: pd.DataFrame, colour: str = "C0") -> None:
+def band(axes: "Axes", part: pd.DataFrame, x: str, y: str, *, bound: str = "lower bound", colour: str = "C0") -> None:
     """One line, its interval as a band, its bound dashed."""
-    if "low" in part:
-        axes.fill_between(x, part["low"], part["high"], color=colour, alpha=0.25, linewidth=0, label="80 % interval")
-    axes.plot(x, part["value"], color=colour, label="predicted")
-    if "bound" in part:
-        axes.plot(x, part["bound"], **BOUND, label="bound")
+    low, high, limit = (units.end_of(y, end) for end in (units.LOW, units.HIGH, units.BOUND))
+    if low in part:
+        axes.fill_between(part[x], part[low], part[high], color=colour, alpha=0.25, linewidth=0, label="80 % interval")
+    axes.plot(part[x], part[y], color=colour, label="predicted")
+    if limit in part:
+        axes.plot(part[x], part[limit], **BOUND, label=bound)
 
 
 def label_outer(panels: "Sequence[Axes]", xlabel: str, ylabel: str, columns: int = 2) -> None:
@@ -92,11 +98,9 @@ def label_outer(panels: "Sequence[Axes]", xlabel: str, ylabel: str, columns: int
             axes.tick_params(axis="x", which="both", bottom=False)
 
 
-def legend(fig: "Figure", axes: "Axes", direction: str = "") -> None:
+def legend(fig: "Figure", axes: "Axes") -> None:
     """What line, band and dashes mean, above all panels."""
     handles, labels = axes.get_legend_handles_labels()
-    words = {"bound": direction or "bound", "floor": "floor"}
-    labels = [words.get(label, label) for label in labels]
     fig.legend(handles, labels, loc="outside upper center", ncols=len(labels))
 
 
@@ -143,11 +147,12 @@ def stacked(axes: "Axes", data: pd.DataFrame, index: str, part: str, number: str
 
 
 def dots(axes: "Axes", data: pd.DataFrame, index: str, number: str, order: Sequence[str]) -> None:
-    """A dot for each ``index`` at ``number``, with a whisker from ``number_low`` to ``number_high`` where there are."""
+    """A dot for each ``index`` at ``number``, with a whisker between the ends of its interval where there are."""
     rows = data.set_index(index).reindex(order)
     y = np.arange(len(order))[::-1]
-    if f"{number}_low" in rows:
-        axes.hlines(y, rows[f"{number}_low"], rows[f"{number}_high"], color="C0", linewidth=1)
+    low, high = units.end_of(number, units.LOW), units.end_of(number, units.HIGH)
+    if low in rows:
+        axes.hlines(y, rows[low], rows[high], color="C0", linewidth=1)
     axes.plot(rows[number], y, "o", color="C0")
     axes.set_yticks(y, order)
     axes.set_ylim(-0.6, len(order) - 0.4)
@@ -159,3 +164,52 @@ def swatches(fig: "Figure", colours: Mapping[str, Any], words: Mapping[str, str]
 
     handles = [Patch(color=colour, label=words.get(name, name)) for name, colour in colours.items()]
     fig.legend(handles=handles, loc="outside upper center", ncols=3, columnspacing=1)
+
+
+def fleet(axes: "Axes", table: pd.DataFrame, column: str, label: str = LABEL) -> None:
+    """Draw ``column`` of a tidy table over its columns ``model`` and ``accelerator``, both in order of appearance.
+
+    Numbers are not written into the cells, where they would be too small to read; the tables have them.
+    """
+    import seaborn as sns
+    from matplotlib.colors import BoundaryNorm
+
+    names = [list(dict.fromkeys(table[key])) for key in ("model", "accelerator")]
+    wide = table.pivot(index="model", columns="accelerator", values=column).loc[names[0], names[1]]
+    edges = levels(float(table[column].max()))
+    colours = sns.color_palette("crest", len(edges) - 1)
+    bar = {"label": label, "ticks": edges, "format": lambda value, _: short(value)}
+    norm = BoundaryNorm(edges, len(colours))
+    sns.heatmap(wide.astype(float), norm=norm, cmap=colours, cbar_kws=bar, linewidths=0.4, ax=axes)
+    axes.set(xlabel="", ylabel="")
+    axes.grid(visible=False)
+
+
+def words(axes: "Axes", table: pd.DataFrame, index: str, columns: str, colours: Mapping[str, Any]) -> None:
+    """Draw the words of column ``limit`` over two numbers of a tidy table, a colour for each word."""
+    import seaborn as sns
+    from matplotlib.colors import ListedColormap
+
+    codes = table.assign(code=table["limit"].map(list(colours).index))
+    wide = codes.pivot(index=index, columns=columns, values="code").iloc[::-1]
+    shown = ListedColormap(list(colours.values()))
+    sns.heatmap(wide, cmap=shown, vmin=-0.5, vmax=len(colours) - 0.5, cbar=False, linewidths=0.2, ax=axes)
+    for ticks, values, pick in ((axes.set_yticks, wide.index, 3), (axes.set_xticks, wide.columns, 3)):
+        places = range(0, len(values), pick)
+        ticks([place + 0.5 for place in places], [short(values[place]) for place in places])
+    axes.tick_params(axis="x", rotation=0)
+    axes.grid(visible=False)
+
+
+def levels(most: float) -> np.ndarray:
+    """Edges of the colours from 1 to above ``most``: powers of two, or of four where that were too many."""
+    for base in (2, 4, 16):
+        steps = max(int(np.floor(np.log(most) / np.log(base) + 1e-9)) + 1, 1)
+        if steps <= MOST_COLOURS:
+            break
+    return float(base) ** np.arange(steps + 1)
+
+
+def short(value: float) -> str:
+    """A whole number in at most four characters: 512, 4k, 16k."""
+    return f"{value / 1024:.0f}k" if value >= 1024 else f"{value:.0f}"

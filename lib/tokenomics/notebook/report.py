@@ -1,49 +1,64 @@
 """Numbers that a notebook records: filled into its prose, kept in ``metrics.json``."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tokenomics.compute.inference.server import Estimate
 from tokenomics.errors import RunError
-from tokenomics.notebook import rounding
+from tokenomics.estimate import Estimate
+from tokenomics.notebook import rounding, units
 from tokenomics.notebook.context import current
-from tokenomics.notebook.growth import Growth
 
 
-def metric(key: str, value: Any, unit: str, meaning: str, *, low: Any = None, high: Any = None) -> None:
-    """Record a number or a word under ``key``; prose refers to it as ``{{key}}``, ``{{key.low}}``, ``{{key:.1f}}``.
+@dataclass(frozen=True)
+class Metric:
+    """A number or a word that prose refers to as ``{{key}}``, ``{{key.low}}``, ``{{key:.1f}}``.
 
-    Args:
+    Attributes:
         value: a finite number, or text (the name of a winner).
         unit: unit, ``"1"`` where dimensionless, ``"text"`` for words.
         meaning: what the number is, as it stands in tables of numbers.
         low, high: interval at the coverage of the parameters, where there is one.
+    """
+
+    value: Any
+    unit: str
+    meaning: str
+    low: Any = None
+    high: Any = None
+
+
+def cell(row: Mapping[str, Any], column: str, meaning: str, unit: str = "") -> Metric:
+    """A column of a table's row, its unit by the registry, with its interval where the row has one."""
+    low, high = (row.get(units.end_of(column, end)) for end in (units.LOW, units.HIGH))
+    return Metric(row[column], unit or units.unit_of(column), meaning, low, high)
+
+
+def estimate(of: Estimate, unit: str, meaning: str) -> Metric:
+    """An estimate of one number."""
+    return Metric(float(of.value), unit, meaning, float(of.low), float(of.high))
+
+
+def record(metrics: Mapping[str, Metric]) -> None:
+    """Record metrics by key.
 
     Raises:
         RunError: no finite number, or bounds that do not enclose the value.
     """
-    for number in (value, low, high):
-        if isinstance(number, float | np.floating) and not np.isfinite(number):
-            raise RunError(f"metric {key}: {number} is not finite")
-    if low is not None and high is not None and not low <= value <= high:
-        raise RunError(f"metric {key}: {value} lies outside its interval {low} to {high}")
-    entry = {"value": rounding.rounded(value), "unit": unit, "meaning": meaning}
-    entry |= {name: rounding.rounded(bound) for name, bound in (("low", low), ("high", high)) if bound is not None}
-    current().add("metrics", key, entry)
+    for key, each in metrics.items():
+        for number in (each.value, each.low, each.high):
+            if isinstance(number, float | np.floating) and not np.isfinite(number):
+                raise RunError(f"metric {key}: {number} is not finite")
+        if each.low is not None and each.high is not None and not each.low <= each.value <= each.high:
+            raise RunError(f"metric {key}: {each.value} lies outside its interval {each.low} to {each.high}")
+        entry = {"value": rounding.rounded(each.value), "unit": each.unit, "meaning": each.meaning}
+        ends = (("low", each.low), ("high", each.high))
+        entry |= {name: rounding.rounded(bound) for name, bound in ends if bound is not None}
+        current().add("metrics", key, entry)
 
 
-def growth(key: str, fitted: Growth, meaning: str) -> None:
-    """Record a fitted growth under ``key``: factor a year with its interval."""
-    metric(key, fitted.factor_per_year, "1/year", f"growth of {meaning}", low=fitted.low, high=fitted.high)
-
-
-def estimate(key: str, of: Estimate, unit: str, meaning: str) -> None:
-    """Record an estimate under ``key``: value, low, high."""
-    metric(key, float(of.value), unit, meaning, low=float(of.low), high=float(of.high))
-
-
-def row(key: str, of: Mapping[str, Any], column: str, unit: str, meaning: str) -> None:
-    """Record a column of a table's row that has ``_low`` and ``_high`` beside it under ``key``."""
-    metric(key, of[column], unit, meaning, low=of[f"{column}_low"], high=of[f"{column}_high"])
+def metric(key: str, value: Any, unit: str, meaning: str, *, low: Any = None, high: Any = None) -> None:
+    """Record a single :class:`Metric` under ``key``."""
+    record({key: Metric(value, unit, meaning, low, high)})

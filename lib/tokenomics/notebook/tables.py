@@ -7,27 +7,36 @@ import pandas as pd
 
 from tokenomics.errors import RunError
 from tokenomics.facts.sources import cite
-from tokenomics.notebook import rounding
+from tokenomics.notebook import report, rounding, units
 from tokenomics.notebook.context import current
 from tokenomics.notebook.figures import FORMATS_VARIABLE
+from tokenomics.notebook.report import Metric
 
 
-def save(frame: pd.DataFrame, slug: str, caption: str, units: Mapping[str, str], source: str = "") -> pd.DataFrame:
+def save(
+    frame: pd.DataFrame, slug: str, caption: str, source: str = "", metrics: Mapping[str, Metric] | None = None
+) -> pd.DataFrame:
     """Write a table as CSV with a JSON of caption and units (LaTeX too when asked for); returns it for display.
 
+    Args:
+        frame: tidy, rows in their final order; units follow from the columns' names (:mod:`.units`).
+        slug: name of the table, without the notebook's number.
+        caption: one or two sentences that stand without the text around them.
+        source: source keys joined by ``;``.
+        metrics: numbers of the table that prose refers to.
+
     Raises:
-        RunError: an empty frame, or a column without unit.
+        RunError: an empty frame, or a column whose name tells no unit.
     """
     if frame.empty:
         raise RunError(f"table {slug}: no rows")
-    if set(units) != set(frame.columns):
-        raise RunError(f"table {slug}: units for {sorted(set(units) ^ set(frame.columns))} are missing or extra")
+    report.record(metrics or {})
     context = current()
     path = context.out / "tables" / f"{context.number}_{slug}.csv"
     shown = rounding.write_csv(frame, path)
     entry = {
         "caption": caption,
-        "units": dict(units),
+        "units": units.units(frame),
         "source": cite(source),
         "notebook": context.name,
         "parameters": context.parameters_hash,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tokenomics.errors import DataError
-from tokenomics.notebook.growth import at_frontier, fit_growth, fit_growth_within, theil_sen_factor
+from tokenomics.sections.s01_ubiquitous_llms.growth import at_frontier, fit_growth, fit_growth_within, theil_sen_factor
 
 YEARS = np.linspace(2018, 2026, 41)
 
