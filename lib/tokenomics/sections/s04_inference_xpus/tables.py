@@ -8,7 +8,8 @@ import pandas as pd
 
 from tokenomics.compute import bounds, sizing
 from tokenomics.compute.inference.intervals import kind_of
-from tokenomics.compute.inference.server import Estimate, Server
+from tokenomics.compute.inference.server import Server
+from tokenomics.estimate import Estimate
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 from tokenomics.sections.s04_inference_xpus.load import Load, ask, deployment, fastest, label

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from tokenomics.compute.inference.server import Estimate
 from tokenomics.economics import cost
 from tokenomics.economics import frontier as epoch
 from tokenomics.economics.frontier_steps import H100, Shape
 from tokenomics.errors import DataError
+from tokenomics.estimate import Estimate
 from tokenomics.facts import tables
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model

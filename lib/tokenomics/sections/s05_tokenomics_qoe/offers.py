@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from tokenomics.compute.inference.server import Estimate
 from tokenomics.economics import cost
+from tokenomics.estimate import Estimate
 from tokenomics.facts import prices, tables
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model

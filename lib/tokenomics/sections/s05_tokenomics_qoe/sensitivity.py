@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from tokenomics.compute.inference.server import Estimate
-from tokenomics.economics import cost
+from tokenomics.estimate import Estimate, combine
 from tokenomics.sections import s04_inference_xpus
 from tokenomics.sections.s05_tokenomics_qoe.case import Case, Setting, build
 from tokenomics.sections.s05_tokenomics_qoe.units import sides
@@ -20,7 +19,7 @@ def at_objective(case: Case, most: Estimate) -> Estimate:
     """USD per million output tokens of a copy at the most requests a second that keep an objective; infinite where none
     do. Ends: of step times (in the rate) and rent."""
     with np.errstate(divide="ignore"):
-        return cost.combine(
+        return combine(
             lambda p, r: 1e6 * case.server.devices * p / (3600 * r * case.output), rising=[case.hour], falling=[most]
         )
 
