@@ -4,6 +4,7 @@
 something and has no unit; ``coverage_share`` is a share, drawn in per cent.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,13 +113,14 @@ def unit_of(column: str, values: pd.Series | None = None) -> str:
     return "1"
 
 
-def units(frame: pd.DataFrame) -> dict[str, str]:
-    """Unit of every column.
+def units(frame: pd.DataFrame, given: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Unit of every column, as ``given`` or by its name.
 
     Raises:
         RunError: see :func:`unit_of`.
     """
-    return {str(column): unit_of(str(column), frame[column]) for column in frame}
+    known = given or {}
+    return {str(name): known.get(str(name)) or unit_of(str(name), frame[name]) for name in frame}
 
 
 def end_of(column: str, end: str) -> str:

@@ -14,6 +14,7 @@ from tokenomics.notebook import units
 
 MILLI = 1e3
 PER_USER, PER_DEVICE = "per_user_tok_per_s", "per_device_tok_per_s"
+PER_DEVICE_ENDS = (PER_DEVICE, units.end_of(PER_DEVICE, units.LOW), units.end_of(PER_DEVICE, units.HIGH))
 
 
 def frontier(

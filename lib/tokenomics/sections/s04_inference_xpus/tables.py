@@ -13,7 +13,7 @@ from tokenomics.compute.inference.server import Server
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 from tokenomics.notebook import units
-from tokenomics.notebook.report import Metric, estimate
+from tokenomics.notebook.report import Metric
 
 MILLI, GIGA = 1e3, 1e9
 HOST = "host"
@@ -247,7 +247,7 @@ def own_metrics(load: Load, own: Server, fleet: pd.DataFrame) -> dict[str, Metri
         ),
     )
     for key, answer, bound_s, meaning in times:
-        metrics[f"own_{key}_ms"] = estimate(answer.map(lambda s: MILLI * s), "ms", f"{meaning}, own replica")
+        metrics[f"own_{key}_ms"] = Metric.of(answer.map(lambda s: MILLI * s), "ms", f"{meaning}, own replica")
         metrics[f"own_{key}_floor_ms"] = Metric(MILLI * float(bound_s), "ms", f"lower bound of {meaning}, own replica")
     return metrics
 
