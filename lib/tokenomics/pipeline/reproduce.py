@@ -65,8 +65,11 @@ def changed(names: list[str]) -> dict[str, tuple[list[str], list[str]]]:
     from dvc.repo import Repo
 
     with Repo(str(paths.ROOT)) as repo:
-        loaded = {name: repo.stage.load_one(name=name) for name in names}
-        return {name: (_changed(stage.deps), _changed(stage.outs)) for name, stage in loaded.items()}
+        return {
+            stage.name: (_changed(stage.deps), _changed(stage.outs))
+            for stage in repo.index.stages
+            if stage.name in names
+        }
 
 
 def _changed(entries: list[Any]) -> list[str]:
