@@ -34,12 +34,11 @@ def run(debug: bool, notebook: str, overrides: tuple[str, ...], params: Path | N
     """
     with one_line(debug):
         from tokenomics import paths
-        from tokenomics.pipeline import output_folder
-        from tokenomics.pipeline.run import run as execute
+        from tokenomics.pipeline import run as runner
 
         if out:
-            output_folder.check(out := out.resolve())
-        click.echo(paths.shown(execute(notebook, out, params, overrides)))
+            runner.check_out(out := out.resolve())
+        click.echo(paths.shown(runner.run(notebook, out, params, overrides)))
 
 
 @main.command()
