@@ -88,7 +88,7 @@ def list_(debug: bool, what: str) -> None:
     """List the names that parameters may use."""
     with one_line(debug):
         from tokenomics.facts import catalogue, measurements
-        from tokenomics.rows import registry
+        from tokenomics.rows import case as registry
         from tokenomics.sections.registry import NOTEBOOKS
 
         names = {

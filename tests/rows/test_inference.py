@@ -14,8 +14,9 @@ from tokenomics.compute.inference.engines import Profile
 from tokenomics.compute.inference.server import server
 from tokenomics.compute.layout import Layout
 from tokenomics.facts import catalogue, measurements
-from tokenomics.rows import conditions, deployment, reading, registry
+from tokenomics.rows import deployment, held_out, reading
 from tokenomics.rows import predict as score
+from tokenomics.rows.case import Case
 from tokenomics.rows.constant import family_of
 
 KINDS = ("inference_throughput", "inference_latency")
@@ -94,18 +95,18 @@ def cases(rows):
         precision = score._precision(shared, device)
         columns = {name: some[name].to_numpy(float) for name in reading.NUMBERS["inference"]}
         names = (shared["metric"], shared["load"], shared["engine"])
-        yield registry.Case(*names, score.record("model", shared["model"]), device, precision, columns), some
+        yield Case(*names, score.record("model", shared["model"]), device, precision, columns), some
 
 
 def test_published_conditions_are_known_and_changed_ones_are_not(rows):
     for number, (case, _) in enumerate(cases(rows)):
-        assert conditions.learned(case).all()
+        assert held_out.learned(case).all()
         if number % 10 == 0:
             for name, change in (("isl", 1.25), ("osl", 3.0), ("batch", 7.0), ("n_gpu", 64.0)):
                 other = {**case.columns, name: case.known(name, 1.0) * change + 0.37}
-                assert not conditions.learned(dataclasses.replace(case, columns=other)).any()
+                assert not held_out.learned(dataclasses.replace(case, columns=other)).any()
             elsewhere = dataclasses.replace(case, device=catalogue.accelerator("Rubin-SXM"))
-            assert not conditions.learned(elsewhere).any()
+            assert not held_out.learned(elsewhere).any()
 
 
 def test_a_published_row_is_predicted_without_its_family_and_a_new_one_with_it(rows, monkeypatch):
@@ -192,7 +193,7 @@ def layout_of(**changes):
     columns = dict.fromkeys(reading.NUMBERS["inference"], np.array([np.nan]))
     numbers = {"n_gpu": 8, "osl": 100.0} | {k: v for k, v in changes.items() if k in columns}
     columns |= {name: np.array([float(value)]) for name, value in numbers.items()}
-    case = registry.Case(
+    case = Case(
         metric="tpot",
         load=changes.get("load", "closed"),
         engine=changes.get("engine", "vLLM"),
@@ -249,4 +250,4 @@ def test_model_best_takes_inference_where_it_answers(rows, predictions):
 
 def test_only_rows_of_the_measurement_tables_teach(rows):
     assert {family_of(score.record("model", name)) for name in rows["model"].unique()} >= {"Llama-2", "Llama-3"}
-    assert set(KINDS) == set(conditions.KINDS) <= set(measurements.KINDS)
+    assert set(KINDS) == set(held_out.KINDS) <= set(measurements.KINDS)

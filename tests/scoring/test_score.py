@@ -12,9 +12,10 @@ from click.testing import CliRunner
 from tokenomics import paths
 from tokenomics.cli import main
 from tokenomics.facts import catalogue, measurements
-from tokenomics.rows import constant, reading, registry
+from tokenomics.rows import case as registry
+from tokenomics.rows import constant, reading
 from tokenomics.rows import predict as score
-from tokenomics.rows.registry import Prediction, register
+from tokenomics.rows.case import Prediction, register
 from tokenomics.rows.units import unit
 from tokenomics.scoring import report
 from tokenomics.scoring.run import score_file

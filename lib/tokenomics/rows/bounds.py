@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from tokenomics.compute import bounds
 from tokenomics.compute.counts.parameters import parameters
-from tokenomics.rows.registry import Case, Prediction, register
+from tokenomics.rows.case import Case, Prediction, register
 
 MLPERF_LOADS = ("mlperf_offline", "mlperf_server", "mlperf_interactive", "mlperf_singlestream")
 TTFT = ("ttft", "ttft_mean", "ttft_p50", "ttft_p95", "ttft_p99")

@@ -22,7 +22,7 @@ from tokenomics.facts.models import Model
 from tokenomics.rows import predict as score
 from tokenomics.rows import reading
 from tokenomics.rows.bounds import training_device_seconds
-from tokenomics.rows.registry import Case, Prediction, predictors, register
+from tokenomics.rows.case import Case, Prediction, predictors, register
 from tokenomics.rows.units import DIMENSIONS
 
 ENOUGH = 3

@@ -12,7 +12,7 @@ from tokenomics.compute.inference import durations, engines, memory
 from tokenomics.compute.inference.engines import Profile
 from tokenomics.compute.layout import Layout
 from tokenomics.compute.operators.selection import Serving
-from tokenomics.rows.registry import Case
+from tokenomics.rows.case import Case
 
 ORCA_PROMPT_TOKENS = 291.0
 """Prompt of MLPerf's language models, which the results do not state: taken to be as long as Open-Orca's answers."""

@@ -6,7 +6,7 @@ queue nobody has modelled yet).
 
 import numpy as np
 
-from tokenomics.rows.registry import Case, Prediction, predictors, register
+from tokenomics.rows.case import Case, Prediction, predictors, register
 
 NAME, FIRST, LAST = "best", "inference", "constant"
 

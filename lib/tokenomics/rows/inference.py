@@ -1,7 +1,7 @@
 """The model ``inference`` of the scorer: calibrated operators, an engine's profile, memory, and intervals.
 
 Rows of loads that need no queue: static batches, closed loops, full queues, MLPerf offline; rows of random arrivals are
-simulated (:mod:`tokenomics.rows.open_load`). Devices beyond a row's layout are replicas; a row without a layout
+simulated (:mod:`tokenomics.rows.open_loop`). Devices beyond a row's layout are replicas; a row without a layout
 gets the fastest that fits. Every value is a duration, or a rate over one, so each row's prediction is ``value`` at the
 profile of its engine fitted without the row's model family.
 """
@@ -18,16 +18,16 @@ from tokenomics.compute.inference import durations, memory
 from tokenomics.compute.inference.engines import Profile, Work
 from tokenomics.compute.inference.intervals import interval
 from tokenomics.compute.operators.selection import Serving
-from tokenomics.rows import conditions
+from tokenomics.rows import held_out
 from tokenomics.rows.bounds import MLPERF, RATES, TPOT, TTFT
+from tokenomics.rows.case import Case, Prediction, Predictor, predictors, register
 from tokenomics.rows.constant import family_of
 from tokenomics.rows.deployment import BEAMS, OPEN, active, layouts, profile_of, serving
-from tokenomics.rows.registry import Case, Prediction, Predictor, predictors, register
 
 NAME = "inference"
 LOADS = ("static", "closed", "max", "mlperf_offline")
 """Loads that need no queue: engine profiles are learned from these."""
-SIMULATED = f"{__package__}.open_load"
+SIMULATED = f"{__package__}.open_loop"
 """What answers for loads of random arrivals; imported when asked, so that learning, which asks for none, does not
 depend on the simulator. Their memory is that of as many requests in flight as the rate amounts to."""
 Values = NDArray[np.float64]
@@ -59,7 +59,7 @@ def predicted(case: Case, formula: Formula, quantity: str) -> Prediction:
     beams = case.load.startswith("mlperf") and case.model.family.startswith(BEAMS)
     if case.load not in LOADS + OPEN or beams:
         return Prediction(value)
-    learned = conditions.learned(case)
+    learned = held_out.learned(case)
     for layout, replicas, rows in layouts(case):
         on = serving(case, layout)
         fits[rows] = memory.weight_bytes_per_device(on) <= case.device.memory_bytes * bounds.LARGEST_GB

@@ -19,7 +19,7 @@ from tokenomics.errors import DataError
 from tokenomics.facts import catalogue, names
 from tokenomics.facts.accelerators import DTYPES, Accelerator
 from tokenomics.rows import reading
-from tokenomics.rows.registry import Case, Entry, predictors
+from tokenomics.rows.case import Case, Entry, predictors
 from tokenomics.rows.units import unit, usual
 
 OUTPUT = ["predicted", "low", "high"]
@@ -36,7 +36,7 @@ def predict(inputs: pd.DataFrame, model: str = "bounds") -> pd.DataFrame:
 
     Args:
         inputs: ``Chunk.inputs``; columns other than those are not looked at.
-        model: a model of :mod:`tokenomics.rows.registry`.
+        model: a model of :mod:`tokenomics.rows.case`.
 
     Returns:
         One row an input row, same index: predicted, low, high (NaN where open or not predicted) and status.

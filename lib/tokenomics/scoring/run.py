@@ -12,8 +12,9 @@ import pandas as pd
 
 from tokenomics import paths
 from tokenomics.errors import DataError
+from tokenomics.rows import case as registry
 from tokenomics.rows import predict as score
-from tokenomics.rows import reading, registry, units
+from tokenomics.rows import reading, units
 from tokenomics.scoring import report
 
 PICTURES = (".png", ".pdf", ".svg")

@@ -23,7 +23,7 @@ from tokenomics.sections.s08_validation.rows import all_inputs
 from tokenomics.sections.s08_validation.targets import COLUMNS, line
 
 ONLINE, SERVER = OPEN
-SIMULATED = "tokenomics.rows.open_load"
+SIMULATED = "tokenomics.rows.open_loop"
 """What the scorer loads to answer for these loads: named here, so that whoever shows them depends on it."""
 SATURATED = 0.8
 """Share of the rate at which all requests sent at once are completed, above which a queue is said to saturate."""

@@ -9,7 +9,7 @@ from tokenomics import paths
 from tokenomics.facts import measurements
 from tokenomics.rows import predict as score
 from tokenomics.rows import reading
-from tokenomics.rows.registry import Case
+from tokenomics.rows.case import Case
 
 KINDS = ("inference_throughput", "inference_latency")
 NUMBERS = ("n_gpu", "isl", "osl", "batch")

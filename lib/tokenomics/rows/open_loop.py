@@ -16,11 +16,11 @@ from tokenomics.compute.inference import memory
 from tokenomics.compute.inference.engines import Profile
 from tokenomics.compute.inference.intervals import kind_of, quantiles_of
 from tokenomics.compute.operators.selection import Serving
-from tokenomics.rows import conditions
+from tokenomics.rows import held_out
 from tokenomics.rows.bounds import MLPERF, TTFT
+from tokenomics.rows.case import Case, Prediction
 from tokenomics.rows.constant import family_of
 from tokenomics.rows.deployment import BEAMS, SERVER, active, layouts, profile_of, serving
-from tokenomics.rows.registry import Case, Prediction
 from tokenomics.service import replica
 from tokenomics.service.qoe import MLPERF as LIMITS
 from tokenomics.service.qoe import Slo
@@ -31,7 +31,7 @@ def predicted(case: Case) -> Prediction:
     """Rows in SI units (rates: tokens/s of all replicas); NaN where the metric or model is not simulated."""
     value, fits = np.full_like(case["n_gpu"], np.nan), np.ones(len(case["n_gpu"]), dtype=bool)
     low, high = value.copy(), value.copy()
-    learned, complete = conditions.learned(case), _complete(case)
+    learned, complete = held_out.learned(case), _complete(case)
     for layout, replicas, rows in layouts(case):
         on = serving(case, layout)
         fits[rows] = memory.weight_bytes_per_device(on) <= case.device.memory_bytes * bounds.LARGEST_GB

@@ -7,7 +7,7 @@ import pytest
 from tokenomics.compute.inference import engines
 from tokenomics.compute.inference.server import Server
 from tokenomics.facts import catalogue
-from tokenomics.rows import open_load, reading
+from tokenomics.rows import open_loop, reading
 from tokenomics.rows import predict as score
 from tokenomics.rows.deployment import setting
 from tokenomics.service import replica
@@ -80,7 +80,7 @@ def test_replicas_share_the_requests():
 
 def test_published_rows_are_simulated_without_their_family(monkeypatch):
     seen = []
-    monkeypatch.setattr(open_load.replica, "statistics", lambda copy, asked: seen.append(copy) or {"itl_mean": (0.01,)})
+    monkeypatch.setattr(open_loop.replica, "statistics", lambda copy, asked: seen.append(copy) or {"itl_mean": (0.01,)})
     predicted({}, {"isl": 468.0})
     name = engines.profile_name("TensorRT-LLM 0.14", catalogue.accelerator("H100 SXM 80GB"))
     assert seen[0].profile == engines.profile(name, False, "Llama-3") != engines.profile(name, False)
