@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tokenomics import paths
 from tokenomics.compute.counts.precision import parse
 from tokenomics.compute.inference import engines
 from tokenomics.compute.inference.engines import Profile
@@ -16,8 +15,8 @@ from tokenomics.compute.layout import Layout
 from tokenomics.facts import catalogue, measurements
 from tokenomics.rows import deployment, held_out, reading
 from tokenomics.rows import predict as score
-from tokenomics.rows.case import Case
-from tokenomics.rows.constant import family_of
+from tokenomics.rows.case import USUAL, Case, Setting
+from tokenomics.rows.held_out import family_of
 
 KINDS = ("inference_throughput", "inference_latency")
 LOADS = ("static", "closed", "max", "mlperf_offline")
@@ -26,8 +25,7 @@ REASONS = r"ok|does not fit|columns missing: [\w, ]+|metric not modelled|unknown
 
 
 def published(kind):
-    path = paths.DATA / "measurements" / f"{kind}.csv"
-    (chunk,) = reading.chunks(path, rows=100_000)
+    chunk = reading.published(kind)
     return chunk.inputs.assign(value=chunk.measured)
 
 
@@ -46,14 +44,14 @@ def predictions(rows):
     return score.predict(rows[INPUTS], "inference")
 
 
-def ask(**changes):
+def ask(setting=USUAL, **changes):
     """Predictions of one row: a static batch on vLLM in conditions that nobody published."""
     row = {
         **{"model": "Llama-3.1-70B", "hardware": "H100 SXM 80GB", "metric": "tpot", "unit": "s", "load": "static"},
         **{"precision": "bf16", "kv_precision": "", "engine": "vLLM 0.19", "n_gpu": 4.0, "tp": 4.0, "pp": np.nan},
         **{"dp": np.nan, "ep": np.nan, "isl": 777.0, "osl": 333.0, "batch": 7.0, "rate_qps": np.nan},
     }
-    return score.predict(pd.DataFrame([row | changes]), "inference").iloc[0]
+    return score.predict(pd.DataFrame([row | changes]), "inference", setting).iloc[0]
 
 
 def test_every_row_gets_a_prediction_or_a_reason(rows, predictions):
@@ -100,13 +98,13 @@ def cases(rows):
 
 def test_published_conditions_are_known_and_changed_ones_are_not(rows):
     for number, (case, _) in enumerate(cases(rows)):
-        assert held_out.learned(case).all()
+        assert held_out.published(case).all()
         if number % 10 == 0:
             for name, change in (("isl", 1.25), ("osl", 3.0), ("batch", 7.0), ("n_gpu", 64.0)):
                 other = {**case.columns, name: case.known(name, 1.0) * change + 0.37}
-                assert not held_out.learned(dataclasses.replace(case, columns=other)).any()
+                assert not held_out.published(dataclasses.replace(case, columns=other)).any()
             elsewhere = dataclasses.replace(case, device=catalogue.accelerator("Rubin-SXM"))
-            assert not held_out.learned(elsewhere).any()
+            assert not held_out.published(elsewhere).any()
 
 
 def test_a_published_row_is_predicted_without_its_family_and_a_new_one_with_it(rows, monkeypatch):
@@ -227,17 +225,12 @@ def test_layouts_that_rows_state(changes, layout):
     assert layout_of(**changes) == layout
 
 
-def test_a_forced_setting_ends_with_its_block():
+def test_a_setting_forces_a_profile_or_leaves_an_accelerator_out():
     usual = ask()
-    with deployment.setting(profile=Profile(name="vllm 2026", step_s=100.0), plain=True):
-        forced = ask()
+    forced = ask(Setting(profile=Profile(name="vllm 2026", step_s=100.0), plain=True))
     assert forced["predicted"] > 200
     assert np.isnan(forced["low"])
-    pd.testing.assert_series_equal(ask(), usual)
-    with deployment.setting(left_out=True):
-        assert ask()["predicted"] != usual["predicted"]
-    with pytest.raises(ZeroDivisionError), deployment.setting(plain=True):
-        raise ZeroDivisionError
+    assert ask(Setting(left_out=True))["predicted"] != usual["predicted"]
     pd.testing.assert_series_equal(ask(), usual)
 
 
