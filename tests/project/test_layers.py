@@ -49,7 +49,7 @@ def test_modules_and_functions_stay_short(module):
     from tokenomics.pipeline.stages import module_file
 
     text = module_file(module).read_text(encoding="utf-8")
-    assert text.count("\n") <= 300, f"{module} is too long"
+    assert text.count("\n") <= 400, f"{module} is too long"
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
             body = node.end_lineno - node.lineno + 1

@@ -78,8 +78,8 @@ def _published(kind: str) -> pd.DataFrame:
 def silicon() -> pd.DataFrame:
     """Aggregated rows of the package's sample of measured servers, without duplicates, one row a metric.
 
-    Duplicates whose tensor parallelism disagrees are dropped altogether; so are rows whose stated concurrency is not their
-    batch size (several servers, or a load that was never reached).
+    Duplicates whose tensor parallelism disagrees are dropped altogether; so are rows whose stated concurrency is not
+    their batch size (several servers, or a load that was never reached).
     """
     raw = sample()
     raw = raw[raw["mode"] == "agg"]
