@@ -87,14 +87,14 @@ def list_(debug: bool, what: str) -> None:
     """List the names that parameters may use."""
     with one_line(debug):
         from tokenomics.facts import catalogue, measurements
-        from tokenomics.rows import registry
+        from tokenomics.rows.predict import MODELS
         from tokenomics.sections.registry import NOTEBOOKS
 
         names = {
             "models": catalogue.models,
             "xpus": catalogue.accelerators,
             "metrics": lambda: [" ".join((name, *each.units)) for name, each in measurements.METRICS.items()],
-            "scorers": registry.names,
+            "scorers": lambda: MODELS,
             "notebooks": lambda: NOTEBOOKS,
         }
         click.echo("\n".join(names[what]()))
