@@ -95,8 +95,9 @@ def design(rows: pd.DataFrame, left_out: bool = False) -> Design:
     zero = dict.fromkeys(NUMBERS, 0.0)
     columns = [ask(rows, Profile(**{**zero, name: 1.0}), left_out) for name in NUMBERS]
     coefficients = np.stack(columns, axis=1)
-    good = np.isfinite(coefficients).all(axis=1) & (coefficients.sum(axis=1) > 0)
-    return Design(rows[good], coefficients[good], duration(rows, rows["value"].to_numpy(float))[good])
+    answered = np.isfinite(coefficients).all(axis=1) & (coefficients.sum(axis=1) > 0)
+    seconds = duration(rows, rows["value"].to_numpy(float))
+    return Design(rows[answered], coefficients[answered], seconds[answered])
 
 
 def fit(data: Design, prior: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
@@ -129,18 +130,17 @@ class Fitted:
     accelerators: tuple[str, ...] = ()
 
 
-def profiles(data: Design, column: str = "family", also: tuple[str, ...] = ("",)) -> list[Fitted]:
+def profiles(data: Design, column: str = "family") -> list[Fitted]:
     """Every profile for dense models and for those with experts: with all rows, and without each value of a column.
 
     The generic profile is a fit to at most :data:`MOST_ROWS` rows of each profile, so that no large source dominates.
 
     Args:
         data: the rows.
-        column: what is left out in turn, ``family`` or ``accelerator``.
-        also: further values to leave out; an empty one leaves out nothing.
+        column: what is left out in turn, ``family`` or ``accelerator``; an empty value leaves out nothing.
     """
     fitted = []
-    for without in (*also, *sorted(data.rows[column].unique())):
+    for without in ("", *sorted(data.rows[column].unique())):
         seen = data.take((data.rows[column] != without).to_numpy())
         touched = data.rows if without == "" else data.rows[data.rows[column] == without]
         for experts in (False, True):
