@@ -3,9 +3,7 @@
 import pandas as pd
 import pytest
 
-from tokenomics.compute import bounds
-from tokenomics.compute.bounds import Deployment, Precision
-from tokenomics.facts import catalogue, history, measurements
+from tokenomics.facts import measurements
 from tokenomics.rows import share_of_bound
 
 
@@ -54,17 +52,3 @@ def test_samples_and_open_load_are_no_phase():
     ]
     table = pd.DataFrame(rows, columns=["metric", "unit", "load"])
     assert share_of_bound.by_phase(table)["phase"].tolist() == ["prefill"]
-
-
-def test_published_hours_beside_their_floor():
-    releases = history.releases(2018, 2035)
-    found = share_of_bound.published(releases, 2048, ["DeepSeek-V3"]).set_index("name")
-    row = releases.set_index("name").loc["DeepSeek-V3"]
-    device = catalogue.accelerator(row["training_accelerator"])
-    on = Deployment(catalogue.model("DeepSeek-V3"), device, Precision(dtype="fp8"))
-    hours = 24 * float(bounds.training_days(on, float(row["training_tokens"]), 2048))
-    assert found.loc["DeepSeek-V3", "floor_hours"] == pytest.approx(hours)
-    assert found.loc["DeepSeek-V3", "share"] == pytest.approx(hours / 2_788_000)
-    wide = share_of_bound.published(releases, 2048).set_index("name")
-    assert wide.loc["DeepSeek-V3", "share"] == pytest.approx(2 * found.loc["DeepSeek-V3", "share"], rel=0.01)
-    assert found["share"].is_monotonic_increasing

@@ -11,9 +11,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from tokenomics.compute import bounds
-from tokenomics.compute.bounds import Deployment, Precision
-from tokenomics.facts import catalogue, measurements, tables
+from tokenomics.facts import measurements, tables
 from tokenomics.rows import reading
 from tokenomics.rows.predict import predict, record
 
@@ -122,31 +120,3 @@ def one_row_per_run(reached: pd.DataFrame) -> pd.DataFrame:
     kept = reached[reached["metric"].isin(PREFERRED)]
     kept = kept.assign(rank=kept["metric"].map(PREFERRED.index)).sort_values(["run", "rank", "case"])
     return kept.drop_duplicates("run").drop(columns="rank").reset_index(drop=True)
-
-
-def published(releases: pd.DataFrame, sequence: int, fp8_runs: Collection[str] = ()) -> pd.DataFrame:
-    """Released models whose developers state accelerator-hours, beside the hours that no run can go below.
-
-    Args:
-        releases: rows of :func:`tokenomics.facts.history.releases`; those without tokens, hours, accelerator or
-            a catalogued architecture are dropped.
-        sequence: sequence length to count attention at; no longer than any run's, or the hours are no lower bound.
-        fp8_runs: names of runs whose lower bound takes the 8-bit peak.
-
-    Returns:
-        name, year, accelerator, tokens, hours, floor_hours, share (floor_hours over hours), lowest share first.
-    """
-    needed = ["model", "training_tokens", "training_accelerator_hours", "training_accelerator"]
-    runs = releases.dropna(subset=needed).astype({"training_tokens": float, "training_accelerator_hours": float})
-    least = [_least_hours(row, sequence, "fp8" if row.name in fp8_runs else "bf16") for row in runs.itertuples()]
-    old = {"training_tokens": "tokens", "training_accelerator_hours": "hours", "training_accelerator": "accelerator"}
-    runs = runs.rename(columns=old).assign(floor_hours=least)
-    runs["share"] = runs["floor_hours"] / runs["hours"]
-    columns = ["name", "year", "accelerator", "tokens", "hours", "floor_hours", "share"]
-    return runs.sort_values(["share", "name"])[columns].reset_index(drop=True)
-
-
-def _least_hours(run, sequence: int, dtype: str) -> float:
-    device = catalogue.accelerator(run.training_accelerator)
-    on = Deployment(catalogue.model(run.model), device, Precision(dtype=dtype))
-    return 24 * float(bounds.training_days(on, run.training_tokens, sequence))

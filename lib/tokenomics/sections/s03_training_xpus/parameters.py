@@ -43,11 +43,11 @@ class Parameters(ManyModels):
         2048,
         ge=1,
         le=10_000_000,
-        description="[token] sequence length in the floors of published runs, no longer than any of theirs",
+        description="[token] sequence length in the bounds of published runs, no longer than any of theirs",
     )
     fp8_runs: list[str] = Field(
         ["DeepSeek-V3", "Llama 4 Maverick", "Llama 4 Scout"],
-        description="[names] published runs whose floor takes the 8-bit peak: their developers trained in FP8",
+        description="[names] published runs whose bound takes the 8-bit peak: their developers trained in FP8",
     )
     days: float = Field(30.0, gt=0, le=10_000, description="[day] time in which a run must end")
     largest_fleet: int = Field(100_000, ge=10, le=10_000_000, description="[1] most devices on the figure")
