@@ -49,7 +49,8 @@ def data(slug: str, frame: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         slug: name of the figure, without the notebook's number.
-        frame: tidy data, rows in their final order; units follow from the columns' names (:mod:`.units`).
+        frame: tidy data, rows in their final order; units follow from the names of columns
+            (:mod:`tokenomics.notebook.units`).
 
     Raises:
         RunError: an empty frame, or a column whose name tells no unit.
