@@ -15,8 +15,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_design",
     "sphinxcontrib.bibtex",
-    "tokenomics.site.mathml",
-    "tokenomics.site.docstrings",
+    "tokenomics.site.extension",
 ]
 exclude_patterns = ["made", "files"]
 suppress_warnings = ["mystnb.unknown_mime_type"]

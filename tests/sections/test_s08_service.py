@@ -1,4 +1,4 @@
-"""Service in the validation annex: bars from the committed replays and from rows made up here."""
+"""Service in the validation annex: targets from the committed replays and from rows made up here."""
 
 import numpy as np
 import pandas as pd
@@ -28,26 +28,27 @@ def reached(runs):
         rows_of("mlperf_server_throughput", "mlperf_server", "Llama-2-70B", 1.1),
         rows_of("mlperf_server_throughput", "mlperf_server", "Mixtral-8x7B", 1.7),
     ]
-    return service.of_service(pd.concat(rows, ignore_index=True), runs).set_index("on")
+    return targets.table(service.targets(pd.concat(rows, ignore_index=True), runs)).set_index("subject")
 
 
-def test_replays_keep_their_bars(reached):
-    assert reached.loc[service.EXACT, "reached"] < 1e-5
+def test_replays_keep_their_targets(reached):
+    assert reached.loc[service.EXACT, "reached_number"] < 1e-5
     own = [name for name in reached.index if name.startswith(("other simulator", "vLLM runs"))]
     assert len(own) == 5 and (reached.loc[own, "met"] == "yes").all()
 
 
-def test_a_bar_is_missed_where_rows_are_off(reached):
-    assert reached.loc[f"{service.BELOW}, ITL beyond 0.5 ms", "reached"] == pytest.approx(0.06)
+def test_a_target_is_missed_where_rows_are_off(reached):
+    assert reached.loc[f"{service.BELOW}, ITL beyond 0.5 ms", "reached_number"] == pytest.approx(0.06)
     assert reached.loc["beside: at all rates, ITL beyond 0.5 ms", "n"] == 22
     met = reached.loc[[f"{service.BELOW}, TTFT", "MLPerf server, Llama-2-70B", "MLPerf server, Mixtral-8x7B"], "met"]
     assert met.tolist() == ["no", "yes", "no"]
 
 
-def test_every_headline_is_a_bar_and_parts_are_not_counted(reached):
-    assert {name for name, *_ in service.HEADLINES.values()} <= set(reached.index)
+def test_every_headline_is_a_target_and_parts_are_not_counted(reached):
+    judged = set(zip(reached.index, reached["measure"], strict=True))
+    assert {(subject, measure) for subject, measure, _ in service.HEADLINES.values()} <= judged
     counted = targets.counted(reached.reset_index())
-    assert len(counted) == 9 and not counted["on"].str.startswith("beside").any()
+    assert len(counted) == 9 and not counted["subject"].str.startswith("beside").any()
 
 
 def test_only_the_part_of_an_error_beyond_rounding_counts():
@@ -64,12 +65,12 @@ def test_groups_tell_saturated_rows_apart():
 
 def test_distributions_of_real_runs_rise(runs):
     found = service.real_distributions(runs)
-    assert set(found["way"]) == {"measured", "modelled", "fitted on first third"} and found["run"].nunique() == 2
-    for _, rows in found.groupby(["run", "metric", "way"]):
-        assert (np.diff(rows["share"]) > 0).all() and (np.diff(rows["seconds"]) >= 0).all()
+    assert set(found["curve"]) == {"measured", "modelled", "fitted on first third"} and found["run"].nunique() == 2
+    for _, rows in found.groupby(["run", "metric", "curve"]):
+        assert (np.diff(rows["requests_share"]) > 0).all() and (np.diff(rows["time_s"]) >= 0).all()
 
 
 def test_their_own_step_times_give_their_quantiles(runs):
     rows = service.quantile_rows(runs, "simulator")
     theirs = rows[rows["times"] == "theirs"]
-    assert theirs["label"].nunique() == 5 and theirs["ratio"].between(0.999, 1.001).all()
+    assert theirs["label"].nunique() == 5 and theirs["replayed_ratio"].between(0.999, 1.001).all()

@@ -1,10 +1,10 @@
-"""Held-out rows, errors by group, bars, reasons and other tools: measures are right, and wrong inputs show."""
+"""Held-out rows, errors by group, targets, reasons and other tools: measures are right, and wrong inputs show."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tokenomics.sections.s08_validation import devices, drawings, errors, peers, reasons, rows, targets
+from tokenomics.sections.s08_validation import drawings, errors, outside_folds, peers, reasons, rows, targets
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +69,9 @@ def test_an_interval_of_an_unknown_family_has_not_left_it_out(held):
     assert not rows.interval_left_out(some.assign(family="nobody's")).any()
 
 
-def test_parts_of_a_bar_are_not_counted():
-    lines = [targets.line(on, "share", 1.0, (1.0, np.nan), 1) for on in ("x", "of which y", "beside: z")]
-    assert targets.counted(pd.DataFrame(lines))["on"].tolist() == ["x"]
+def test_parts_of_a_target_are_not_counted():
+    lines = [targets.line(subject, "share", 1.0, 1.0, 1) for subject in ("x", "of which y", "beside: z")]
+    assert targets.counted(targets.table(lines))["subject"].tolist() == ["x"]
 
 
 def test_measures_by_hand():
@@ -88,7 +88,7 @@ def test_groups_with_few_rows_are_not_shown():
     frame = made(np.full(50, 1.2), source=["a"] * 40 + ["b"] * 10)
     table = errors.by_group({"family": frame, "accelerator": frame}, "source", 30, 0.1)
     assert set(table["group"]) == {"a", errors.ALL} and list(table) == errors.SHOWN
-    assert table["median_bias"].to_numpy() == pytest.approx(0.2)
+    assert table["median_signed_error"].to_numpy() == pytest.approx(0.2)
     assert (table["n"] == [40, 40, 50, 50]).all()
 
 
@@ -96,11 +96,12 @@ def test_transfer_compares_the_same_rows():
     known = made(np.full(40, 1.1), kind="own", quantity="decode", accelerator="x")
     left = made(np.full(40, 1.3), kind="vendor", quantity="decode", accelerator="x")
     table = errors.transfer({"family": known, "accelerator": left}).set_index("quantity")
-    assert table.loc["decode", "penalty"] == pytest.approx(3.0) and table.loc["all", "factor"] == pytest.approx(1.3)
+    assert table.loc["decode", "penalty_factor"] == pytest.approx(3.0)
+    assert table.loc["all", "duration_factor"] == pytest.approx(1.3)
 
 
 @pytest.mark.parametrize(
-    ("measure", "bar", "reached", "met"),
+    ("measure", "target", "reached", "met"),
     [
         ("median_error", 0.1, 0.05, "yes"),
         ("median_error", 0.1, 0.2, "no"),
@@ -109,42 +110,44 @@ def test_transfer_compares_the_same_rows():
         ("share", 1.0, np.nan, "not measured"),
     ],
 )
-def test_a_bar_is_met_from_its_own_side(measure, bar, reached, met):
-    assert targets.line("x", measure, bar, (reached, np.nan), 1)["met"] == met
+def test_a_target_is_met_from_its_own_side(measure, target, reached, met):
+    assert targets.line("x", measure, target, reached, 1)["met"] == met
 
 
-def test_every_bar_has_rows(held):
-    table = targets.of_rows(held, 0.1)
-    assert (table["n"] > 0).all() and set(table["met"]) <= {"yes", "no"} and len(table) == len(targets.BARS)
-    assert not table.duplicated(["on", "measure"]).any()
+def test_every_target_has_rows(held):
+    table = targets.table(targets.of_rows(held, 0.1))
+    assert (table["n"] > 0).all() and set(table["met"]) <= {"yes", "no"} and len(table) == len(targets.TARGETS)
+    assert not table.duplicated(["subject", "measure"]).any()
 
 
-def test_interval_bars_count_groups():
+def test_targets_on_intervals_count_groups():
     groups = pd.DataFrame(
         {
             "held_out": ["family", "family", "accelerator"],
             "coverage": [0.8, 0.5, 0.8],
-            "width_over_error": [2.0, 3.0, 2.0],
+            "width_to_error_ratio": [2.0, 3.0, 2.0],
             "interval_score": [1.0, 1.0, 2.0],
-            "constant_width": [2.0, 0.5, 1.0],
+            "constant_width_score": [2.0, 0.5, 1.0],
         }
     )
-    table = targets.of_intervals(groups)
-    assert table["reached"].tolist() == [0.5, 0.5, 0.5] and table["left_out_accelerator"].tolist() == [1.0, 1.0, 0.0]
+    table = targets.table(targets.of_intervals(groups))
+    assert table["reached_number"].tolist() == [0.5, 0.5, 0.5]
+    assert table["left_out_number"].tolist() == [1.0, 1.0, 0.0]
 
 
 def test_sums_of_operators_are_near_those_of_the_measured_tables():
-    found = devices.sums()
+    found = outside_folds.sums()
     assert set(found["phase"]) == {"decode", "prefill"} and len(found) > 50
     assert found["error"].abs().median() < 0.1
 
 
 def test_what_ran_is_said_to_fit():
-    assert len(devices.ran()) > 20 and set(devices.ran()["predicted"]) <= {0.0, 1.0}
+    ran = outside_folds.ran()
+    assert len(ran) > 20 and set(ran["predicted"]) <= {0.0, 1.0}
 
 
 def test_share_predicted_counts_published_rows():
-    share, n = devices.share_predicted()
+    share, n = outside_folds.share_predicted()
     assert 0.9 < share <= 1 and n > 2000
 
 
@@ -154,7 +157,7 @@ def test_tools_answer_the_same_rows(answers):
     assert sets.nunique() == 1 and len(sets) == answers["tool"].nunique() >= 6
     assert paired["predicted"].notna().all()
     alone = peers.one_by_one(answers).set_index("tool")
-    assert alone.loc[peers.OWN, "predicted"] == 1 and alone["predicted"].between(0.2, 1).all()
+    assert alone.loc[peers.OWN, "predicted_share"] == 1 and alone["predicted_share"].between(0.2, 1).all()
 
 
 def test_own_answers_keep_their_errors_in_published_units(answers, held):
@@ -177,7 +180,7 @@ def test_reasons_are_told_by_rules(held):
 
 def test_worst_rows_come_first(held):
     worst = reasons.worst(held["family"], 5)
-    far = np.log(worst["factor"]).abs()
+    far = np.log(worst["duration_factor"]).abs()
     assert far.is_monotonic_decreasing and far.iloc[-1] >= held["family"]["log_ratio"].abs().nlargest(5).iloc[-1]
     each = reasons.worst(held["family"], 2, "quantity")
     assert (each.groupby("quantity").size() <= 2).all() and each["quantity"].nunique() >= 4
@@ -194,6 +197,6 @@ def test_one_typical_row_a_combination(held):
 
 
 def test_quantiles_of_errors_are_in_order():
-    table = drawings.quantiles(made([0.5, 1.1, 2.0], tool="x"), points=10)
+    table = peers.quantiles(made([0.5, 1.1, 2.0], tool="x"), points=10)
     assert table["error"].is_monotonic_increasing and table["error"].iloc[-1] == 1.0
     assert drawings.wrapped(["one two three"], 7) == ["one two\nthree"]

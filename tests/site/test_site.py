@@ -10,16 +10,17 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import nbformat
 import pytest
 
 from tokenomics import paths
 from tokenomics.errors import RunError
 from tokenomics.facts import tables
 from tokenomics.facts.sources import cite, sources
-from tokenomics.parameters import generation
-from tokenomics.site import markdown, notebooks
-from tokenomics.site.build import build
-from tokenomics.site.mathml import mathml
+from tokenomics.pipeline import generated
+from tokenomics.site import markdown, notebooks, reference
+from tokenomics.site.build import SITE, build
+from tokenomics.site.extension import mathml
 from tokenomics.site.results import results, source_keys
 
 NOTEBOOK = "01_ubiquitous_llms"
@@ -54,12 +55,13 @@ class Page(HTMLParser):
 
     def __init__(self, path: Path):
         super().__init__()
-        self.ids, self.links, self.loads = set(), [], []
+        self.ids, self.links, self.loads, self.alternatives = set(), [], [], set()
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attrs):
         given = dict(attrs)
         self.ids |= {given[key] for key in ("id", "name") if given.get(key)}
+        self.alternatives |= {given["alt"]} if given.get("alt") else set()
         target = given.get(LOADED.get(tag, ""))
         if tag == "a" and given.get("href"):
             self.links.append(given["href"])
@@ -123,7 +125,7 @@ def test_gallery_holds_every_figure_and_table(built, pages, record):
     thumbnails = {Path(source).name for source in gallery.loads}
     assert record["figures"] and record["tables"]
     for name in record["figures"]:
-        assert f"{name}.csv" in names and f"{name}.png" in names and f"{name}.png" in thumbnails
+        assert f"{name}.csv" in names and f"{name}.png" in names and f"{name}_small.png" in thumbnails
         assert f"{PAGE}#{notebooks.anchor(name)}" in gallery.links
         assert notebooks.anchor(name) in pages[built / PAGE].ids
     assert {f"{name}.csv" for name in record["tables"]} <= names
@@ -134,7 +136,7 @@ def test_dictionary_parameters_and_bibliography_are_complete(built):
         text = (built / "dictionary" / path.relative_to(paths.DATA).with_suffix(".html")).read_text(encoding="utf-8")
         assert all(f">{part}<" in text for name in tables.read_meta(path).columns for part in [name])
     parameters = (built / "parameters.html").read_text(encoding="utf-8")
-    for declared in generation.files().values():
+    for declared in generated.declarations().values():
         assert all(f">{name}<" in parameters for name in declared.model_fields)
     assert (built / "bibliography.html").read_text(encoding="utf-8").count('role="doc-biblioentry"') == len(sources())
 
@@ -144,13 +146,35 @@ def test_front_page_shows_the_numbers_of_the_answer(built, record):
     keys = results()[0].headline_keys()
     assert "compute_growth" in keys and "coverage" not in keys
     for key in keys:
-        assert markdown.number(record["metrics"][key]["value"], fixed="low" in record["metrics"][key]) in front
+        entry = record["metrics"][key]
+        assert markdown.quantity(entry["value"], entry["unit"], fixed="low" in entry) in front
+
+
+def test_each_picture_lies_there_once_and_stands_beside_its_alternative_text(built, pages, record):
+    for name, figure in record["figures"].items():
+        assert [path.parent.name for path in built.rglob(f"{name}.png")] == ["_images"]
+        assert " ".join(figure["caption"].split()) in pages[built / PAGE].alternatives
+    assert not [source for source in pages[built / PAGE].loads if source.startswith("data:image/png")]
+
+
+def test_the_reference_lists_every_module_and_the_architecture_every_room(built):
+    names = {path.stem for path in (built / "api").glob("*.html")}
+    described = {room: reference.modules(room) for room in reference.FLOORS}
+    assert names == {room for room, modules in described.items() if modules}
+    for room in names:
+        text = (built / "api" / f"{room}.html").read_text(encoding="utf-8")
+        assert all(f'id="module-{name}"' in text for name in described[room])
+        assert described[room].keys() == reference.files(room).keys()
+    architecture = (built / "architecture.html").read_text(encoding="utf-8")
+    assert all(f">{room}<" in architecture for room in (*reference.FLOORS, reference.APART) if reference.files(room))
 
 
 def test_search_index_knows_pages_and_words(built):
     text = (built / "searchindex.js").read_text(encoding="utf-8")
     index = json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
-    assert {f"notebooks/{NOTEBOOK}", "gallery", "method", "dictionary/catalogue/models"} <= set(index["docnames"])
+    assert {f"notebooks/{NOTEBOOK}", "gallery", "method", "architecture", "dictionary/catalogue/models"} <= set(
+        index["docnames"]
+    )
     assert "bandwidth" in index["terms"]
 
 
@@ -240,6 +264,50 @@ def test_citations_lead_back_to_their_keys():
 )
 def test_numbers_as_shown(value, fixed, shown):
     assert markdown.number(value, fixed=fixed) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown", "under"),
+    [
+        (0.0853138, "share", "8.53", "%"),
+        (8, "GB", "8", "GB"),
+        (2024, "year", "2024", "year"),
+        ("H100", "text", "H100", ""),
+        (1.25, "1", "1.25", ""),
+    ],
+)
+def test_quantities_as_shown(value, unit, shown, under):
+    assert (markdown.quantity(value, unit), markdown.unit(unit)) == (shown, under)
+
+
+def test_a_linked_figure_becomes_a_captioned_one():
+    link = nbformat.v4.new_output("display_data", {"text/markdown": '<img src="figures/08_x.png" alt="A" width="525">'})
+    embedded = nbformat.v4.new_output("display_data", {"image/png": "iVBORw0="})
+    assert [notebooks.linked(output) for output in (link, embedded)] == ["08_x", ""]
+
+
+def names_in_docs() -> dict[str, set[str]]:
+    """Names of modules, and what lies in them, that the hand-written pages and all docstrings mention."""
+    rooms = "|".join((*reference.FLOORS, reference.APART))
+    spans = re.compile(rf"`((?:{rooms})(?:\.[a-z_]\w*)+)(?<!ipynb)`")
+    pages = {path.name: set(spans.findall(path.read_text(encoding="utf-8"))) for path in SITE.glob("*.md")}
+    library = re.compile(r":\w+:`~?tokenomics\.([\w.]+)`")
+    modules = (path for room in (*reference.FLOORS, reference.APART) for path in reference.files(room).values())
+    return pages | {paths.shown(path): set(library.findall(path.read_text(encoding="utf-8"))) for path in modules}
+
+
+def test_docs_say_names_that_exist():
+    rooms = (*reference.FLOORS, reference.APART)
+    files = {name: path for room in rooms for name, path in reference.files(room).items()}
+
+    def exists(name: str) -> bool:
+        module, _, inside = name.rpartition(".")
+        if name in files or not module:
+            return name in files
+        return exists(module) and (module not in files or inside in files[module].read_text(encoding="utf-8"))
+
+    missing = [(place, name) for place, names in names_in_docs().items() for name in names]
+    assert not [pair for pair in missing if not exists(f"tokenomics.{pair[1]}")]
 
 
 def test_words_are_not_read_as_markup():

@@ -25,7 +25,7 @@ def save(
     """Write a table as CSV with a JSON of caption and units (LaTeX too when asked for); returns it for display.
 
     Args:
-        frame: tidy, rows in their final order; units follow from the columns' names (:mod:`.units`).
+        frame: tidy, rows in their final order; units follow from the columns' names (:mod:`tokenomics.notebook.units`).
         slug: name of the table, without the notebook's number.
         caption: one or two sentences that stand without the text around them.
         source: source keys joined by ``;``.

@@ -72,6 +72,7 @@ def made_pages(found: list[Result], source: Path) -> dict[str, str]:
         "made/overview.md": numbers.overview(found, source),
         "made/headline.md": numbers.headline(found),
         "made/tables.md": dictionary.overview(),
+        "made/rooms.md": reference.rooms(),
         "made/floors.md": reference.floors(),
         "numbers.md": numbers.all_numbers(found),
         "gallery.md": numbers.gallery(found, source),

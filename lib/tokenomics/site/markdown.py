@@ -7,6 +7,7 @@ from typing import Any
 CODE_SPAN = re.compile(r"(`[^`]*`)")
 SPECIAL = re.compile(r"([\\|<>$*\[\]{}~^_@#])")
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+SHARE = "share"
 PLAIN_FROM, PLAIN_UP_TO = 1e-3, 1e6
 
 
@@ -41,9 +42,16 @@ def number(value: Any, *, fixed: bool = False) -> str:
     return f"{mantissa}&nbsp;×&nbsp;10{str(int(exponent)).translate(SUPERSCRIPT)}"
 
 
-def unit(name: str | None) -> str:
-    """A unit as shown: nothing for numbers without one and for words."""
-    return "" if name in (None, "1", "text") else text(name)
+def quantity(value: Any, name: str, *, fixed: bool = False) -> str:
+    """A number as it is shown under its :func:`unit`: shares, kept as parts of one, in per cent, and years whole."""
+    if isinstance(value, int | float) and name == SHARE:
+        return number(100.0 * value, fixed=fixed)
+    return str(value) if name == "year" else number(value, fixed=fixed)
+
+
+def unit(name: str) -> str:
+    """A unit as shown: nothing for numbers without one, for words and for dates."""
+    return "" if name in ("", "1", "text", "date") else "%" if name == SHARE else text(name)
 
 
 def cited(keys: Iterable[str]) -> str:

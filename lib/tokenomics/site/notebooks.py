@@ -1,10 +1,9 @@
 """Executed notebooks as pages: prose, figures and tables first, code one click away."""
 
-import base64
 import contextlib
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from tokenomics.pipeline.executed import INJECTED_TAG
@@ -13,7 +12,7 @@ from tokenomics.site.results import Result
 
 TAKEAWAY = re.compile(r"^> \*\*Takeaway\.\*\* *(.+?)(?=\n\s*\n|\Z)", re.M | re.S)
 OTHER_NOTEBOOK = re.compile(r"\[([^\]]+)\]\(\.\./(\d\d_\w+)/notebook\.ipynb\)")
-DRAWING_STATE = re.compile(r"<matplotlib|<Axes|<seaborn|\(np\.float64|^\[?Text\(")
+LINKED_FIGURE = re.compile(r'<img src="figures/(\w+)\.png"')
 MOST_ROWS = 200
 
 
@@ -22,10 +21,9 @@ def anchor(name: str) -> str:
     return "fig-" + name.replace("_", "-")
 
 
-def files(result: Result, kind: str, name: str, endings: tuple[str, ...] = ("csv",)) -> str:
-    """Links to the files of a figure or table."""
-    folder = f"/files/results/{result.name}/{kind}"
-    return " ".join(f"[{ending.upper()}]({folder}/{name}.{ending})" for ending in endings)
+def csv_link(result: Result, kind: str, name: str) -> str:
+    """A link to the data of a figure or table."""
+    return f"[CSV](/files/results/{result.name}/{kind}/{name}.csv)"
 
 
 def page(result: Result, known: set[str]) -> Any:
@@ -35,13 +33,12 @@ def page(result: Result, known: set[str]) -> Any:
         known: the notebooks that have a page; links to others become plain words.
     """
     notebook = result.read_notebook()
-    pictures = drawn(result)
     cells = []
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = prose(cell.source, known)
         if INJECTED_TAG not in cell.metadata.get("tags", []):
-            cells += [cell] if cell.cell_type == "markdown" else _code(result, cell, pictures)
+            cells += [cell] if cell.cell_type == "markdown" else _code(result, cell)
     notebook.cells = cells
     return notebook
 
@@ -60,51 +57,45 @@ def prose(source: str, known: set[str]) -> str:
     return OTHER_NOTEBOOK.sub(page_link, TAKEAWAY.sub(box, source))
 
 
-def drawn(result: Result) -> dict[str, str]:
-    """The figures of a result by their picture as it stands in the notebook (base64), in the notebook's order."""
-    paths = {name: result.folder / "figures" / f"{name}.png" for name in result.record["figures"]}
-    encoded = {base64.b64encode(path.read_bytes()).decode(): name for name, path in paths.items()}
-    shown = [picture(output) for cell in result.notebook.cells for output in cell.get("outputs", [])]
-    return {each: encoded[each] for each in shown if each in encoded}
+def drawn(result: Result) -> list[str]:
+    """The figures that a notebook shows, in its order."""
+    shown = [linked(output) for cell in result.notebook.cells for output in cell.get("outputs", [])]
+    return list(dict.fromkeys(filter(None, shown)))
 
 
-def picture(output: Any) -> str:
-    """The PNG of an output as base64 on one line; empty where there is none."""
-    return output.get("data", {}).get("image/png", "").replace("\n", "")
+def linked(output: Any) -> str:
+    """The figure that an output links to (see :func:`tokenomics.notebook.figures.save`); empty where there is none."""
+    link = LINKED_FIGURE.search(output.get("data", {}).get("text/markdown", ""))
+    return link.group(1) if link else ""
 
 
-def _code(result: Result, cell: Any, pictures: Mapping[str, str]) -> list[Any]:
-    """A code cell, folded, its figure captioned; a saved table follows as a table of the site."""
-    import nbformat
+def _code(result: Result, cell: Any) -> list[Any]:
+    """A code cell, folded; a figure that it shows and a table that it saves follow as prose, captioned."""
+    from nbformat.v4 import new_markdown_cell
 
-    cell.metadata = {"tags": ["hide-input"], "mystnb": _shown(result, cell, pictures)}
-    cell.outputs = [output for output in cell.outputs if not _is_drawing_state(output)]
-    saved = cell.source.partition("tables.save(")[2]
-    name = next((name for name in result.record["tables"] if f'"{name.split("_", 1)[1]}"' in saved), None)
-    if name is None:
-        return [cell]
-    cell.outputs = [output for output in cell.outputs if "text/html" not in output.get("data", {})]
-    return [cell, nbformat.v4.new_markdown_cell(result_table(result, name), id=f"{cell.id}-table")]
-
-
-def _shown(result: Result, cell: Any, pictures: Mapping[str, str]) -> dict[str, Any]:
+    cell.metadata = {"tags": ["hide-input"]}
     if cell.id == "parameters":
-        return {"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
-    name = next((pictures[picture(output)] for output in cell.outputs if picture(output) in pictures), None)
-    if name is None:
-        return {}
+        cell.metadata["mystnb"] = {"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
+    figures = [name for name in map(linked, cell.outputs) if name]
+    saved = cell.source.partition("tables.save(")[2]
+    tables = [name for name in result.record["tables"] if f'"{name.split("_", 1)[1]}"' in saved]
+    cell.outputs = [output for output in cell.outputs if not linked(output)]
+    if tables:
+        cell.outputs = [output for output in cell.outputs if "text/html" not in output.get("data", {})]
+    shown = [figure(result, name) for name in figures] + [result_table(result, name) for name in tables]
+    return [cell, *(new_markdown_cell(text, id=f"{cell.id}-{place}") for place, text in enumerate(shown))]
+
+
+def figure(result: Result, name: str) -> str:
+    """A figure with its caption and a link to its data, as MyST reads it."""
     words = result.record["figures"][name]["caption"]
-    caption = f"{markdown.text(words)} {files(result, 'figures', name)}"
-    return {"figure": {"name": anchor(name), "caption": caption}, "image": {"alt": words}}
-
-
-def _is_drawing_state(output: Any) -> bool:
-    data = output.get("data", {})
-    return set(data) == {"text/plain"} and bool(DRAWING_STATE.search(data["text/plain"]))
+    options = f":name: {anchor(name)}\n:alt: {' '.join(words.split())}\n:figclass: result-figure"
+    caption = f"{markdown.text(words)} {csv_link(result, 'figures', name)}"
+    return f":::{{figure}} /files/results/{result.name}/figures/{name}.png\n{options}\n\n{caption}\n:::"
 
 
 def result_table(result: Result, name: str) -> str:
-    """A saved table at three significant digits, units in its head, caption and CSV below."""
+    """A saved table at three significant digits, shares in per cent, units in its head, caption and CSV below."""
     beside = result.beside("tables", name)
     with (result.folder / "tables" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
@@ -117,7 +108,7 @@ def result_table(result: Result, name: str) -> str:
     head = [title if kind is str else f">{title}" for title, kind in zip(titles, kinds, strict=True)]
     body = [[_cell(*each) for each in zip(row, units, kinds, strict=True)] for row in rows[:MOST_ROWS]]
     more = f" First {MOST_ROWS} of {len(rows)} rows." if len(rows) > MOST_ROWS else ""
-    caption = f"{markdown.text(beside['caption'])}{more} {files(result, 'tables', name)}"
+    caption = f"{markdown.text(beside['caption'])}{more} {csv_link(result, 'tables', name)}"
     return f":::{{div}} result-table\n{markdown.table(head, body)}\n{caption}\n:::"
 
 
@@ -132,4 +123,4 @@ def _kind(column: Sequence[str]) -> type:
 
 
 def _cell(words: str, unit: str, kind: type) -> str:
-    return markdown.text(words) if kind is str or not words or unit == "year" else markdown.number(kind(words))
+    return markdown.text(words) if kind is str or not words else markdown.quantity(kind(words), unit)

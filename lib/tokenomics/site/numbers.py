@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from tokenomics.site import markdown
-from tokenomics.site.notebooks import anchor, drawn, files
+from tokenomics.site.notebooks import anchor, csv_link, drawn
 from tokenomics.site.results import Result, source_keys
 
 THUMBNAIL_PX = 640
+PICTURES = "_images"
+"""Where Sphinx puts the pictures that pages show."""
 NUMBERS_INTRODUCTION = """\
 Everything that the notebooks record, at three significant digits; `metrics.json` of each result holds six. An
 interval has the coverage that the notebook's parameters name. A check compares with an independent value or a bound and
@@ -29,7 +31,7 @@ def _grid(cards: Iterable[str]) -> str:
 
 
 def _overview_card(result: Result, source: Path) -> str:
-    figure = next(iter(drawn(result).values()), None)
+    figure = next(iter(drawn(result)), None)
     picture = ""
     if figure:
         alt = " ".join(result.record["figures"][figure]["caption"].split())
@@ -52,10 +54,11 @@ def headline(found: Sequence[Result]) -> str:
 
 def _metric(entry: dict[str, Any]) -> list[str]:
     ranged = bool({"low", "high"} & set(entry))
-    bounds = [markdown.number(entry[side], fixed=True) if side in entry else "…" for side in ("low", "high")]
+    unit = entry["unit"]
+    bounds = [markdown.quantity(entry[side], unit, fixed=True) if side in entry else "…" for side in ("low", "high")]
     interval = "&nbsp;to&nbsp;".join(bounds) if ranged else ""
-    value = markdown.number(entry["value"], fixed=ranged)
-    return [markdown.text(entry["meaning"]), value, interval, markdown.unit(entry["unit"])]
+    value = markdown.quantity(entry["value"], unit, fixed=ranged)
+    return [markdown.text(entry["meaning"]), value, interval, markdown.unit(unit)]
 
 
 def all_numbers(found: Sequence[Result]) -> str:
@@ -90,23 +93,22 @@ def gallery(found: Sequence[Result], source: Path) -> str:
     """Every figure with caption, sources and files, then every result table; writes the thumbnails."""
     parts = ["# Gallery\n", GALLERY_INTRODUCTION]
     for result in found:
-        parts += [f"## {result.title}\n", _grid(_card(result, name, source) for name in _in_order(result))]
+        parts += [f"## {result.title}\n", _grid(_card(result, name, source) for name in drawn(result))]
         rows = [
-            [markdown.text(entry["caption"]), f"[notebook](/notebooks/{result.name})", files(result, "tables", name)]
+            [markdown.text(entry["caption"]), f"[notebook](/notebooks/{result.name})", csv_link(result, "tables", name)]
             for name, entry in result.record["tables"].items()
         ]
         parts += [markdown.table(("table", "where", "file"), rows)] if rows else []
     return "\n".join(parts)
 
 
-def _in_order(result: Result) -> list[str]:
-    """Figures as the notebook shows them, then those it saves without showing."""
-    return list(dict.fromkeys([*drawn(result).values(), *result.record["figures"]]))
-
-
 def _card(result: Result, name: str, source: Path) -> str:
     beside = result.beside("figures", name)
-    links = [files(result, "figures", name, ("csv", "png")), f"[notebook {result.name[:2]}](#{anchor(name)})"]
+    links = [
+        csv_link(result, "figures", name),
+        f'<a href="{PICTURES}/{name}.png">PNG</a>',
+        f"[notebook {result.name[:2]}](#{anchor(name)})",
+    ]
     links += [markdown.cited(source_keys(beside["source"]))]
     return (
         f"::::{{grid-item-card}}\n:::{{image}} /{thumbnail(result, name, source)}\n"
@@ -120,7 +122,7 @@ def thumbnail(result: Result, name: str, source: Path) -> str:
     """Write a smaller PNG, as wide as a gallery column on a fine screen, and return its name below ``source``."""
     from PIL import Image
 
-    small = source / "thumbnails" / f"{name}.png"
+    small = source / "thumbnails" / f"{name}_small.png"
     if not small.exists():
         small.parent.mkdir(parents=True, exist_ok=True)
         with Image.open(result.folder / "figures" / f"{name}.png") as image:

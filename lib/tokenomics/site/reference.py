@@ -29,9 +29,11 @@ FLOORS = (
     *("errors", "paths", "facts", "parameters", "estimate", "compute", "service", "footprint", "economics", "routing"),
     *("rows", "calibration", "notebook", "scoring", "sections", "pipeline", "site", "cli"),
 )
-"""Rooms from the ground up: a module imports from its own and from lower ones only."""
-NOT_IN_API = ("errors", "paths", "parameters", "pipeline", "site", "cli", "sections")
-"""Rooms, or starts of module names, that readers of the reference do not need."""
+"""Rooms of the library from the ground up: a module imports from its own and from lower ones only."""
+APART = "experiment"
+"""The room beside the floors: uses the two lowest only, and none uses it."""
+NOT_IN_API = ("errors", "paths", "parameters", "pipeline", "site", "cli", "sections", APART)
+"""Rooms that readers of the reference do not need."""
 TEX = str.maketrans({**{sign: f"\\{sign}" for sign in "&%#_${}"}, "~": r"\~{}", "\\": ""})
 PARAMETERS_INTRODUCTION = """\
 # Parameters
@@ -101,15 +103,10 @@ def _entry(key: str, row: Mapping[str, str]) -> str:
     return "\n".join([f"@misc{{{key},", *lines, "}", ""])
 
 
-def modules(floor: str) -> dict[str, str]:
-    """Module name to the first line of its docstring, for one floor of the library."""
-    found = {}
-    for path in sorted((LIBRARY / PACKAGE / floor).rglob("*.py")):
-        name = module_name(path)
-        doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-        if doc and not name.removeprefix(f"{PACKAGE}.").startswith(NOT_IN_API):
-            found[name] = " ".join(doc.split("\n\n")[0].split())
-    return found
+def files(room: str) -> dict[str, Path]:
+    """Module name to file, for one room of the library: a package, or a single module."""
+    root = LIBRARY / PACKAGE
+    return {module_name(path): path for path in [*root.glob(f"{room}.py"), *sorted((root / room).rglob("*.py"))]}
 
 
 def module_name(path: Path) -> str:
@@ -117,28 +114,64 @@ def module_name(path: Path) -> str:
     return ".".join(path.relative_to(LIBRARY).with_suffix("").parts).removesuffix(".__init__")
 
 
+def purpose(path: Path) -> str:
+    """The first paragraph of a module's docstring, on one line."""
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return " ".join(docstring.split("\n\n")[0].split())
+
+
+def modules(room: str) -> dict[str, str]:
+    """Module name to purpose, for a room of the reference; empty for others."""
+    described = {} if room in NOT_IN_API else {name: purpose(path) for name, path in files(room).items()}
+    return {name: words for name, words in described.items() if words}
+
+
+def rooms() -> str:
+    """The library's rooms from the ground up: what each holds, and which others it imports from."""
+    rows = []
+    for room in (*FLOORS, APART):
+        if not files(room):
+            continue
+        shown = f"[`{room}`](/api/{room})" if modules(room) else f"`{room}`"
+        used = imported_rooms(room)
+        below = ", ".join(f"`{other}`" for other in FLOORS if other in used) or "–"
+        rows.append([shown, markdown.text(purpose(next(iter(files(room).values())))), below])
+    return markdown.table(("room", "what it holds", "imports from"), rows)
+
+
+def imported_rooms(room: str) -> set[str]:
+    """The other rooms that a room imports from, at the top of its modules or inside functions."""
+    found = set()
+    for path in files(room).values():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE:
+                named = [node.module] if node.module != PACKAGE else [f"{PACKAGE}.{each.name}" for each in node.names]
+                found |= {name.split(".")[1] for name in named}
+    return found - {room}
+
+
 def floors() -> str:
-    """The library at a glance: its floors that exist, top last, and what each module is for."""
+    """The library at a glance: its rooms from the ground up, and what each module is for."""
     rows = [
-        [f"`{floor}`", f"[{name.split('.', 2)[-1]}](/api/{floor})", markdown.text(words)]
-        for floor in FLOORS
-        for name, words in modules(floor).items()
-        if name.count(".") > 1
+        [f"`{room}`", f"[{name.split('.', 2)[-1]}](/api/{room})", markdown.text(words)]
+        for room in FLOORS
+        for name, words in modules(room).items()
+        if name != f"{PACKAGE}.{room}" or len(modules(room)) == 1
     ]
-    return markdown.table(("floor", "module", "what it holds"), rows)
+    return markdown.table(("room", "module", "what it holds"), rows)
 
 
 def api_pages() -> dict[str, str]:
-    """Page name to reStructuredText, one a floor, written by autodoc from docstrings."""
+    """Page name to reStructuredText, one a room, written by autodoc from docstrings."""
     made = {}
-    for floor in FLOORS:
-        parts = [_rst_title(floor, "=")]
-        for name in modules(floor):
-            short = name.removeprefix(f"{PACKAGE}.{floor}").removeprefix(".")
+    for room in FLOORS:
+        parts = [_rst_title(room, "=")]
+        for name in modules(room):
+            short = name.removeprefix(f"{PACKAGE}.{room}").removeprefix(".")
             parts += [_rst_title(short, "-")] if short else []
             parts += [f".. automodule:: {name}\n   :members:\n"]
         if len(parts) > 1:
-            made[f"api/{floor}"] = "\n".join(parts)
+            made[f"api/{room}"] = "\n".join(parts)
     return made
 
 

@@ -38,7 +38,7 @@ def hires(rent: Estimate, taken: Estimate | None, p) -> dict[str, cost.Hour]:
     Args:
         rent: USD an hour on demand.
         taken: USD an hour of spot.
-        p: parameters, see :class:`tokenomics.sections.s05_tokenomics_qoe.parameters.TokenomicsQoE`.
+        p: parameters, see :class:`tokenomics.sections.s05_tokenomics_qoe.parameters.Parameters`.
     """
     term = Estimate(*(getattr(rent, end) * (1 - p.reserved_discount) for end in ENDS))
     ways = {"on demand": cost.on_demand(rent), "reserved": cost.reserved(term, p.reserved_used_share)}

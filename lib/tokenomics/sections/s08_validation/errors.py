@@ -1,11 +1,14 @@
-"""Tables of errors by group, from the measures of the scorer's report."""
+"""Tables of errors by group, from the measures of the scorer's report, and the headline that they give."""
 
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
+from tokenomics.notebook import report as notebook_report
+from tokenomics.notebook.report import Metric
 from tokenomics.scoring import report
+from tokenomics.sections.s08_validation.rows import KEY, MEMORY, SILICON, seconds, without_copies
 
 GROUPINGS = {
     "source": "source",
@@ -16,26 +19,32 @@ GROUPINGS = {
 }
 """Columns of :func:`tokenomics.sections.s08_validation.rows.held_out` by which errors are reported."""
 ALL = "all"
-UNITS = {
-    "group": "text",
-    "held_out": "text",
-    "n": "1",
-    "median_error": "1",
-    "mean_error": "1",
-    "p90_error": "1",
-    "within": "1",
-    "bias": "1",
-    "median_bias": "1",
-    "coverage": "1",
-    "half_width": "1",
-    "interval_score": "1",
-    "constant_width": "1",
+MEASURES = {
+    "n": "n",
+    "median_error": "median_error",
+    "mean_error": "mean_error",
+    "p90_error": "p90_error",
+    "within": "within_share",
+    "bias": "mean_signed_error",
+    "median_bias": "median_signed_error",
+    "coverage": "coverage",
+    "half_width": "half_width_share",
+    "interval_score": "interval_score",
+    "constant_width": "constant_width_score",
 }
-SHOWN = list(UNITS)
+"""Measures to the columns of tables that hold them."""
+SHOWN = ["group", "held_out", *MEASURES.values()]
+RANGES = ["group", "held_out", "n", "median_error", "p90_error"]
+"""Columns that a figure of ranges is drawn from."""
+SHARPNESS = [
+    *("grouping", "group", "held_out", "n", "coverage"),
+    *("width_to_error_ratio", "interval_score", "constant_width_score"),
+]
+"""Columns that the figure of coverage and sharpness is drawn from."""
 
 
 def by_group(frames: Mapping[str, pd.DataFrame], by: str, least: int, band: float) -> pd.DataFrame:
-    """Errors of each group with enough rows, and of all rows, for each way of holding out.
+    """Errors of each group with enough rows, and of all rows, for each fold.
 
     Args:
         frames: rows of :func:`~tokenomics.sections.s08_validation.rows.held_out` by what was held out.
@@ -44,14 +53,22 @@ def by_group(frames: Mapping[str, pd.DataFrame], by: str, least: int, band: floa
         band: relative error that counts as near.
 
     Returns:
-        :data:`SHOWN`: ``bias`` is the mean, ``median_bias`` the median signed error; ``half_width`` the median of
-        half an interval over its prediction; the scores are means in ln units, ``constant_width`` that of one width
-        for all rows of a way of holding out, chosen with hindsight.
+        :data:`SHOWN`: errors are relative and absolute unless signed; ``half_width_share`` is the median of half an
+        interval over its prediction; the scores are means in ln units, ``constant_width_score`` that of one width for
+        all rows of a fold, chosen with hindsight.
     """
     table = report.report(dict(frames), by=by).rename(columns={"model": "held_out"})
     extra = [_extra(_rows(frames[row.held_out], by, row.group), band) for row in table.itertuples()]
-    table = table.assign(**pd.DataFrame(extra, index=table.index))
+    table = table.assign(**pd.DataFrame(extra, index=table.index)).rename(columns=MEASURES)
     return table.loc[table["n"] >= least, SHOWN].reset_index(drop=True)
+
+
+def _rows(frame: pd.DataFrame, by: str, group: str) -> pd.DataFrame:
+    return frame if group == ALL else frame[frame[by] == group]
+
+
+def _extra(rows: pd.DataFrame, band: float) -> dict[str, float]:
+    return {"within": statistic(rows, "within", band), "median_bias": float(rows["error"].median())}
 
 
 def statistic(rows: pd.DataFrame, measure: str, band: float = 0.1) -> float:
@@ -66,26 +83,59 @@ def statistic(rows: pd.DataFrame, measure: str, band: float = 0.1) -> float:
     return float({"median_error": np.median, "mean_error": np.mean, "p90_error": _p90}[measure](error))
 
 
-def sharpness(frames: Mapping[str, pd.DataFrame], least: int, band: float) -> pd.DataFrame:
-    """Every group of every grouping, with its coverage and its median half-width over its median error."""
-    found = []
-    for by, name in GROUPINGS.items():
-        table = by_group(frames, by, least, band)
-        found.append(table[table["group"] != ALL].assign(grouping=name))
-    table = pd.concat(found, ignore_index=True)
-    return table.assign(width_over_error=table["half_width"] / table["median_error"])
-
-
 def _p90(values: np.ndarray) -> float:
     return float(np.quantile(values, 0.9))
 
 
-def _rows(frame: pd.DataFrame, by: str, group: str) -> pd.DataFrame:
-    return frame if group == ALL else frame[frame[by] == group]
+def overall(table: pd.DataFrame) -> pd.DataFrame:
+    """The lines of a table by group that hold all rows, by what was held out."""
+    return table[table["group"] == ALL].set_index("held_out")
 
 
-def _extra(rows: pd.DataFrame, band: float) -> dict[str, float]:
-    return {"within": statistic(rows, "within", band), "median_bias": float(rows["error"].median())}
+def headline(table: pd.DataFrame) -> dict[str, Metric]:
+    """Median error and coverage of each fold, and the share of rows within the band, families held out."""
+    whole = overall(table)
+    found = {
+        "near": Metric(whole.loc["family", "within_share"], "share", "share of rows within the band, family held out")
+    }
+    for fold, suffix in (("family", ""), ("accelerator", "_accelerator")):
+        row = whole.loc[fold]
+        found[f"median_error{suffix}"] = Metric(row["median_error"], "share", f"median error, {fold} held out")
+        found[f"covered{suffix}"] = Metric(row["coverage"], "share", f"share inside the interval, {fold} held out")
+    return found
+
+
+def sharpness(frames: Mapping[str, pd.DataFrame], least: int, band: float) -> pd.DataFrame:
+    """Every group of every grouping, with its coverage and its median half-width over its median error."""
+    parts = []
+    for by, name in GROUPINGS.items():
+        table = by_group(frames, by, least, band)
+        parts.append(table[table["group"] != ALL].assign(grouping=name))
+    table = pd.concat(parts, ignore_index=True)
+    return table.assign(width_to_error_ratio=table["half_width_share"] / table["median_error"])
+
+
+def least_covered(groups: pd.DataFrame) -> dict[str, Metric]:
+    """The group whose intervals hold least often, families held out."""
+    held_out = groups[groups["held_out"] == "family"]
+    group = held_out.loc[held_out["coverage"].idxmin()]
+    return {
+        "least_covered": Metric(group["coverage"], "share", "coverage of the group whose intervals hold least often"),
+        "least_covered_group": Metric(group["group"], "text", "the group whose intervals hold least often"),
+    }
+
+
+def durations(rows: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
+    """Measured and predicted seconds of at most ``most`` rows of each source and quantity, drawn by lot; no memory.
+
+    Returns:
+        quantity, source, measured_s, predicted_s: a rate as seconds a token.
+    """
+    columns = ["quantity", "source", "measured_s", "predicted_s"]
+    table = rows[["quantity", "source"]].join(seconds(rows).add_suffix("_s")).sort_values(columns)
+    table = table[table["quantity"] != MEMORY]
+    lots = table.sample(frac=1, random_state=seed).groupby(["quantity", "source"])
+    return lots.head(most).sort_values(columns)
 
 
 def transfer(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -95,25 +145,45 @@ def transfer(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         frames: rows by what was held out, ``family`` and ``accelerator``.
 
     Returns:
-        kind, quantity (``all`` too), n, accelerators, median_known and median_left_out (errors of the same rows),
-        penalty (their ratio) and factor (median predicted over measured duration, accelerator left out).
+        nearest_relative, quantity (``all`` too), n, accelerators, known_median_error and left_out_median_error (of the
+        same rows), duration_factor (median predicted over measured duration, accelerator left out) and
+        penalty_factor (the ratio of the two errors).
     """
-    from tokenomics.sections.s08_validation.rows import KEY
-
     known = frames["family"][[*KEY, "error"]].rename(columns={"error": "known"})
     rows = frames["accelerator"].merge(known, on=KEY, validate="one_to_one")
     rows = pd.concat([rows, rows.assign(quantity=ALL)], ignore_index=True)
-    rows = rows.assign(known=rows["known"].abs(), left=rows["error"].abs())
-    groups = rows.groupby(["kind", "quantity"], sort=True)
+    rows = rows.assign(known=rows["known"].abs(), left_out=rows["error"].abs(), nearest_relative=rows["kind"])
+    groups = rows.groupby(["nearest_relative", "quantity"], sort=True)
     table = groups.agg(
-        n=("left", "size"),
+        n=("left_out", "size"),
         accelerators=("accelerator", "nunique"),
-        median_known=("known", "median"),
-        median_left_out=("left", "median"),
-        factor=("log_ratio", "median"),
+        known_median_error=("known", "median"),
+        left_out_median_error=("left_out", "median"),
+        duration_factor=("log_ratio", "median"),
     )
-    table = table.assign(factor=np.exp(table["factor"]), penalty=table["median_left_out"] / table["median_known"])
+    table = table.assign(
+        duration_factor=np.exp(table["duration_factor"]),
+        penalty_factor=table["left_out_median_error"] / table["known_median_error"],
+    )
     return table.reset_index()
+
+
+def transfer_metrics(table: pd.DataFrame) -> dict[str, Metric]:
+    """Error and penalty over all quantities, for each kinship of the accelerator's nearest relative."""
+    found = {}
+    for _, row in table[table["quantity"] == ALL].iterrows():
+        relative = row["nearest_relative"]
+        error, penalty = f"median error, left out, {relative}", f"its ratio to the error when known, {relative}"
+        found[f"left_out_{relative}"] = notebook_report.cell(row, "left_out_median_error", error)
+        found[f"penalty_{relative}"] = notebook_report.cell(row, "penalty_factor", penalty)
+    return found
+
+
+def duration_ratios(rows: pd.DataFrame) -> pd.DataFrame:
+    """Predicted over measured duration of every row with its accelerator left out."""
+    columns = ["nearest_relative", "accelerator", "metric", "duration_ratio"]
+    ratios = rows.assign(nearest_relative=rows["kind"], duration_ratio=np.exp(rows["log_ratio"]))
+    return ratios[columns].sort_values(columns)
 
 
 def typical(rows: pd.DataFrame) -> pd.Index:
@@ -123,3 +193,24 @@ def typical(rows: pd.DataFrame) -> pd.Index:
     distance = (size - size.groupby(combination).transform("median")).abs()
     order = rows.assign(distance=distance).sort_values(["distance", "table", "case", "metric"], kind="stable")
     return order.drop_duplicates(["source", "family", "accelerator", "profile"]).index.sort_values()
+
+
+def choices(rows: pd.DataFrame, band: float) -> pd.DataFrame:
+    """The headline with other choices of what counts as a row."""
+    early = rows["early_software"].fillna(False).astype(bool)
+    chosen = {
+        "all rows": rows,
+        "without the silicon sample": rows[rows["source"] != SILICON],
+        "only the silicon sample": rows[rows["source"] == SILICON],
+        "without early software": rows[~early],
+        "without near copies in the sample": without_copies(rows),
+        "grade A": rows[rows["grade"] == "A"],
+        "times to first token left out": rows[~rows["metric"].str.startswith("ttft")],
+        "one row a combination, nearest its median": rows.loc[typical(rows)],
+    }
+    measures = ("median_error", "p90_error", "within", "coverage")
+    lines = [
+        {"rows_used": name, "n": len(kept)} | {MEASURES[each]: statistic(kept, each, band) for each in measures}
+        for name, kept in chosen.items()
+    ]
+    return pd.DataFrame(lines)

@@ -1,17 +1,29 @@
-"""The null model and other tools on the same measured rows."""
+"""The baseline and other tools on the same measured rows."""
 
+import numpy as np
 import pandas as pd
 
 from tokenomics.calibration.engines.profiles import INPUTS
 from tokenomics.facts import measurements, tables
+from tokenomics.notebook.report import Metric
 from tokenomics.rows import predict as score
 from tokenomics.scoring import report
 from tokenomics.sections.s08_validation.rows import KEY, KINDS, all_inputs
 
-OWN, NULL = "this model", "constant"
+OWN, BASELINE = "this model", "constant"
 BORROWED = "this, accelerator left out"
 COLUMNS = ["tool", *KEY, "source", "load", "measured", "predicted", "low", "high"]
 ROW = ["table", "case"]
+MEASURES = {
+    "n": "n",
+    "median_error": "median_error",
+    "mean_error": "mean_error",
+    "p90_error": "p90_error",
+    "within_10": "within_10_share",
+    "bias": "mean_signed_error",
+    "coverage": "coverage",
+}
+"""Measures of the scorer's report to the columns of a table that hold them."""
 
 
 def asked(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -35,24 +47,24 @@ def asked(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
     parts = [
         _own(frames["family"], about, OWN),
         _own(frames["accelerator"], about, BORROWED),
-        about.merge(_null(published), on=ROW).assign(tool=NULL),
+        about.merge(_baseline(published), on=ROW).assign(tool=BASELINE),
     ]
     for name, answers in others.groupby("peer"):
         parts.append(about.merge(answers[[*ROW, "predicted"]], on=ROW, how="left").assign(tool=name))
-    found = pd.concat(parts, ignore_index=True).rename(columns={"published": "measured"})
-    return found[COLUMNS].assign(verdict=False, error=found["predicted"] / found["measured"] - 1)
+    answers = pd.concat(parts, ignore_index=True).rename(columns={"published": "measured"})
+    return answers[COLUMNS].assign(verdict=False, error=answers["predicted"] / answers["measured"] - 1)
 
 
 def _own(frame: pd.DataFrame, about: pd.DataFrame, name: str) -> pd.DataFrame:
     """Our predictions in published units: ours are in seconds, or rates as published."""
-    found = about.merge(frame[[*KEY, "measured", "predicted", "low", "high"]], on=KEY)
-    scale = found["published"] / found.pop("measured")
-    return found.assign(tool=name, **{each: found[each] * scale for each in ("predicted", "low", "high")})
+    rows = about.merge(frame[[*KEY, "measured", "predicted", "low", "high"]], on=KEY)
+    scale = rows["published"] / rows.pop("measured")
+    return rows.assign(tool=name, **{each: rows[each] * scale for each in ("predicted", "low", "high")})
 
 
-def _null(published: pd.DataFrame) -> pd.DataFrame:
-    made = score.predict(published[INPUTS], NULL)
-    return published[ROW].assign(**made[["predicted", "low", "high"]])
+def _baseline(published: pd.DataFrame) -> pd.DataFrame:
+    predicted = score.predict(published[INPUTS], BASELINE)
+    return published[ROW].assign(**predicted[["predicted", "low", "high"]])
 
 
 def paired(answers: pd.DataFrame) -> pd.DataFrame:
@@ -62,22 +74,46 @@ def paired(answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def errors(answers: pd.DataFrame) -> pd.DataFrame:
-    """One line a tool over the same rows: the measures of :func:`tokenomics.scoring.report.measures`."""
+    """One line a tool over the same rows: the measures of :func:`tokenomics.scoring.report.measures`, best first."""
     frames = dict(iter(answers.groupby("tool", sort=True)))
-    made = {tool: report.measures(frame, report.constant_width(frame)) for tool, frame in frames.items()}
-    kept = ["n", "median_error", "mean_error", "p90_error", "within_10", "bias", "coverage"]
-    table = pd.DataFrame(made).T[kept].rename_axis("tool").reset_index()
+    measures = {tool: report.measures(frame, report.constant_width(frame)) for tool, frame in frames.items()}
+    table = pd.DataFrame(measures).T[list(MEASURES)].rename(columns=MEASURES).rename_axis("tool").reset_index()
     return table.sort_values(["median_error", "tool"]).reset_index(drop=True)
 
 
+def metrics(table: pd.DataFrame) -> dict[str, Metric]:
+    """Median errors of this model, of the baseline and of the best other tool, from the table of :func:`errors`."""
+    medians = table.set_index("tool")["median_error"]
+    others = medians.drop([OWN, BORROWED, BASELINE])
+    return {
+        "paired_rows": Metric(int(table["n"].iloc[0]), "1", "rows that every tool predicts"),
+        "own_paired": Metric(medians[OWN], "share", "our median error on those rows, family held out"),
+        "baseline_paired": Metric(medians[BASELINE], "share", "median error of the baseline on those rows"),
+        "peer_paired": Metric(others.min(), "share", "median error of the best other tool on those rows"),
+        "peer_best": Metric(others.idxmin(), "text", "the best other tool on those rows"),
+    }
+
+
+def quantiles(answers: pd.DataFrame, points: int = 100) -> pd.DataFrame:
+    """Quantiles of each tool's errors: ``tool``, ``error`` and ``rows_share``, the share of rows not farther off."""
+    shares = np.arange(1, points + 1) / points
+    parts = [
+        pd.DataFrame({"tool": tool, "error": np.quantile(rows["error"].abs(), shares), "rows_share": shares})
+        for tool, rows in answers.groupby("tool", sort=True)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
 def one_by_one(answers: pd.DataFrame) -> pd.DataFrame:
-    """Each tool on the rows that it answers, with its share of all rows and our median error on its rows."""
+    """Each tool on the rows that it answers: how many it was asked for, the share answered, and median errors of the
+    tool, of this model and of the baseline on the answered ones."""
     own = answers[answers["tool"] == OWN].set_index(KEY)["error"].abs()
-    null = answers[answers["tool"] == NULL].set_index(KEY)["error"].abs()
+    baseline = answers[answers["tool"] == BASELINE].set_index(KEY)["error"].abs()
     lines = []
     for tool, rows in answers.groupby("tool", sort=True):
-        done = rows.dropna(subset=["predicted"])
-        keys = pd.MultiIndex.from_frame(done[KEY])
-        medians = (done["error"].abs().median(), own[keys].median(), null[keys].median())
-        lines.append((tool, len(rows), len(done) / len(rows), *medians))
-    return pd.DataFrame(lines, columns=["tool", "rows", "predicted", "median_error", "own_median", "null_median"])
+        answered = rows.dropna(subset=["predicted"])
+        keys = pd.MultiIndex.from_frame(answered[KEY])
+        medians = (answered["error"].abs().median(), own[keys].median(), baseline[keys].median())
+        lines.append((tool, len(rows), len(answered) / len(rows), *medians))
+    columns = ["tool", "rows", "predicted_share", "median_error", "own_median_error", "baseline_median_error"]
+    return pd.DataFrame(lines, columns=columns)

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from tokenomics.facts import catalogue
-from tokenomics.sections.s08_validation.rows import SILICON, seen_elsewhere
+from tokenomics.notebook.report import Metric
+from tokenomics.sections.s08_validation.rows import SILICON, seen_elsewhere, units
 
 UNKNOWN = "not known"
 WAITED = "waited for other answers to end: fewer ran at once than asked"
@@ -17,6 +18,11 @@ ALONE = "no other model family was measured on the engine"
 GENERATION = 0.25
 """Share of an answer's whole generation; first tokens that take longer on average have waited for other answers."""
 TWICE = 2.0
+WORST = [
+    *("source", "case", "metric", "profile", "accelerator", "family", "unit"),
+    *("measured_number", "predicted_number", "duration_factor", "reason"),
+]
+"""Columns of the tables of rows that are farthest off."""
 SAME_TEST = ["source", "model", "metric", "precision", "isl", "osl", "batch"]
 
 
@@ -39,26 +45,51 @@ def explain(rows: pd.DataFrame) -> pd.Series:
 
 
 def worst(rows: pd.DataFrame, count: int, by: str = "") -> pd.DataFrame:
-    """The rows farthest off by factor, with ``factor`` (measured over predicted duration) and ``reason``.
+    """The rows farthest off, with ``duration_factor`` (measured over predicted duration) and ``reason``.
 
     Args:
         rows: as :func:`tokenomics.sections.s08_validation.rows.held_out` gives them.
         count: how many.
-        by: a column of each of whose values so many are wanted.
+        by: a column of each of whose values so many are wanted; then it stands first.
+
+    Returns:
+        :data:`WORST`.
     """
-    found = rows.assign(factor=np.exp(-rows["log_ratio"]), reason=explain(rows), far=rows["log_ratio"].abs())
-    keys = ["far", "table", "case", "metric"]
-    found = found.sort_values([*([by] if by else []), *keys], ascending=[*([True] if by else []), False, *[True] * 3])
-    return (found.groupby(by) if by else found).head(count)
+    table = rows.assign(
+        duration_factor=np.exp(-rows["log_ratio"]),
+        reason=explain(rows),
+        unit=units(rows),
+        measured_number=rows["measured"],
+        predicted_number=rows["predicted"],
+        far=-rows["log_ratio"].abs(),
+    )
+    groups = [by] if by else []
+    table = table.sort_values([*groups, "far", "table", "case", "metric"])
+    return (table.groupby(by) if by else table).head(count)[[*groups, *WORST]]
 
 
 def beyond(rows: pd.DataFrame, factor: float) -> pd.DataFrame:
     """Rows off by more than a factor, counted by quantity and reason, with their share of the quantity's rows."""
-    far = rows.assign(reason=explain(rows))[rows["log_ratio"].abs() > np.log(factor)]
-    slower = far["log_ratio"] < 0
-    table = far.assign(slower=slower).groupby(["quantity", "reason"])["slower"].agg(rows="size", measured_slower="mean")
-    share = table["rows"] / rows.groupby("quantity").size().reindex(table.index.get_level_values(0)).to_numpy()
-    return table.assign(share=share).reset_index().sort_values(["quantity", "rows", "reason"], ascending=[1, 0, 1])
+    far = rows.assign(reason=explain(rows), slower=rows["log_ratio"] < 0)[rows["log_ratio"].abs() > np.log(factor)]
+    groups = far.groupby(["quantity", "reason"])["slower"]
+    table = groups.agg(rows="size", measured_slower_share="mean").reset_index()
+    of_quantity = rows.groupby("quantity").size()[table["quantity"]].to_numpy()
+    table = table.assign(far_share=table["rows"] / of_quantity)
+    return table.sort_values(["quantity", "rows", "reason"], ascending=[True, False, True])
+
+
+def metrics(far: pd.DataFrame, rows: int) -> dict[str, Metric]:
+    """Shares of far rows, and of those without a reason.
+
+    Args:
+        far: as :func:`beyond` gives them.
+        rows: how many rows there are, near ones included.
+    """
+    unknown = far.loc[far["reason"] == UNKNOWN, "rows"].sum()
+    return {
+        "far_share": Metric(far["rows"].sum() / rows, "share", "share of rows off by more than the factor"),
+        "far_unknown": Metric(unknown / far["rows"].sum(), "share", "share of those rows without a known reason"),
+    }
 
 
 def _waits(rows: pd.DataFrame, column: str) -> pd.Series:
@@ -76,9 +107,9 @@ def _beaten(rows: pd.DataFrame) -> pd.Series:
     facts = {name: catalogue.accelerator(name) for name in single["accelerator"].unique()}
     peak = single["accelerator"].map(lambda name: facts[name].peak_fp16_flop_per_s or np.nan)
     width = single["accelerator"].map(lambda name: facts[name].bandwidth_bytes_per_s)
-    some = single[[*SAME_TEST, "measured"]].assign(row=single.index, peak=peak, width=width)
-    some = some[some["metric"].str.contains("tok_s")].fillna({"osl": -1.0})
-    pairs = some.merge(some, on=SAME_TEST, suffixes=("", "_other"))
+    tests = single[[*SAME_TEST, "measured"]].assign(row=single.index, peak=peak, width=width)
+    tests = tests[tests["metric"].str.contains("tok_s")].fillna({"osl": -1.0})
+    pairs = tests.merge(tests, on=SAME_TEST, suffixes=("", "_other"))
     worse = (pairs["peak_other"] < pairs["peak"]) & (pairs["width_other"] < pairs["width"])
     beaten = pairs[worse & (pairs["measured_other"] > TWICE * pairs["measured"])]["row"]
     return pd.Series(rows.index.isin(beaten), rows.index)

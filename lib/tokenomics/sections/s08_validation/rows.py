@@ -6,6 +6,7 @@ which lengths and data type are read where it names them.
 
 import re
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,17 @@ from numpy.typing import NDArray
 
 from tokenomics import paths
 from tokenomics.compute.counts.precision import parse
+from tokenomics.compute.inference import durations, engines
 from tokenomics.compute.inference.engines import NONE
 from tokenomics.compute.inference.intervals import keys
+from tokenomics.compute.layout import Layout
+from tokenomics.compute.operators.selection import Serving
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue, measurements, tables
+from tokenomics.notebook.report import Metric
 from tokenomics.rows import reading
 from tokenomics.rows.inference import quantity
+from tokenomics.rows.units import unit
 
 FOLDS = ("family", "accelerator")
 """What no profile that predicts a row has seen; the second also borrows the operators of the accelerator."""
@@ -70,6 +76,27 @@ def is_rate(rows: pd.DataFrame) -> NDArray[np.bool_]:
     return rows["metric"].str.contains(RATES).to_numpy()
 
 
+def units(rows: pd.DataFrame) -> NDArray[np.str_]:
+    """The unit of each row's measured and predicted value."""
+    return np.where(rows["quantity"] == MEMORY, "byte", np.where(is_rate(rows), "tok/s", "s"))
+
+
+def metrics(rows: pd.DataFrame) -> dict[str, Metric]:
+    """How many rows, model families and accelerators there are."""
+    return {
+        "rows": Metric(len(rows), "1", "measured rows with a held-out prediction"),
+        "families": Metric(rows["family"].nunique(), "1", "model families, each left out in turn"),
+        "accelerators": Metric(rows["accelerator"].nunique(), "1", "accelerators, each left out in turn"),
+    }
+
+
+def published_si(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows that were published, with ``measured`` as in ``rows`` and ``published`` read anew, both in SI units."""
+    table = all_inputs().merge(rows[[*KEY, "measured"]], on=KEY)
+    si = [unit(*each).si for each in zip(table["metric"], table["unit"], strict=True)]
+    return table.assign(published=table["value"] * si)
+
+
 def seconds(rows: pd.DataFrame, columns: tuple[str, ...] = ("measured", "predicted")) -> pd.DataFrame:
     """Columns as durations in seconds, a rate as seconds a token."""
     values = rows[list(columns)].to_numpy(float)
@@ -111,12 +138,12 @@ def seen_elsewhere(rows: pd.DataFrame) -> NDArray[np.float64]:
 
     Memory rests on no fitted number: none.
     """
-    engines = tables.read("calibration/engines")
-    keys = zip(engines["name"], engines["experts"].astype(bool), engines["without"], strict=True)
-    counts = dict(zip(keys, engines["rows"].astype(float), strict=True))
+    fits = tables.read("calibration/engines")
+    keys = zip(fits["name"], fits["experts"].astype(bool), fits["without"], strict=True)
+    counts = dict(zip(keys, fits["rows"].astype(float), strict=True))
     asked = zip(rows["profile"], rows["experts"], rows["family"], strict=True)
-    found = np.array([counts.get((name, bool(moe), family), np.nan) for name, moe, family in asked])
-    return np.where(rows["quantity"] == MEMORY, 0.0, found)
+    seen = np.array([counts.get((name, bool(moe), family), np.nan) for name, moe, family in asked])
+    return np.where(rows["quantity"] == MEMORY, 0.0, seen)
 
 
 def interval_left_out(rows: pd.DataFrame) -> NDArray[np.bool_]:
@@ -124,14 +151,14 @@ def interval_left_out(rows: pd.DataFrame) -> NDArray[np.bool_]:
     table = tables.read("calibration/intervals")
     names = zip(table["profile"], table["kind"], table["quantity"], table["without"], strict=True)
     filled = dict(zip(names, table["log_low"].notna(), strict=True))
-    found = []
+    left_out = []
     for row in rows.itertuples():
         groups = keys(row.profile, row.kind, row.quantity, row.experts)
         used = [own for own in ((*group, row.family) for group in groups) if filled.get(own)]
         open_ones = [group for group in groups if (*group, row.family) not in filled and filled.get((*group, NONE))]
         first_open = min((groups.index(each) for each in open_ones), default=len(groups))
-        found.append(bool(used) and groups.index(used[0][:3]) < first_open)
-    return np.array(found)
+        left_out.append(bool(used) and groups.index(used[0][:3]) < first_open)
+    return np.array(left_out)
 
 
 def without_copies(rows: pd.DataFrame) -> pd.DataFrame:
@@ -142,5 +169,31 @@ def without_copies(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _published() -> pd.DataFrame:
     frames = [measurements.read(kind).reindex(columns=["case", *KNOWN]).assign(table=kind) for kind in KINDS]
-    found = pd.concat(frames, ignore_index=True)
-    return found.astype({"isl": float, "osl": float, "batch": float, "early_software": object})
+    published = pd.concat(frames, ignore_index=True)
+    return published.astype({"isl": float, "osl": float, "batch": float, "early_software": object})
+
+
+class Parts(NamedTuple):
+    """A held-out row taken apart: what its device does (seconds, steps, sequence-steps), the fit of its profile."""
+
+    row: pd.Series
+    work: engines.Work
+    fit: pd.Series
+
+
+def static_batch(rows: pd.DataFrame) -> Parts:
+    """The first static batch of a dense model at 16 bit on a single device under TensorRT-LLM, in order of case.
+
+    Args:
+        rows: of :func:`held_out`, families held out.
+    """
+    simple = (rows["source"] == "llm_inference_bench") & (rows["profile"] == "trtllm 2024") & ~rows["experts"]
+    simple &= (rows["parallelism"] == "single_device") & (rows["bits"] == "16 bit") & (rows["kind"] == "own")
+    row = rows[simple].sort_values("case").iloc[0]
+    model, device = catalogue.model(row["model"]), catalogue.accelerator(row["accelerator"])
+    kernels = engines.kernels_of(row["profile"]), engines.fuses(row["profile"])
+    serving = Serving(model, device, parse(row["precision"]), Layout(), *kernels)
+    work = durations.static_batch(serving, row["profile"], row["batch"], row["isl"], row["osl"])
+    fits = tables.read("calibration/engines")
+    same = (fits["name"] == row["profile"]) & (fits["without"] == row["family"]) & ~fits["experts"].astype(bool)
+    return Parts(row, work, fits[same].iloc[0])

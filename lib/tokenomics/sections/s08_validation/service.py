@@ -1,10 +1,8 @@
-"""Service under arrivals: replayed runs, TensorRT-LLM's online runs and MLPerf's server scenario, with their bars.
+"""Service under arrivals: replayed runs, TensorRT-LLM's online runs and MLPerf's server scenario, with their targets.
 
 No engine profile saw a row of these loads; each row is predicted, as ``tokenomics score`` does, by the profile without
 its model family.
 """
-
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -12,6 +10,7 @@ import pandas as pd
 from tokenomics.calibration.engines.profiles import INPUTS
 from tokenomics.compute.inference.engines import profile, profile_name
 from tokenomics.facts import catalogue, tables
+from tokenomics.notebook.report import Metric
 from tokenomics.rows import predict as score
 from tokenomics.rows.bounds import MLPERF
 from tokenomics.rows.case import ORCA_PROMPT_TOKENS, Setting
@@ -20,7 +19,7 @@ from tokenomics.rows.held_out import family_of
 from tokenomics.scoring import report
 from tokenomics.sections.s08_validation.errors import statistic
 from tokenomics.sections.s08_validation.rows import all_inputs
-from tokenomics.sections.s08_validation.targets import COLUMNS, line
+from tokenomics.sections.s08_validation.targets import Line, line
 
 ONLINE, SERVER = OPEN
 SATURATED = 0.8
@@ -28,32 +27,30 @@ SATURATED = 0.8
 ROUNDING_MS = 0.5
 """TensorRT-LLM prints the gap between tokens in whole milliseconds."""
 LENGTHS = ["model", "isl", "osl"]
-SHOWN = ["group", "metric", "n", "median_error", "p90_error", "median_bias", "coverage"]
-UNITS = dict.fromkeys(SHOWN, "1") | {"group": "text", "metric": "text"}
+SHOWN = ["group", "metric", "n", "median_error", "p90_error", "median_signed_error", "coverage"]
 LOWER_LOADS = ("cl34b_sarathi_q1_n1000", "cl34b_sarathi_q2_n1000")
 HIGHEST_LOAD = "cl34b_sarathi_q3_n1000"
 FITS = {"tpot_s": 0.05, "e2e_s": 0.05, "ttft_s": 0.15}
-"""Bars on the errors of means of a real run after its first third."""
+"""Targets on the errors of means of a real run after its first third."""
+FITTED, FITTED_ELSEWHERE, MODELLED = "fitted on first third", "fitted on other run", "modelled"
+"""Step times of the replays of a real run."""
 SHORT = {"itl_mean": "ITL", "ttft_mean": "TTFT"}
-_ENDS = {"measured": "value", "predicted": "predicted", "low": "low", "high": "high"}
-MEANS = {
-    **dict.fromkeys(("run", "times", "metric"), "text"),
-    **dict.fromkeys(("reported_s", "replayed_s"), "s"),
-    **dict.fromkeys(("error", "decode_factor", "prompt_factor"), "1"),
-}
-"""Columns of the means of real runs, and their units."""
-EXACT = "other simulator, its step times, any request [s]"
+EXACT = "other simulator, its step times, any request"
 OWN_TIMES = "other simulator, our step times, TPOT p50, two lower loads"
 BELOW = "TensorRT-LLM online below 80 % of saturation"
 HEADLINES = {
-    "replay_exact": (EXACT, "s", "largest difference of a request, other simulator's step times"),
-    "replay_own": (OWN_TIMES, "1", "worst error of a median TPOT, our step times"),
-    "online_itl": (f"{BELOW}, ITL beyond 0.5 ms", "1", "median error of ITL beyond rounding, below saturation"),
-    "online_ttft": (f"{BELOW}, TTFT", "1", "median error of TTFT below saturation"),
-    "server_llama": ("MLPerf server, Llama-2-70B", "1", "median error of server throughput, Llama-2-70B"),
-    "server_mixtral": ("MLPerf server, Mixtral-8x7B", "1", "median error of server throughput, Mixtral"),
+    "replay_exact": (EXACT, "difference", "largest difference of a request, other simulator's step times"),
+    "replay_own": (OWN_TIMES, "worst_error", "worst error of a median TPOT, our step times"),
+    "online_itl": (
+        f"{BELOW}, ITL beyond 0.5 ms",
+        "median_error",
+        "median error of ITL beyond rounding, below saturation",
+    ),
+    "online_ttft": (f"{BELOW}, TTFT", "median_error", "median error of TTFT below saturation"),
+    "server_llama": ("MLPerf server, Llama-2-70B", "median_error", "median error of server throughput, Llama-2-70B"),
+    "server_mixtral": ("MLPerf server, Mixtral-8x7B", "median_error", "median error of server throughput, Mixtral"),
 }
-"""Metric to the bar whose reached value it is, unit and meaning."""
+"""Metric to the target whose reached value it is (subject and measure), and its meaning."""
 PROMPTS = {"as long as assumed": 1.0, "half as long": 0.5, "twice as long": 2.0}
 """MLPerf's unknown prompts over what is assumed of them."""
 NAMES = {"ttft_s": "TTFT", "tpot_s": "TPOT", "e2e_s": "whole request"}
@@ -63,15 +60,15 @@ def arrivals() -> pd.DataFrame:
     """Published rows of open loads that can be predicted.
 
     Returns:
-        The columns of :func:`tokenomics.sections.s08_validation.rows.inputs`, with names of the catalogue as ``model`` and
-        ``accelerator``, ``predicted, low, high`` in the row's unit, ``error`` (signed), ``limit``: :data:`SATURATED` of
-        the requests/s that the same model completed of the same lengths when all came at once, and ``saturated``: the
-        rate is above it.
+        The columns of :func:`~tokenomics.sections.s08_validation.rows.inputs`, with names of the catalogue as ``model``
+        and ``accelerator``, ``predicted, low, high`` in the row's unit, ``error`` (signed), ``limit``:
+        :data:`SATURATED` of the requests/s that the same model completed of the same lengths when all came at once, and
+        ``saturated``: the rate is above it.
     """
     rows = all_inputs()
     rows = rows[rows["load"].isin(OPEN)].reset_index(drop=True)
-    made = score.predict(rows[INPUTS], "inference")
-    rows = rows.assign(**made)[made["status"] == "ok"].reset_index(drop=True)
+    predicted = score.predict(rows[INPUTS], "inference")
+    rows = rows.assign(**predicted)[predicted["status"] == "ok"].reset_index(drop=True)
     named = {
         "model": [catalogue.model(name).name for name in rows["model"]],
         "accelerator": [catalogue.accelerator(name).name for name in rows["hardware"]],
@@ -92,16 +89,16 @@ def beyond_rounding(rows: pd.DataFrame) -> pd.DataFrame:
 
 def groups(rows: pd.DataFrame) -> pd.DataFrame:
     """Errors by load, model and metric; open loads below saturation and all (:data:`SHOWN`)."""
-    found = []
+    lines = []
     online, server = rows[rows["load"] == ONLINE], rows[rows["load"] == SERVER]
     parts = {"online, below 80 % of saturation": online[~online["saturated"]], "online, all": online, "server": server}
     for name, part in parts.items():
-        for (model, metric), some in part.groupby(["model", "metric"], sort=True):
-            values = [statistic(some, each) for each in ("median_error", "p90_error")]
-            spread = report.coverage(*(some[each].to_numpy(float) for each in ("value", "low", "high")))
-            bias = float(some["error"].median())
-            found.append((f"{name}, {model}", metric, len(some), *values, bias, spread))
-    return pd.DataFrame(found, columns=SHOWN)
+        for (model, metric), group in part.groupby(["model", "metric"], sort=True):
+            errors = [statistic(group, each) for each in ("median_error", "p90_error")]
+            coverage = report.coverage(*(group[each].to_numpy(float) for each in ("value", "low", "high")))
+            signed = float(group["error"].median())
+            lines.append((f"{name}, {model}", metric, len(group), *errors, signed, coverage))
+    return pd.DataFrame(lines, columns=SHOWN)
 
 
 def replays() -> pd.DataFrame:
@@ -113,116 +110,164 @@ def replays() -> pd.DataFrame:
         return rows.assign(error=rows["replayed_s"] / rows["reported_s"].where(rows["reported_s"] > 0) - 1)
 
 
-def _worst(rows: pd.DataFrame, times: str, metric: str, named: str, runs: Callable[[pd.Series], pd.Series]) -> tuple:
-    """Largest absolute error of a statistic over runs, and how many runs."""
-    chosen = (rows["times"] == times) & (rows["metric"] == metric) & (rows["statistic"] == named) & runs(rows["run"])
-    found = rows.loc[chosen, "error"].abs()
-    return float(found.max()), len(found)
-
-
-def of_service(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """The bars of this module, in the columns of :data:`tokenomics.sections.s08_validation.targets.COLUMNS`.
+def targets(rows: pd.DataFrame, runs: pd.DataFrame) -> list[Line]:
+    """The targets of this module, and what stands beside them.
 
     Args:
         rows: as :func:`arrivals` gives them.
         runs: as :func:`replays` gives them.
     """
-    return pd.DataFrame([*_of_simulator(runs), *_of_engine(runs), *_of_arrivals(rows)], columns=COLUMNS)
+    return [*_of_simulator(runs), *_of_engine(runs), *_of_arrivals(rows)]
 
 
-def _of_simulator(runs: pd.DataFrame) -> list[dict[str, object]]:
-    exact = runs[(runs["times"] == "theirs") & (runs["statistic"] == "largest_difference")]
-    lines = [
-        line(
-            EXACT,
-            "difference",
-            1e-5,
-            (float(exact["replayed_s"].max()), np.nan),
-            int(exact.groupby("run")["requests"].first().sum()),
-        )
-    ]
+def exact(runs: pd.DataFrame) -> pd.DataFrame:
+    """The largest difference of any request, for each run of another simulator replayed on its own step times."""
+    return runs[(runs["times"] == "theirs") & (runs["statistic"] == "largest_difference")]
+
+
+def _worst(runs: pd.DataFrame, times: str, metric: str, statistic: str) -> tuple[float, int]:
+    """Largest absolute error of a statistic over runs, and how many runs."""
+    judged = runs[(runs["times"] == times) & (runs["metric"] == metric) & (runs["statistic"] == statistic)]
+    return float(judged["error"].abs().max()), len(judged)
+
+
+def _of_simulator(runs: pd.DataFrame) -> list[Line]:
+    differences = exact(runs)
+    requests = int(differences.groupby("run")["requests"].first().sum())
+    lines = [line(EXACT, "difference", 1e-5, float(differences["replayed_s"].max()), requests)]
     groups = {
-        OWN_TIMES: lambda run: run.isin(LOWER_LOADS),
-        "beside: the same, highest load": lambda run: run == HIGHEST_LOAD,
-        "beside: the same, whole prompts first": lambda run: run.str.contains("_vllm_"),
-        "beside: the same, two pipeline stages": lambda run: run.str.startswith("ll70b"),
+        OWN_TIMES: runs["run"].isin(LOWER_LOADS),
+        "beside: the same, highest load": runs["run"] == HIGHEST_LOAD,
+        "beside: the same, whole prompts first": runs["run"].str.contains("_vllm_"),
+        "beside: the same, two pipeline stages": runs["run"].str.startswith("ll70b"),
     }
-    for name, chosen in groups.items():
-        found, n = _worst(runs, "ours", "tpot_s", "p50", chosen)
-        lines.append(line(name, "worst_error", 0.15, (found, np.nan), n))
+    for subject, group in groups.items():
+        lines.append(line(subject, "worst_error", 0.15, *_worst(runs[group], "ours", "tpot_s", "p50")))
     return lines
 
 
-def _of_engine(runs: pd.DataFrame) -> list[dict[str, object]]:
-    ways = {
-        "vLLM runs after their first third, two numbers fitted, {} mean": "fitted on first third",
-        "beside: the same as modelled, {} mean": "modelled",
-        "beside: the same, fitted on the other run, {} mean": "fitted on other run",
+def _of_engine(runs: pd.DataFrame) -> list[Line]:
+    step_times = {
+        "vLLM runs after their first third, two numbers fitted, {} mean": FITTED,
+        "beside: the same as modelled, {} mean": MODELLED,
+        "beside: the same, fitted on the other run, {} mean": FITTED_ELSEWHERE,
     }
-    lines = []
-    for name, times in ways.items():
-        for metric, bar in FITS.items():
-            found, n = _worst(runs, times, metric, "mean", lambda run: run.notna())
-            lines.append(line(name.format(NAMES[metric]), "worst_error", bar, (found, np.nan), n))
-    return lines
+    return [
+        line(subject.format(NAMES[metric]), "worst_error", target, *_worst(runs, times, metric, "mean"))
+        for subject, times in step_times.items()
+        for metric, target in FITS.items()
+    ]
 
 
-def _of_arrivals(rows: pd.DataFrame) -> list[dict[str, object]]:
+def _of_arrivals(rows: pd.DataFrame) -> list[Line]:
     online = rows[rows["load"] == ONLINE]
-    below = online[~online["saturated"]]
+    gaps = beyond_rounding(online[online["metric"] == "itl_mean"])
+    first = online[online["metric"] == "ttft_mean"]
     lines = []
-    for metric, bar, name, judged in (
-        ("itl_mean", 0.10, "ITL beyond 0.5 ms", beyond_rounding),
-        ("ttft_mean", 0.25, "TTFT", pd.DataFrame.copy),
-    ):
-        for group, some in ((BELOW, below), ("beside: at all rates", online)):
-            part = judged(some[some["metric"] == metric])
-            found = statistic(part, "median_error")
-            lines.append(line(f"{group}, {name}", "median_error", bar, (found, np.nan), len(part)))
-    served = rows[rows["metric"].isin(MLPERF)]
+    for name, target, judged in (("ITL beyond 0.5 ms", 0.10, gaps), ("TTFT", 0.25, first)):
+        for group, kept in ((BELOW, judged[~judged["saturated"]]), ("beside: at all rates", judged)):
+            lines.append(line(f"{group}, {name}", "median_error", target, statistic(kept, "median_error"), len(kept)))
+    server = rows[rows["metric"].isin(MLPERF)]
     for model in ("Llama-2-70B", "Mixtral-8x7B"):
-        part = served[served["model"] == model]
-        found = statistic(part, "median_error")
-        lines.append(line(f"MLPerf server, {model}", "median_error", 0.15, (found, np.nan), len(part)))
+        kept = server[server["model"] == model]
+        lines.append(line(f"MLPerf server, {model}", "median_error", 0.15, statistic(kept, "median_error"), len(kept)))
     return lines
+
+
+def mean_times(runs: pd.DataFrame) -> pd.DataFrame:
+    """Means of the real runs, with the factors on step times: ``run, times, metric, reported_s, replayed_s, error,
+    decode_factor, prompt_factor``."""
+    columns = ["run", "times", "metric", "reported_s", "replayed_s", "error", "decode_factor", "prompt_factor"]
+    return runs.loc[(runs["kind"] == "engine") & (runs["statistic"] == "mean"), columns]
+
+
+def mean_metrics(means: pd.DataFrame) -> dict[str, Metric]:
+    """The largest error of a mean of a real run, by the step times of its replay."""
+    worst = means.assign(size=means["error"].abs()).groupby("times")["size"].max()
+    keys = {"real_fit": FITTED, "real_modelled": MODELLED, "real_elsewhere": FITTED_ELSEWHERE}
+    return {
+        key: Metric(worst[times], "share", f"largest error of a mean of a real run, {times}")
+        for key, times in keys.items()
+    }
 
 
 def quantile_rows(runs: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """Quantiles of replayed runs of a kind (``simulator`` or ``engine``), with ``share``, ``ratio`` (replayed over
-    reported) and a short ``label`` of the run."""
+    """Quantiles of replayed runs of a kind (``simulator`` or ``engine``), with ``quantile_share``, ``replayed_ratio``
+    (replayed over reported) and a short ``label`` of the run."""
     rows = runs[(runs["kind"] == kind) & runs["statistic"].str.fullmatch(r"p\d+")]
     label = rows["model"].str.rpartition("-")[2] + rows["rate_qps"].map(", {:.0f}/s".format)
     label += np.where(rows["run"].str.contains("_vllm_"), ", whole prompts", "")
     label += np.where(rows["pp"] > 1, ", two stages", "")
     share = rows["statistic"].str.removeprefix("p").astype(float) / 100
-    found = rows.assign(share=share, label=label, ratio=rows["replayed_s"] / rows["reported_s"])
-    return found.sort_values(["label", "run", "times", "metric", "share"]).reset_index(drop=True)
+    ratio = rows["replayed_s"] / rows["reported_s"]
+    rows = rows.assign(quantile_share=share, label=label, replayed_ratio=ratio)
+    return rows.sort_values(["label", "run", "times", "metric", "quantile_share"]).reset_index(drop=True)
+
+
+def replayed_quantiles(runs: pd.DataFrame) -> pd.DataFrame:
+    """Quantiles of the other simulator's runs: ``metric, label, times, quantile_share, replayed_ratio``."""
+    return quantile_rows(runs, "simulator")[["metric", "label", "times", "quantile_share", "replayed_ratio"]]
 
 
 def real_distributions(runs: pd.DataFrame) -> pd.DataFrame:
-    """Quantiles of real runs as ``run, metric, way, share, seconds``: measured, fitted and as modelled."""
-    rows = quantile_rows(runs, "engine").assign(run=lambda each: each["model"])
-    parts = [rows[rows["times"] == "modelled"].assign(way="measured", seconds=lambda each: each["reported_s"])]
-    for way in ("fitted on first third", "modelled"):
-        parts.append(rows[rows["times"] == way].assign(way=way, seconds=lambda each: each["replayed_s"]))
-    return pd.concat(parts, ignore_index=True)[["run", "metric", "way", "share", "seconds"]]
+    """Quantiles of real runs as ``run, metric, curve, requests_share, time_s``: measured, fitted and as modelled."""
+    rows = quantile_rows(runs, "engine")
+    rows = rows.assign(run=rows["model"], requests_share=rows["quantile_share"])
+    parts = [rows[rows["times"] == MODELLED].assign(curve="measured", time_s=lambda each: each["reported_s"])]
+    for times in (FITTED, MODELLED):
+        parts.append(rows[rows["times"] == times].assign(curve=times, time_s=lambda each: each["replayed_s"]))
+    return pd.concat(parts, ignore_index=True)[["run", "metric", "curve", "requests_share", "time_s"]]
 
 
 def online_curves(rows: pd.DataFrame) -> pd.DataFrame:
-    """Latencies of the online runs against their rate, all at once left out, for :func:`drawing_service.online`."""
-    some = rows[(rows["load"] == ONLINE) & rows["metric"].isin(SHORT) & np.isfinite(rows["rate_qps"])]
-    lengths = some["isl"].map("{:.0f} tokens in, ".format) + some["osl"].map("{:.0f} out".format)
-    some = some.assign(lengths=lengths, metric=some["metric"].map(SHORT), measured=some["value"])
-    some = some.sort_values(["isl", "osl", "metric", "model", "rate_qps"])
-    columns = ["metric", "lengths", "model", "rate_qps", "measured", "predicted", "low", "high", "limit"]
-    return some[columns].reset_index(drop=True)
+    """Latencies of the online runs against their rate, those with all requests at once left out.
+
+    Args:
+        rows: as :func:`arrivals` gives them.
+
+    Returns:
+        metric (ITL, TTFT), lengths, model, rate_qps, measured_ms, predicted_ms and the ends of its interval, limit_qps.
+    """
+    online = rows[(rows["load"] == ONLINE) & rows["metric"].isin(SHORT) & np.isfinite(rows["rate_qps"])]
+    lengths = online["isl"].map("{:.0f} tokens in, ".format) + online["osl"].map("{:.0f} out".format)
+    online = online.assign(lengths=lengths, metric=online["metric"].map(SHORT))
+    online = online.sort_values(["isl", "osl", "metric", "model", "rate_qps"])
+    columns = {
+        **{name: name for name in ("metric", "lengths", "model", "rate_qps")},
+        "value": "measured_ms",
+        "predicted": "predicted_ms",
+        "low": "predicted_low_ms",
+        "high": "predicted_high_ms",
+        "limit": "limit_qps",
+    }
+    return online[list(columns)].rename(columns=columns).reset_index(drop=True)
 
 
 def served(rows: pd.DataFrame) -> pd.DataFrame:
-    """MLPerf's server throughput per device, measured and predicted, tokens/s."""
-    some = rows[rows["metric"].isin(MLPERF)].sort_values(["model", "accelerator", "n_gpu", "value", "case"])
-    each = {name: some[column] / some["n_gpu"] for name, column in _ENDS.items()}
-    return some[["model", "accelerator", "n_gpu"]].assign(**each).reset_index(drop=True)
+    """MLPerf's server throughput of each device, measured and predicted with its interval.
+
+    Args:
+        rows: as :func:`arrivals` gives them.
+    """
+    server = rows[rows["metric"].isin(MLPERF)].sort_values(["model", "accelerator", "n_gpu", "value", "case"])
+    devices = server["n_gpu"]
+    table = server[["model", "accelerator"]].assign(
+        devices=devices,
+        measured_tok_per_s=server["value"] / devices,
+        predicted_tok_per_s=server["predicted"] / devices,
+        predicted_low_tok_per_s=server["low"] / devices,
+        predicted_high_tok_per_s=server["high"] / devices,
+    )
+    return table.reset_index(drop=True)
+
+
+def load_metrics(table: pd.DataFrame) -> dict[str, Metric]:
+    """Where online runs are said to saturate, and how many rows of :func:`served` keep the limits at no rate."""
+    failing = int((table["predicted_tok_per_s"] == 0).sum())
+    return {
+        "saturated": Metric(SATURATED, "share", "share of the saturated rate below which targets hold"),
+        "server_none": Metric(failing, "1", "MLPerf server rows predicted to fail at any rate"),
+    }
 
 
 def choices(rows: pd.DataFrame) -> pd.DataFrame:
@@ -232,22 +277,32 @@ def choices(rows: pd.DataFrame) -> pd.DataFrame:
         rows: as :func:`arrivals` gives them.
 
     Returns:
-        choice, n, median_error and median_bias.
+        choice, n, median_error and median_signed_error.
     """
+    errors = _errors_with_front_end(rows) | _errors_with_prompts(rows)
+    lines = [(name, len(each), float(each.abs().median()), float(each.median())) for name, each in errors.items()]
+    return pd.DataFrame(lines, columns=["choice", "n", "median_error", "median_signed_error"])
+
+
+def _errors_with_front_end(rows: pd.DataFrame) -> dict[str, pd.Series]:
     first = rows[(rows["metric"] == "ttft_mean") & ~rows["saturated"] & (rows["load"] == ONLINE)]
     engines = first[["engine", "hardware", "model"]].itertuples(index=False, name=None)
     late = first["predicted"] + 1e3 * np.array([_front_end_s(*each) for each in engines])
-    found = {
-        f"{BELOW}, TTFT, {name}": made / first["value"] - 1
-        for name, made in (("no front end", first["predicted"]), ("usual front end", late))
+    return {
+        f"{BELOW}, TTFT, no front end": first["predicted"] / first["value"] - 1,
+        f"{BELOW}, TTFT, usual front end": late / first["value"] - 1,
     }
-    answers = rows[rows["metric"].isin(MLPERF)]
+
+
+def _errors_with_prompts(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    server = rows[rows["metric"].isin(MLPERF)]
+    errors = {}
     for name, factor in PROMPTS.items():
-        made = score.predict(answers[INPUTS], "inference", Setting(prompt=factor * ORCA_PROMPT_TOKENS))["predicted"]
-        for model, some in answers.groupby("model"):
-            found[f"MLPerf server, {model}, prompts {name}"] = made[some.index] / some["value"] - 1
-    lines = [(name, len(off), float(off.abs().median()), float(off.median())) for name, off in found.items()]
-    return pd.DataFrame(lines, columns=["choice", "n", "median_error", "median_bias"])
+        prompts = Setting(prompt=factor * ORCA_PROMPT_TOKENS)
+        predicted = score.predict(server[INPUTS], "inference", prompts)["predicted"]
+        for model, group in server.groupby("model"):
+            errors[f"MLPerf server, {model}, prompts {name}"] = predicted[group.index] / group["value"] - 1
+    return errors
 
 
 def _front_end_s(engine: str, hardware: str, model: str) -> float:

@@ -1,11 +1,12 @@
-"""The bars that the project set itself for inference, each with what was reached and whether it is met."""
+"""The targets that the project set itself for inference, each with what was reached and whether it is met."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from tokenomics.notebook.report import Metric
 from tokenomics.sections.s08_validation.errors import statistic
 from tokenomics.sections.s08_validation.rows import SILICON
 
@@ -14,21 +15,31 @@ COVERED = (0.75, 0.88)
 """Coverage that an 80 % interval should have on a group."""
 WIDEST = 2.5
 """Median half-width of an interval over the median error, at most."""
-COLUMNS = ["on", "measure", "bar", "reached", "met", "left_out_accelerator", "n"]
-UNITS = dict.fromkeys(COLUMNS, "1") | dict.fromkeys(("on", "measure", "met"), "text")
+COLUMNS = ["subject", "measure", "unit", "target_number", "reached_number", "met", "left_out_number", "n"]
 PARTS = ("of which", "beside")
-"""How lines begin that are parts of a bar or stand beside one, and are no bars themselves."""
+"""How the subject of a line begins that is a part of a target or stands beside one, and is no target itself."""
 HIGHER = ("within", "coverage", "share")
+"""Measures that are to stay above their target; all others are to stay below."""
+UNITS = {"difference": "s", "ratio": "1"}
+"""Units of measures that are no shares."""
+HEADLINES = {
+    "dense_tpot": ("silicon sample, dense TPOT", "median_error", "median error of dense TPOT"),
+    "moe_tpot": ("silicon sample, MoE TPOT", "median_error", "median error of MoE TPOT"),
+    "ttft": ("silicon sample, TTFT", "median_error", "median error of TTFT, silicon sample"),
+    "static_dense": ("static grade A, dense", "median_error", "median error, static, grade A, dense"),
+}
+"""Metric to the target whose reached value it is (subject and measure), and its meaning."""
 Mask = Callable[[pd.DataFrame], pd.Series]
+Line = dict[str, object]
 
 
 @dataclass(frozen=True)
-class Bar:
-    """What must be reached on which rows: errors at most, shares at least ``bar``."""
+class Target:
+    """What must be reached on which rows: errors at most, shares at least ``number``."""
 
-    on: str
+    subject: str
     measure: str
-    bar: float
+    number: float
     rows: Mask
 
 
@@ -52,7 +63,7 @@ def _static(experts: bool, source: str = "", engines: tuple[str, ...] = ()) -> M
     return mask
 
 
-def _full_queue(rows: pd.DataFrame) -> pd.Series:
+def _saturated(rows: pd.DataFrame) -> pd.Series:
     return (rows["load"] == "max") & (rows["source"] == "tensorrt_llm")
 
 
@@ -61,58 +72,93 @@ def _elsewhere(rows: pd.DataFrame) -> pd.Series:
 
 
 BENCH = "llm_inference_bench"
-BARS = (
-    Bar("silicon sample, dense TPOT", "median_error", 0.07, _silicon("tpot_mean", False)),
-    Bar("silicon sample, dense TPOT", "within", 0.65, _silicon("tpot_mean", False)),
-    Bar("silicon sample, MoE TPOT", "median_error", 0.12, _silicon("tpot_mean", True)),
-    Bar("silicon sample, TTFT", "median_error", 0.30, _silicon("ttft_mean")),
-    Bar("static grade A, dense", "median_error", 0.06, _static(False)),
-    Bar("static grade A, dense", "p90_error", 0.20, _static(False)),
-    Bar("static grade A, MoE", "median_error", 0.12, _static(True)),
-    Bar("static grade A, MoE", "p90_error", 0.20, _static(True)),
-    Bar("of which LLM-Inference-Bench, vLLM, dense", "median_error", 0.06, _static(False, BENCH, ("vllm",))),
-    Bar("of which LLM-Inference-Bench, TensorRT-LLM, dense", "median_error", 0.06, _static(False, BENCH, ("trtllm",))),
-    Bar("of which LLM-Inference-Bench, vLLM, Mixtral", "median_error", 0.12, _static(True, BENCH, ("vllm",))),
-    Bar("of which LLM-Inference-Bench, TensorRT-LLM, Mixtral", "median_error", 0.12, _static(True, BENCH, ("trtllm",))),
-    Bar("of which TensorRT-LLM 0.6 and 0.9, dense", "median_error", 0.06, _static(False, "tensorrt_llm")),
-    Bar("of which Splitwise", "median_error", 0.06, _static(False, "splitwise_sim")),
-    Bar("of which FasterTransformer", "median_error", 0.06, _static(False, "fastertransformer")),
-    Bar("of which gpt-fast", "median_error", 0.06, _static(False, "gpt_fast")),
-    Bar("full queue, TensorRT-LLM 0.17", "median_error", 0.07, _full_queue),
-    Bar("full queue, TensorRT-LLM 0.17", "mean_error", 0.10, _full_queue),
-    Bar("AMD, Gaudi and others", "coverage", 0.75, _elsewhere),
+TARGETS = (
+    Target("silicon sample, dense TPOT", "median_error", 0.07, _silicon("tpot_mean", False)),
+    Target("silicon sample, dense TPOT", "within", 0.65, _silicon("tpot_mean", False)),
+    Target("silicon sample, MoE TPOT", "median_error", 0.12, _silicon("tpot_mean", True)),
+    Target("silicon sample, TTFT", "median_error", 0.30, _silicon("ttft_mean")),
+    Target("static grade A, dense", "median_error", 0.06, _static(False)),
+    Target("static grade A, dense", "p90_error", 0.20, _static(False)),
+    Target("static grade A, MoE", "median_error", 0.12, _static(True)),
+    Target("static grade A, MoE", "p90_error", 0.20, _static(True)),
+    Target("of which LLM-Inference-Bench, vLLM, dense", "median_error", 0.06, _static(False, BENCH, ("vllm",))),
+    Target(
+        "of which LLM-Inference-Bench, TensorRT-LLM, dense", "median_error", 0.06, _static(False, BENCH, ("trtllm",))
+    ),
+    Target("of which LLM-Inference-Bench, vLLM, Mixtral", "median_error", 0.12, _static(True, BENCH, ("vllm",))),
+    Target(
+        "of which LLM-Inference-Bench, TensorRT-LLM, Mixtral", "median_error", 0.12, _static(True, BENCH, ("trtllm",))
+    ),
+    Target("of which TensorRT-LLM 0.6 and 0.9, dense", "median_error", 0.06, _static(False, "tensorrt_llm")),
+    Target("of which Splitwise", "median_error", 0.06, _static(False, "splitwise_sim")),
+    Target("of which FasterTransformer", "median_error", 0.06, _static(False, "fastertransformer")),
+    Target("of which gpt-fast", "median_error", 0.06, _static(False, "gpt_fast")),
+    Target("saturated, TensorRT-LLM 0.17", "median_error", 0.07, _saturated),
+    Target("saturated, TensorRT-LLM 0.17", "mean_error", 0.10, _saturated),
+    Target("AMD, Gaudi and others", "coverage", 0.75, _elsewhere),
 )
 
 
-def line(on: str, measure: str, bar: float, found: tuple[float, float], n: int) -> dict[str, object]:
-    """One line of the table of bars; ``found`` is what was reached, and that with the accelerator left out (or NaN)."""
-    reached, beside = found
-    good = reached >= bar if measure in HIGHER else reached <= bar
+def line(subject: str, measure: str, target: float, reached: float, n: int, *, left_out: float = np.nan) -> Line:
+    """One line of the table of targets.
+
+    Args:
+        subject: what is judged, in words; see :data:`PARTS`.
+        measure: which statistic of it; its unit follows.
+        target: what must be reached, from the side that :data:`HIGHER` names.
+        reached: what was reached; NaN where it was not measured.
+        n: how many rows, operators, runs or groups it is of.
+        left_out: the same with the accelerator left out.
+    """
+    good = reached >= target if measure in HIGHER else reached <= target
     met = "not measured" if np.isnan(reached) else "yes" if good else "no"
-    return dict(zip(COLUMNS, (on, measure, bar, reached, met, beside, n), strict=True))
+    cells = (subject, measure, UNITS.get(measure, "share"), target, reached, met, left_out, n)
+    return dict(zip(COLUMNS, cells, strict=True))
 
 
-def counted(table: pd.DataFrame) -> pd.DataFrame:
-    """The lines that are bars: no parts, and nothing that stands in for one."""
-    return table[~table["on"].str.startswith(PARTS)]
+def table(*parts: Iterable[Line]) -> pd.DataFrame:
+    """Lines from several modules as one table (:data:`COLUMNS`), in their order."""
+    return pd.DataFrame([each for part in parts for each in part], columns=COLUMNS)
 
 
-def of_rows(frames: Mapping[str, pd.DataFrame], band: float) -> pd.DataFrame:
-    """:data:`BARS` on held-out families, with left-out accelerators beside.
+def counted(lines: pd.DataFrame) -> pd.DataFrame:
+    """The lines that are targets: no parts, and nothing that stands in for one."""
+    return lines[~lines["subject"].str.startswith(PARTS)]
+
+
+def metrics(lines: pd.DataFrame, others: Mapping[str, tuple[str, str, str]]) -> dict[str, Metric]:
+    """How many targets are met, and what was reached on those of :data:`HEADLINES` and of ``others`` like it."""
+    met = counted(lines)["met"]
+    found = {
+        "targets": Metric(len(met), "1", "targets set beforehand, parts not counted"),
+        "targets_met": Metric(int((met == "yes").sum()), "1", "targets that are met"),
+        "targets_open": Metric(int((met == "not measured").sum()), "1", "targets that the tables cannot judge"),
+        "widest": Metric(WIDEST, "1", "widest half-width asked for, in median errors"),
+    }
+    by_target = lines.set_index(["subject", "measure"])
+    for key, (subject, measure, meaning) in {**HEADLINES, **others}.items():
+        row = by_target.loc[(subject, measure)]
+        found[key] = Metric(row["reached_number"], row["unit"], meaning)
+    return found
+
+
+def of_rows(frames: Mapping[str, pd.DataFrame], band: float) -> list[Line]:
+    """:data:`TARGETS` on held-out families, with left-out accelerators beside.
 
     Args:
         frames: rows by what was held out, ``family`` and ``accelerator``.
         band: relative error that counts as near.
     """
     lines = []
-    for bar in BARS:
-        some = {name: frame[bar.rows(frame)] for name, frame in frames.items()}
-        found = tuple(statistic(some[name], bar.measure, band) for name in ("family", "accelerator"))
-        lines.append(line(bar.on, bar.measure, bar.bar, found, len(some["family"])))
-    return pd.DataFrame(lines, columns=COLUMNS)
+    for target in TARGETS:
+        judged = {fold: frame[target.rows(frame)] for fold, frame in frames.items()}
+        reached = {fold: statistic(rows, target.measure, band) for fold, rows in judged.items()}
+        n, left_out = len(judged["family"]), reached["accelerator"]
+        lines.append(line(target.subject, target.measure, target.number, reached["family"], n, left_out=left_out))
+    return lines
 
 
-def of_intervals(groups: pd.DataFrame) -> pd.DataFrame:
+def of_intervals(groups: pd.DataFrame) -> list[Line]:
     """Shares of scored groups whose intervals cover enough and not too much, are sharp, and beat one width for all.
 
     Args:
@@ -120,13 +166,13 @@ def of_intervals(groups: pd.DataFrame) -> pd.DataFrame:
     """
     good = {
         f"coverage {COVERED[0]:.0%} to {COVERED[1]:.0%}": groups["coverage"].between(*COVERED),
-        f"half-width at most {WIDEST:g} median errors": groups["width_over_error"] <= WIDEST,
-        "score better than one width": groups["interval_score"] < groups["constant_width"],
+        f"half-width at most {WIDEST:g} median errors": groups["width_to_error_ratio"] <= WIDEST,
+        "score better than one width": groups["interval_score"] < groups["constant_width_score"],
     }
+    n = int((groups["held_out"] == "family").sum())
     lines = []
     for name, met in good.items():
         shares = met.groupby(groups["held_out"]).mean()
-        n = int((groups["held_out"] == "family").sum())
-        found = (shares["family"], shares["accelerator"])
-        lines.append(line(f"intervals, groups with {name}", "share", 1.0, found, n))
-    return pd.DataFrame(lines, columns=COLUMNS)
+        subject = f"intervals, groups with {name}"
+        lines.append(line(subject, "share", 1.0, shares["family"], n, left_out=shares["accelerator"]))
+    return lines

@@ -1,7 +1,7 @@
-"""Formulas as MathML, which browsers draw themselves: no script, no font and no network is needed to read a page.
+"""What the site teaches Sphinx: formulas as MathML, and docstrings of constants that keep their colon.
 
-A Sphinx extension around the converter that docutils brings along. A formula it cannot read is a warning, and
-warnings stop the build of the site.
+Browsers draw MathML themselves: no script, no font and no network is needed to read a page. The converter is the one
+that docutils brings along; a formula it cannot read is a warning, and warnings stop the build of the site.
 """
 
 import html
@@ -14,6 +14,8 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
+BEFORE_NAPOLEON = 499
+VALUES = ("attribute", "data", "property")
 log = logging.getLogger(__name__)
 SIDELESS_DELIMITER = re.compile(r"\\(big|Big|bigg|Bigg)(?![A-Za-z])")
 """``\\big(`` is good LaTeX, but the converter knows only ``\\bigl(`` and ``\\bigr)``."""
@@ -48,7 +50,18 @@ def display(self: Any, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+def keep_sentence(app: Sphinx, what: str, *described: Any) -> None:
+    """Set a dash for the colons in the first line of a value's docstring (in place).
+
+    Napoleon reads the words before the colon in ``"what it is: how it is made"`` as the type of the value.
+    """
+    lines: list[str] = described[-1]
+    if what in VALUES and lines:
+        lines[0] = lines[0].replace(": ", " – ")
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the renderer under the name ``mathml``."""
+    """Register the renderer under the name ``mathml``, and listen to autodoc before napoleon does."""
+    app.connect("autodoc-process-docstring", keep_sentence, priority=BEFORE_NAPOLEON)
     app.add_html_math_renderer("mathml", inline_renderers=(inline, None), block_renderers=(display, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
