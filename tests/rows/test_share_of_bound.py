@@ -20,10 +20,10 @@ def test_shares_lie_between_zero_and_one(reached):
 
 def test_a_share_is_taken_from_the_side_of_its_bound(reached):
     better = reached["metric"].map(lambda name: measurements.METRICS[name].better)
-    ceiling = reached[(better == "higher") & ~reached["metric"].str.contains("power")]
-    assert (ceiling["share"] == ceiling["value"] / ceiling["bound"]).all()
-    floor = reached[(better == "lower") & ~reached["metric"].str.contains("power")]
-    assert (floor["share"] == floor["bound"] / floor["value"]).all()
+    rates = reached[(better == "higher") & ~reached["metric"].str.contains("power")]
+    assert (rates["share"] == rates["value"] / rates["bound"]).all()
+    costs = reached[(better == "lower") & ~reached["metric"].str.contains("power")]
+    assert (costs["share"] == costs["bound"] / costs["value"]).all()
 
 
 def test_only_rows_fit_for_validation(reached):
@@ -56,7 +56,7 @@ def test_samples_and_open_load_are_no_phase():
     assert share_of_bound.by_phase(table)["phase"].tolist() == ["prefill"]
 
 
-def test_published_hours_beside_their_floor():
+def test_published_hours_beside_their_lower_bound():
     releases = history.releases(2018, 2035)
     found = share_of_bound.published(releases, 2048, ["DeepSeek-V3"]).set_index("name")
     row = releases.set_index("name").loc["DeepSeek-V3"]
