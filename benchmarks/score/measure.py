@@ -3,7 +3,7 @@
     python benchmarks/score/measure.py            # 4,000 rows, five runs: at most 10 s each
     python benchmarks/score/measure.py --million  # also 1,000,000 rows, one run
 
-Every run is a fresh process from start to exit, null model learned, report printed, plot drawn.
+Every run is a fresh process from start to exit, baseline learned, report printed, plot drawn.
 """
 
 import argparse

@@ -18,10 +18,10 @@ def test_shares_lie_between_zero_and_one(reached):
 
 def test_a_share_is_taken_from_the_side_of_its_bound(reached):
     better = reached["metric"].map(lambda name: measurements.METRICS[name].better)
-    ceiling = reached[(better == "higher") & ~reached["metric"].str.contains("power")]
-    assert (ceiling["share"] == ceiling["value"] / ceiling["bound"]).all()
-    floor = reached[(better == "lower") & ~reached["metric"].str.contains("power")]
-    assert (floor["share"] == floor["bound"] / floor["value"]).all()
+    rates = reached[(better == "higher") & ~reached["metric"].str.contains("power")]
+    assert (rates["share"] == rates["value"] / rates["bound"]).all()
+    costs = reached[(better == "lower") & ~reached["metric"].str.contains("power")]
+    assert (costs["share"] == costs["bound"] / costs["value"]).all()
 
 
 def test_only_rows_fit_for_validation(reached):

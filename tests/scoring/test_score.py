@@ -68,9 +68,9 @@ def test_bounds_by_hand_in_the_rows_unit(file):
     seconds = ROWS["tpot"].replace(",ms,8,", ",s,0.008,")
     _, out = run(file(ROWS["tpot"], seconds))
     read = 2 * (6_738_415_616 - 32_000 * 4096) + 2 * (2 * 32 * 4096 * 2)
-    floor = read / catalogue.accelerator("A100 SXM 80GB").bandwidth_bytes_per_s
-    assert float(out.loc[0, "predicted"]) == pytest.approx(1e3 * floor, rel=1e-5)
-    assert float(out.loc[1, "predicted"]) == pytest.approx(floor, rel=1e-5)
+    least = read / catalogue.accelerator("A100 SXM 80GB").bandwidth_bytes_per_s
+    assert float(out.loc[0, "predicted"]) == pytest.approx(1e3 * least, rel=1e-5)
+    assert float(out.loc[1, "predicted"]) == pytest.approx(least, rel=1e-5)
 
 
 def test_a_file_without_unit_and_value_is_only_predicted(file):

@@ -148,14 +148,14 @@ def kind_of(path: Path, names: list[str], metrics: pd.Series) -> str:
     Raises:
         DataError: columns or metrics of two kinds.
     """
-    found = {kind: sorted(marks & set(names)) for kind, marks in MARKS.items()}
-    found = {kind: marks for kind, marks in found.items() if marks}
+    evidence = {kind: sorted(marks & set(names)) for kind, marks in MARKS.items()}
+    evidence = {kind: marks for kind, marks in evidence.items() if marks}
     asked = {KIND_OF_METRIC[METRICS[each].kind]: each for each in metrics.unique() if each in METRICS}
-    if not found:
-        found = {kind: [metric] for kind, metric in asked.items()}
-    kinds = list(found)
+    if not evidence:
+        evidence = {kind: [metric] for kind, metric in asked.items()}
+    kinds = list(evidence)
     if len(kinds) > 1:
-        named = " and ".join(f"{found[kind][0]} ({kind})" for kind in kinds)
+        named = " and ".join(f"{evidence[kind][0]} ({kind})" for kind in kinds)
         raise DataError(paths.shown(path), "columns", named, "one kind a file: inference, energy or training")
     kind = kinds[0] if kinds else "inference"
     for other, metric in asked.items():
@@ -251,8 +251,8 @@ def _number(text: pd.DataFrame, columns: tuple[str, ...], where: _Where) -> NDAr
     result = np.full(len(text), np.nan)
     for column in columns:
         if column in text:
-            found = _parsed(text[column], where, endless=column.endswith("_qps"))
-            result = np.where(np.isnan(result), found, result)
+            numbers = _parsed(text[column], where, endless=column.endswith("_qps"))
+            result = np.where(np.isnan(result), numbers, result)
     return result
 
 

@@ -34,15 +34,15 @@ def parity(frame: pd.DataFrame, path: Path, model: str) -> bool:
     rows = rows.sample(min(MOST_POINTS, len(rows)), random_state=0)
     style.apply()
     fig, axes = plt.subplots(figsize=(style.COLUMN_WIDTH_IN, style.COLUMN_WIDTH_IN))
-    for number, (unit, some) in enumerate(rows.groupby("unit", sort=True)):
+    for number, (unit, group) in enumerate(rows.groupby("unit", sort=True)):
         axes.scatter(
-            some["measured"],
-            some["predicted"],
+            group["measured"],
+            group["predicted"],
             s=7,
             alpha=0.45,
             linewidths=0,
             marker=MARKERS[number % len(MARKERS)],
-            label=f"{unit} (n = {len(some):,})",
+            label=f"{unit} (n = {len(group):,})",
         )
     pairs = rows[["measured", "predicted"]].to_numpy()
     ends = np.array([pairs.min() / 1.5, pairs.max() * 1.5])

@@ -209,5 +209,5 @@ def _report(frame: pd.DataFrame, models: list[str], plot: Path) -> tuple[pd.Data
 
 
 def beside(path: Path) -> Path:
-    """A hidden sibling in which a file is made before it takes its name, so that none is ever half written."""
+    """A hidden sibling in which a file is written before it takes its name, so that none is ever half written."""
     return path.with_name(f".{os.getpid()}.{path.name}")

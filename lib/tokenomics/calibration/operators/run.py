@@ -98,8 +98,8 @@ def _pooled(pool: Mapping[tuple[str, str], list[np.ndarray]]) -> list[Row]:
         for near in RELATIONS[1:]:
             residuals = pool.get((operator, near), [])
             if residuals:
-                each = np.array([np.quantile(some, np.linspace(0.01, 0.99, 99)) for some in residuals])
-                here = np.quantile(each, [0.1, 0.9])
+                percentiles = np.array([np.quantile(kernel, np.linspace(0.01, 0.99, 99)) for kernel in residuals])
+                here = np.quantile(percentiles, [0.1, 0.9])
                 low, high = min(low, here[0]), max(high, here[1])
             else:
                 low, high = 2 * low, 2 * high
@@ -143,10 +143,10 @@ def _parameter_row(sample: Sample, fit: fitting.Fit) -> Row:
     used += ["tile_rows", "tile_columns"] if sample.operator == "gemm" else []
     used += ["cache_bytes"] if "cache_gain" in used else []
     values = {each: getattr(fit.parameters, each) for each in used}
-    made = {"engine_version": sample.engine_version, "main": sample.main, "rows": len(sample.seconds)}
+    about = {"engine_version": sample.engine_version, "main": sample.main, "rows": len(sample.seconds)}
     quantiles = {"log_q10": fit.parameters.log_q10, "log_q90": fit.parameters.log_q90}
     return (
-        _identity(sample) | made | values | quantiles | {"package": f"{PACKAGE} {package_version()}", "source": SOURCE}
+        _identity(sample) | about | values | quantiles | {"package": f"{PACKAGE} {package_version()}", "source": SOURCE}
     )
 
 
