@@ -19,7 +19,6 @@ def _find_root() -> Path:
 
 ROOT = _find_root()
 DATA = ROOT / "data"
-CATALOGUE = DATA / "catalogue"
 NOTEBOOKS = ROOT / "notebooks"
 PARAMS = ROOT / "params"
 RESULTS = ROOT / "results"

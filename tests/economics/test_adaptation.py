@@ -7,16 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenomics.compute.inference.server import Estimate, server
+from tokenomics.compute.inference.server import server
 from tokenomics.compute.training.tuning import METHODS
 from tokenomics.economics import adaptation, cost
 from tokenomics.economics.adaptation import Approach, Index, Reading, Use
 from tokenomics.economics.cost.tokens import TokenPrices
 from tokenomics.errors import DataError
+from tokenomics.estimate import Estimate
 from tokenomics.facts import catalogue
 from tokenomics.facts.prices import api_prices
 
-PRICES = TokenPrices(*(cost.estimate(usd) for usd in (2.0, 0.5, 10.0)))
+PRICES = TokenPrices(*(Estimate.of(usd) for usd in (2.0, 0.5, 10.0)))
 PRICE = adaptation.at_prices(PRICES)
 RAG = Approach("RAG", Reading(1000, 50), right=0.8, right_changed=0.8, version_usd=1.0, query_usd=1e-4)
 TUNED = Approach("tuned", Reading(100, 50), right=0.9, right_changed=0.0, version_usd=500.0, month_usd=100.0)
@@ -88,26 +89,11 @@ class TestBreakEven:
         assert totals[0] == pytest.approx(totals[1])
         assert found == pytest.approx((2200 - 4) / (2.6e-3 - 7e-4))
 
-    def test_updates_are_where_totals_cross(self):
-        found = float(adaptation.breakeven_updates(TUNED, RAG, replace(USE, queries=1e7), PRICE).value)
-        totals = [
-            adaptation.total_usd(each, replace(USE, queries=1e7, updates=found), PRICE).value for each in (TUNED, RAG)
-        ]
-        assert totals[0] == pytest.approx(totals[1])
-
-    def test_context_is_where_totals_cross(self):
-        bare = replace(RAG, query=Reading(100, 50))
-        found = float(adaptation.breakeven_context(TUNED, bare, USE, 2.0, PRICE).value)
-        reader = replace(RAG, query=Reading(100 + found, 50))
-        totals = [adaptation.total_usd(each, USE, PRICE).value for each in (TUNED, reader)]
-        assert totals[0] == pytest.approx(totals[1])
-
     def test_where_there_is_none(self):
         dear = replace(TUNED, query=Reading(5000, 50))
         assert np.isinf(adaptation.breakeven_queries(dear, RAG, USE, PRICE).value)
         cheap = replace(TUNED, version_usd=0.0, month_usd=0.0)
         assert adaptation.breakeven_queries(cheap, RAG, USE, PRICE).value == 0
-        assert np.isinf(adaptation.breakeven_updates(cheap, RAG, USE, PRICE).value)
 
 
 class TestIndex:

@@ -68,12 +68,6 @@ def test_price_is_vectorised():
     assert many.tolist() == [8.0, 2.0]
 
 
-def test_blended_price_by_hand():
-    price = ApiPrice.from_row(API_ROW)
-    assert price.blended_usd_per_mtoken() == pytest.approx(0.75 * 2 + 0.25 * 8, rel=1e-12)
-    assert price.blended_usd_per_mtoken(0.0) == 8.0
-
-
 def test_rent_per_million_tokens_by_hand():
     rent = RentalPrice.from_row(RENTAL_ROW)
     # 3.6 USD an hour is 0.001 USD a second; 500 tokens a second at half load make 250: 4e-6 USD a token
@@ -123,7 +117,6 @@ def test_impossible_requests_refused():
         ("cached_input_tokens", lambda: price.usd(np.array([5, 1]), 1, cached_input_tokens=2)),
         ("reasoning_tokens", lambda: plain.usd(1, 1, reasoning_tokens=1)),
         ("tokens_per_word", lambda: price.usd_per_task(1, 1, 0)),
-        ("input_share", lambda: price.blended_usd_per_mtoken(1.5)),
         ("utilisation", lambda: rent.usd_per_mtoken(10, 0)),
         ("tokens_per_s_per_accelerator", lambda: rent.usd_per_mtoken(0)),
     ]

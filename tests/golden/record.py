@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 
 from tokenomics import paths
-from tokenomics.compute.inference.server import Estimate, Server, server
+from tokenomics.compute.inference.server import Server, server
 from tokenomics.compute.layout import Layout
 from tokenomics.economics import cost
 from tokenomics.errors import DataError
+from tokenomics.estimate import Estimate
 from tokenomics.facts import catalogue, measurements
 from tokenomics.rows import predict, reading
 from tokenomics.sections.s05_tokenomics_qoe import case
@@ -85,7 +86,7 @@ def simulated_rows() -> Iterator[Row]:
     for (model, device, engine, precision, layout), it in deployments():
         if it.capacity(6000) < 4:
             continue
-        built = case.build(it, pool, cost.estimate(2.5), setting)
+        built = case.build(it, pool, Estimate.of(2.5), setting)
         run = built.run(0.6 * built.saturated_rps)
         row = {"model": model, "device": device, "engine": engine, "precision": precision, "layout": str(layout)}
         row |= _ends("saturated_tok_per_s", built.saturated) | {"most_rps": _text(built.most(objective))}

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tokenomics.compute.inference.server import Estimate
 from tokenomics.economics import adaptation
 from tokenomics.economics.adaptation import Use
 from tokenomics.errors import DataError
+from tokenomics.estimate import Estimate
 from tokenomics.sections.s02_rag_vs_finetuning import BOTH, LONG, RAG, TUNED, Right, arms, measured, task
 from tokenomics.sections.s02_rag_vs_finetuning.measured import Spent
 from tokenomics.sections.s02_rag_vs_finetuning.parameters import Parameters

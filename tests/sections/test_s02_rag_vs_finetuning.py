@@ -10,6 +10,7 @@ from tokenomics.economics import adaptation, cost
 from tokenomics.economics.adaptation import Index, Use
 from tokenomics.economics.cost.tokens import TokenPrices
 from tokenomics.errors import DataError
+from tokenomics.estimate import Estimate
 from tokenomics.facts import catalogue
 from tokenomics.facts.prices import api_prices
 from tokenomics.sections import s02_rag_vs_finetuning as tables
@@ -18,7 +19,7 @@ from tokenomics.sections.s02_rag_vs_finetuning import BOTH, LONG, RAG, TUNED, Ca
 INDEX = Index("graph", 5e3, 0.02, 5.0, 0.05, 1e6)
 RIGHT = {LONG: Right(0.7, 0.7), RAG: Right(0.8, 0.8), TUNED: Right(0.85, 0.0), BOTH: Right(0.9, 0.85)}
 CASE = Case(knowledge=5e4)
-PRICE = adaptation.at_prices(TokenPrices(*(cost.estimate(usd) for usd in (2.0, 0.5, 8.0))))
+PRICE = adaptation.at_prices(TokenPrices(*(Estimate.of(usd) for usd in (2.0, 0.5, 8.0))))
 
 
 @pytest.fixture

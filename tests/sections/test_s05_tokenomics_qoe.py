@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tokenomics.compute.inference.server import Estimate
 from tokenomics.economics import cost
 from tokenomics.errors import DataError
+from tokenomics.estimate import Estimate
 from tokenomics.facts import catalogue, claims
 from tokenomics.notebook import figure_lint, style
 from tokenomics.sections import s04_inference_xpus

@@ -13,8 +13,6 @@ from tokenomics.errors import DataError
 
 TOKENS_PER_MTOKEN = 1e6
 SECONDS_PER_HOUR = 3600.0
-BLEND_INPUT_SHARE = 0.75
-"""Share of input tokens in a blended price: three tokens in for one out, the habit of published comparisons."""
 RENTAL_KINDS = ("on_demand", "spot", "reserved", "assumed")
 
 
@@ -94,16 +92,6 @@ class ApiPrice:
         positive = np.all(np.greater(tokens_per_word, 0))
         _require(positive, f"task on {self.model_id}", "tokens_per_word", tokens_per_word, "> 0")
         return self.usd(input_words * tokens_per_word, output_words * tokens_per_word, reasoning_tokens)
-
-    def blended_usd_per_mtoken(self, input_share: float = BLEND_INPUT_SHARE) -> float:
-        """Mean price in USD per million tokens when a share of all tokens is input.
-
-        Raises:
-            DataError: a share outside 0..1.
-        """
-        inside = 0.0 <= input_share <= 1.0
-        _require(inside, f"blended price of {self.model_id}", "input_share", input_share, "0 to 1")
-        return input_share * self.usd_per_mtoken_input + (1.0 - input_share) * self.usd_per_mtoken_output
 
 
 @dataclass(frozen=True)

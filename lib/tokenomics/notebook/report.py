@@ -29,16 +29,16 @@ class Metric:
     low: Any = None
     high: Any = None
 
+    @classmethod
+    def of(cls, estimate: Estimate, unit: str, meaning: str) -> "Metric":
+        """An estimate of one number."""
+        return cls(float(estimate.value), unit, meaning, float(estimate.low), float(estimate.high))
+
 
 def cell(row: Mapping[str, Any], column: str, meaning: str, unit: str = "") -> Metric:
     """A column of a table's row, its unit by the registry, with its interval where the row has one."""
-    low, high = (row.get(units.end_of(column, end)) for end in (units.LOW, units.HIGH))
+    low, high = (row.get(units.end_of(column, end), row.get(f"{column}_{end}")) for end in (units.LOW, units.HIGH))
     return Metric(row[column], unit or units.unit_of(column), meaning, low, high)
-
-
-def estimate(of: Estimate, unit: str, meaning: str) -> Metric:
-    """An estimate of one number."""
-    return Metric(float(of.value), unit, meaning, float(of.low), float(of.high))
 
 
 def record(metrics: Mapping[str, Metric]) -> None:
@@ -62,3 +62,13 @@ def record(metrics: Mapping[str, Metric]) -> None:
 def metric(key: str, value: Any, unit: str, meaning: str, *, low: Any = None, high: Any = None) -> None:
     """Record a single :class:`Metric` under ``key``."""
     record({key: Metric(value, unit, meaning, low, high)})
+
+
+def estimate(key: str, of: Estimate, unit: str, meaning: str) -> None:
+    """Record an estimate under ``key``."""
+    record({key: Metric.of(of, unit, meaning)})
+
+
+def row(key: str, of: Mapping[str, Any], column: str, unit: str, meaning: str) -> None:
+    """Record a column of a table's row, with its interval, under ``key``."""
+    record({key: cell(of, column, meaning, unit)})

@@ -14,7 +14,13 @@ from tokenomics.notebook.report import Metric
 
 
 def save(
-    frame: pd.DataFrame, slug: str, caption: str, source: str = "", metrics: Mapping[str, Metric] | None = None
+    frame: pd.DataFrame,
+    slug: str,
+    caption: str,
+    source: str = "",
+    *,
+    metrics: Mapping[str, Metric] | None = None,
+    given: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Write a table as CSV with a JSON of caption and units (LaTeX too when asked for); returns it for display.
 
@@ -24,6 +30,7 @@ def save(
         caption: one or two sentences that stand without the text around them.
         source: source keys joined by ``;``.
         metrics: numbers of the table that prose refers to.
+        given: units of columns whose names do not tell them yet.
 
     Raises:
         RunError: an empty frame, or a column whose name tells no unit.
@@ -36,7 +43,7 @@ def save(
     shown = rounding.write_csv(frame, path)
     entry = {
         "caption": caption,
-        "units": units.units(frame),
+        "units": units.units(frame, given),
         "source": cite(source),
         "notebook": context.name,
         "parameters": context.parameters_hash,

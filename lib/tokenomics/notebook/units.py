@@ -5,12 +5,14 @@ something and has no unit; ``coverage_share`` is a share, drawn in per cent.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from tokenomics.errors import RunError
-from tokenomics.estimate import Estimate
+from tokenomics.estimate import ENDS, Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,13 +59,14 @@ SUFFIXES = {
     "share": "share",
     "error": "share",
     "coverage": "share",
+    "bias": "share",
+    **dict.fromkeys(("ratio", "factor", "score", "number"), "1"),
 }
 """Ending of a column's name to its unit; the longest that fits is taken. A ``share`` is one of 1, drawn in per cent."""
-PLAIN = {"count": "1", "ratio": "1", "factor": "1", "score": "1", "number": "1"}
-"""Endings of what has no unit."""
 COUNTS = {
     *("devices", "replicas", "requests", "rows", "batch", "concurrency", "parameters", "queries", "n", "seed", "rank"),
     *("tp", "pp", "dp", "ep", "chunks", "seeds", "points", "accelerators", "users", "updates", "examples", "facts"),
+    *("adapters", "images", "sequences", "kernels"),
 }
 """Last words of columns that count something."""
 WORDS = {
@@ -105,18 +108,19 @@ def unit_of(column: str, values: pd.Series | None = None) -> str:
         return SUFFIXES[suffix]
     stem = column.removesuffix(f"_{LOW}").removesuffix(f"_{HIGH}").removesuffix(f"_{BOUND}")
     last = stem.rsplit("_", 1)[-1]
-    if suffix_of(stem) or (last not in COUNTS and last not in PLAIN):
+    if last not in COUNTS:
         raise RunError(f"column {column} tells no unit: end its name in one of notebook.units ({', '.join(SUFFIXES)})")
     return "1"
 
 
-def units(frame: pd.DataFrame) -> dict[str, str]:
-    """Unit of every column.
+def units(frame: pd.DataFrame, given: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Unit of every column, as ``given`` or by its name.
 
     Raises:
         RunError: see :func:`unit_of`.
     """
-    return {str(column): unit_of(str(column), frame[column]) for column in frame}
+    known = given or {}
+    return {str(name): known.get(str(name)) or unit_of(str(name), frame[name]) for name in frame}
 
 
 def end_of(column: str, end: str) -> str:
@@ -126,10 +130,15 @@ def end_of(column: str, end: str) -> str:
     return "_".join(part for part in (stem, end, suffix) if part)
 
 
-def columns(name: str, estimate: Estimate, scale: float = 1.0) -> Mapping[str, float]:
-    """An estimate as columns of a row: ``name`` and both ends of its interval, all times ``scale``."""
-    ends = {name: estimate.value, end_of(name, LOW): estimate.low, end_of(name, HIGH): estimate.high}
-    return {column: scale * float(value) for column, value in ends.items()}
+def columns(name: str, estimate: Estimate, scale: float = 1.0) -> dict[str, Any]:
+    """An estimate as columns, numbers or arrays: ``name`` and both ends of its interval, all times ``scale``."""
+    names = {"value": name, "low": end_of(name, LOW), "high": end_of(name, HIGH)}
+    return {names[end]: scale * _plain(estimate.at(end)) for end in ENDS}
+
+
+def _plain(values: ArrayLike) -> Any:
+    values = np.asarray(values)
+    return float(values) if values.ndim == 0 else values
 
 
 def label(column: str, words: str = "") -> str:
@@ -141,7 +150,7 @@ def label(column: str, words: str = "") -> str:
     suffix = suffix_of(column)
     stem = column.removesuffix(suffix).rstrip("_") or suffix
     spoken = words or " ".join(WORDS.get(part, part) for part in stem.split("_"))
-    unit = "%" if SUFFIXES.get(suffix) == "share" else SUFFIXES.get(suffix, "")
+    unit = {"share": "%", "1": ""}.get(unit := SUFFIXES.get(suffix, ""), unit)
     return f"{spoken} [{unit}]" if unit else spoken
 
 

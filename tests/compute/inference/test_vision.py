@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tokenomics.compute.counts.parameters import parameters
 from tokenomics.compute.inference.server import server
-from tokenomics.compute.inference.vision import ENCODERS, Sighted, encoder, openai_tile_tokens, picture
+from tokenomics.compute.inference.vision import ENCODERS, Sighted, encoder, picture
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue
 
@@ -28,13 +28,6 @@ sides = st.integers(28, 5000)
 )
 def test_published_counts_of_tokens(name, height, width, tokens, source):
     assert picture(encoder(name), height, width).tokens == tokens, source
-
-
-@pytest.mark.parametrize(
-    ("height", "width", "tokens"), [(1024, 1024, 765), (4096, 2048, 1105), (2048, 4096, 1105), (512, 512, 255)]
-)
-def test_examples_of_the_guide_to_tiles(height, width, tokens):
-    assert openai_tile_tokens(height, width) == tokens
 
 
 def test_published_counts_of_parameters():
@@ -106,5 +99,3 @@ def test_unknown_encoders_and_empty_images_are_refused():
         encoder("CLIP")
     with pytest.raises(DataError, match="width = 0; allowed: >= 1 pixel"):
         picture(encoder("LLaVA-1.5"), 10, 0)
-    with pytest.raises(DataError, match="height = 0"):
-        openai_tile_tokens(0, 10)

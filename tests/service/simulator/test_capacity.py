@@ -6,6 +6,7 @@ import pytest
 from tokenomics.compute.inference.server import server
 from tokenomics.economics import cost
 from tokenomics.errors import DataError
+from tokenomics.estimate import Estimate
 from tokenomics.facts import catalogue
 from tokenomics.service import qoe, workload
 from tokenomics.service.simulator import Requests, Rules, StepTable, capacity, simulate
@@ -107,7 +108,7 @@ class TestMoney:
 
     def test_ends_of_the_rent_are_carried(self):
         done = simulate(Requests(np.arange(101.0), 1, 10), TABLE, RULES)
-        rent = cost.estimate(2.0).__class__(*(np.asarray(each) for each in (2.0, 1.0, 3.0)))
+        rent = Estimate(*(np.asarray(each) for each in (2.0, 1.0, 3.0)))
         price = cost.simulated(done, rent)
         assert float(price.low) / float(price.value) == pytest.approx(0.5)
         assert float(price.high) / float(price.value) == pytest.approx(1.5)

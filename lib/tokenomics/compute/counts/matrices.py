@@ -58,8 +58,8 @@ def matrices(model: Model) -> tuple[Matrix, ...]:
     """Every weight matrix of a model, by part.
 
     Left out: gates of a single output (shared-expert gates), attention sinks and other vectors; for norms see
-    :func:`tokenomics.compute.counts.parameters.parameters`. Tables and the short convolutions of linear layers are in the
-    list to be counted; they are no matrix products.
+    :func:`tokenomics.compute.counts.parameters.parameters`. Tables and the short convolutions of linear layers are in
+    the list to be counted; they are no matrix products.
     """
     return tuple(
         matrix

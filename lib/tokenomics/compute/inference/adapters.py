@@ -28,11 +28,12 @@ from tokenomics.compute import bounds
 from tokenomics.compute.counts.matrices import ATTENTION, MLP, Matrix, matrices
 from tokenomics.compute.inference import durations, memory
 from tokenomics.compute.inference.engines import Work
-from tokenomics.compute.inference.server import Estimate, Server
+from tokenomics.compute.inference.server import Server
 from tokenomics.compute.layout import ROUTER, Layout
 from tokenomics.compute.operators import times
 from tokenomics.compute.operators.selection import PCIE_BYTES_PER_S, Serving, kernels
 from tokenomics.errors import DataError
+from tokenomics.estimate import Estimate
 from tokenomics.facts.models import Model
 
 Values = NDArray[np.float64]

@@ -1,13 +1,13 @@
 """What a request sees and a group delivers: prefill, decode, static batches, closed loops, full queues.
 
-Everything is put together from passes (:mod:`tokenomics.compute.inference.steps`) as :class:`tokenomics.compute.inference.engines.Work`,
+Everything is put together from passes (:mod:`.steps`) as :class:`tokenomics.compute.inference.engines.Work`,
 whose duration an engine's profile gives; how many sequences run at a time follows from memory
-(:mod:`tokenomics.compute.inference.memory`). Arguments are numbers or arrays and are broadcast. Intervals are in
-:mod:`tokenomics.compute.inference.intervals`.
+(:mod:`.memory`). Arguments are numbers or arrays and are broadcast. Intervals are in
+:mod:`.intervals`.
 
 Left out: preemption, prefixes shared between requests (pass fewer prompt tokens after ``cached`` ones). Drafted tokens,
-adapters and images are in :mod:`tokenomics.compute.inference.speculation`, :mod:`~tokenomics.compute.inference.adapters` and
-:mod:`~tokenomics.compute.inference.vision`.
+adapters and images are in :mod:`.speculation`, :mod:`.adapters` and
+:mod:`.vision`.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def prefill(on: Serving, batch: ArrayLike, prompt: ArrayLike, cached: ArrayLike 
 
 def decode_step(on: Serving, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike = 1) -> Work:
     """One token for each of ``batch`` sequences whose context, the new token included, is ``context``; or a pass that
-    verifies ``tokens`` of each (:mod:`tokenomics.compute.inference.speculation`).
+    verifies ``tokens`` of each (:mod:`.speculation`).
 
     With pipeline stages the batch is split into as many parts, each of which passes all stages: a sequence's step.
     """

@@ -8,7 +8,7 @@ the same kernels measured one by one.
 The first token of a request among others waits besides: ``wait_s``, and ``burst`` times the others' prefills.
 
 A profile is an engine in a period of its development on one vendor's devices; its numbers are fitted on measured
-latencies (:mod:`tokenomics.calibration.engines`), once with all model families and once without each, so that a prediction
+latencies (``calibration.engines``), once with all model families and once without each, so that a prediction
 never rests on a measurement of the family that it predicts (a profile that has no rows of a family stands as it is).
 """
 

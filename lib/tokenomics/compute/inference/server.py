@@ -22,24 +22,11 @@ from tokenomics.compute.inference.steps import Parts, device_seconds
 from tokenomics.compute.layout import Layout
 from tokenomics.compute.operators.selection import Serving, completed
 from tokenomics.errors import DataError
+from tokenomics.estimate import Estimate, Values
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 
-Values = NDArray[np.float64]
 MEMORY, HOST = "memory", "host"
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A prediction and the interval that holds 80 % of what was held out, in the broadcast shape of its arguments."""
-
-    value: Values
-    low: Values
-    high: Values
-
-    def over(self, numerator: ArrayLike) -> "Estimate":
-        """``numerator / self``: a rate from a duration, with the ends changed over."""
-        return Estimate(numerator / self.value, numerator / self.high, numerator / self.low)
 
 
 @dataclass(frozen=True)
@@ -60,7 +47,7 @@ class Server:
         return bounds.Deployment(self.on.model, completed(self.on.device), self.on.precision, self.devices)
 
     def estimate(self, seconds: ArrayLike, quantity: str, least: ArrayLike = 0.0) -> Estimate:
-        """A duration with the interval of a quantity (:mod:`tokenomics.compute.inference.intervals`), never below ``least``."""
+        """A duration with the interval of a quantity (:mod:`.intervals`), never below ``least``."""
         value = np.maximum(seconds, least)
         low, high = interval(value, self.on, self.profile, quantity)
         return Estimate(value, np.maximum(low, least), high)

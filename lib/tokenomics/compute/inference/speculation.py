@@ -25,8 +25,9 @@ from tokenomics.compute import bounds
 from tokenomics.compute.counts.parameters import parameters
 from tokenomics.compute.inference import durations, memory
 from tokenomics.compute.inference.engines import Work
-from tokenomics.compute.inference.server import Estimate, Server
+from tokenomics.compute.inference.server import Server
 from tokenomics.errors import DataError
+from tokenomics.estimate import Estimate
 from tokenomics.facts.models import Model
 
 Values = NDArray[np.float64]

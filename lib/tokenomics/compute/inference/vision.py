@@ -23,12 +23,13 @@ from tokenomics.compute.counts.parameters import parameters
 from tokenomics.compute.counts.precision import parse
 from tokenomics.compute.inference import durations, memory
 from tokenomics.compute.inference.engines import Work
-from tokenomics.compute.inference.server import Estimate, Server
+from tokenomics.compute.inference.server import Server
 from tokenomics.compute.inference.steps import device_seconds
 from tokenomics.compute.layout import ROUTER, Layout
 from tokenomics.compute.operators import times
 from tokenomics.compute.operators.selection import Serving, kernels
 from tokenomics.errors import DataError
+from tokenomics.estimate import Estimate
 from tokenomics.facts.models import Model
 
 Values = NDArray[np.float64]
@@ -102,18 +103,6 @@ def tiled(side: int, patch: int, merged: int, most_tiles: int) -> Rule:
         return Picture(crops, patches, crops * patches // merged)
 
     return rule
-
-
-def openai_tile_tokens(height: int, width: int, base: int = 85, tile: int = 170) -> int:
-    """Tokens that GPT-4o is billed for a detailed image; whatever encodes it is not published.
-
-    OpenAI's guide to vision: scaled down to fit a square of 2048 pixels, then to a shorter side of 768; 170 tokens for
-    each square of 512 pixels, and 85 more.
-    """
-    _check_sides(height, width)
-    scale = min(1.0, 2048 / max(height, width))
-    scale *= min(1.0, 768 / (scale * min(height, width)))
-    return base + tile * ceil(height * scale / 512) * ceil(width * scale / 512)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,7 @@ from tokenomics.economics.adaptation.index import CODES, FLAT, GRAPH, Index
 from tokenomics.economics.adaptation.served import queries_per_s
 from tokenomics.economics.adaptation.totals import (
     Use,
-    breakeven_context,
     breakeven_queries,
-    breakeven_updates,
     right_share,
     total_usd,
     usd_per_right,
@@ -32,9 +30,7 @@ __all__ = [
     "Use",
     "adapter_factor",
     "at_prices",
-    "breakeven_context",
     "breakeven_queries",
-    "breakeven_updates",
     "from_served",
     "on_server",
     "queries_per_s",

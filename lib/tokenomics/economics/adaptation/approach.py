@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tokenomics.compute.inference.server import Estimate
-from tokenomics.economics.cost.amounts import TOKENS, Amount, checked, combine, estimate, share
+from tokenomics.economics.cost.amounts import TOKENS, checked, share
 from tokenomics.economics.cost.tokens import TokenPrices
 from tokenomics.errors import DataError
+from tokenomics.estimate import Amount, Estimate, combine
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Approach:
         """
         old = share(self.name, "stale share", stale, zero=True)
         # the mean of two shares lies between them: ends from the ends of both, at the worse and the better staleness
-        fresh, changed = estimate(self.right), estimate(self.right_changed)
+        fresh, changed = Estimate.of(self.right), Estimate.of(self.right_changed)
         ends = [
             [getattr(fresh, end) * (1 - part) + getattr(changed, end) * part for part in (old.low, old.high)]
             for end in ("low", "high")

@@ -9,12 +9,13 @@ import numpy as np
 
 from tokenomics.compute.bounds import training_flop
 from tokenomics.compute.counts.flops import flops_weights
-from tokenomics.compute.inference.server import Estimate, Server
+from tokenomics.compute.inference.server import Server
 from tokenomics.compute.training.tuning import Tuning, lora_parameters
 from tokenomics.economics.adaptation.approach import QueryUsd, Reading
-from tokenomics.economics.cost.amounts import SECONDS_PER_HOUR, Amount, checked, combine, estimate, share
+from tokenomics.economics.cost.amounts import SECONDS_PER_HOUR, checked, share
 from tokenomics.economics.cost.hourly import Hour
 from tokenomics.economics.cost.tokens import self_hosted
+from tokenomics.estimate import Amount, Estimate, combine
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 
@@ -26,7 +27,7 @@ def on_server(server: Server, hour: Amount | Hour, utilisation: Amount = 1.0) ->
     """
 
     def usd(reading: Reading) -> Estimate:
-        read, written, known = (estimate(each).value for each in (reading.input, reading.output, reading.cached))
+        read, written, known = (Estimate.of(each).value for each in (reading.input, reading.output, reading.cached))
         some = np.clip(known, 1.0, read - 1.0)
         prices = self_hosted(server, hour, read, written, cached=some, utilisation=utilisation)
         return prices.usd(read, written, cached_share=known / read)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.compute.inference.server import Estimate
-from tokenomics.economics.cost.amounts import SECONDS_PER_HOUR, TOKENS, Amount, checked, combine
+from tokenomics.economics.cost.amounts import SECONDS_PER_HOUR, TOKENS, checked
 from tokenomics.errors import DataError
+from tokenomics.estimate import Amount, Estimate, combine
 
 FLAT, GRAPH, CODES = "flat", "graph", "codes"
 KINDS = (FLAT, GRAPH, CODES)

@@ -9,8 +9,9 @@ import numpy as np
 
 from tokenomics.compute.inference.server import Server
 from tokenomics.economics.adaptation.approach import Reading
-from tokenomics.economics.cost.amounts import checked, estimate, share
+from tokenomics.economics.cost.amounts import checked, share
 from tokenomics.errors import DataError
+from tokenomics.estimate import Estimate
 
 QUERIES, HALVINGS, SEED = 4000, 10, 0
 BATCH, PASS_TOKENS, BLOCK = 256, 2048, 16
@@ -41,7 +42,7 @@ def queries_per_s(
     if not server.fits():
         raise DataError("served", "server", server.on.model.name, "a deployment whose memory holds the weights")
     prompt, output = _whole(reading.input), _whole(reading.output)
-    shared = min(int(estimate(reading.cached).value), prompt - 1) // BLOCK * BLOCK
+    shared = min(int(Estimate.of(reading.cached).value), prompt - 1) // BLOCK * BLOCK
     low, high = 0.0, 1.5 * float(server.output_rate(prompt - shared, output).value) / output
     arrivals = np.random.default_rng(seed).exponential(size=queries).cumsum()
     attained = _attained(server, prompt, output, shared)
@@ -70,4 +71,4 @@ def _attained(server: Server, prompt: int, output: int, shared: int):
 
 
 def _whole(amount) -> int:
-    return max(int(np.ceil(float(estimate(amount).value))), 1)
+    return max(int(np.ceil(float(Estimate.of(amount).value))), 1)

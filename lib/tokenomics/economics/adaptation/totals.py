@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenomics.compute.inference.server import Estimate
 from tokenomics.economics.adaptation.approach import Approach, QueryUsd
-from tokenomics.economics.cost.amounts import TOKENS, Amount, checked, combine, share
+from tokenomics.economics.cost.amounts import checked, share
+from tokenomics.estimate import Amount, Estimate, combine
 
 
 @dataclass(frozen=True)
@@ -112,47 +112,6 @@ def breakeven_queries(dear_start: Approach, dear_query: Approach, use: Use, pric
 
     # rises with F_1 and v_1, falls with F_2 and v_2
     return combine(lambda f1, v1, f2, v2: queries(f1, v2, f2, v1), [fixed[0], each[0]], [fixed[1], each[1]])
-
-
-def breakeven_context(
-    tuned: Approach, reader: Approach, use: Use, usd_per_mtoken_input: Amount, price: QueryUsd
-) -> Estimate:
-    """Tokens of context a query from which a tuned model is no dearer than one that reads them.
-
-    Solves ``C_tuned = C_reader`` for the context that the reader adds to its own ``query``, which must be given
-    without it. Zero where tuning is cheaper without any.
-    """
-    fixed = [_fixed(each, use) for each in (tuned, reader)]
-    each = [approach.usd_per_query(price) for approach in (tuned, reader)]
-    token = checked("break-even", "usd_per_mtoken_input", usd_per_mtoken_input)
-
-    return combine(
-        lambda f1, v1, f2, v2, p, n: np.maximum((f1 - f2) / n + v1 - v2, 0.0) / p * TOKENS,
-        [fixed[0], each[0]],
-        [fixed[1], each[1], token, use.queries],
-    )
-
-
-def breakeven_updates(tuned: Approach, reader: Approach, use: Use, price: QueryUsd) -> Estimate:
-    """Updates over a use up to which following them by tuning is no dearer than by the reader's own way.
-
-    ``U* = (N (v_2 - v_1) + once_2 - once_1 + T (month_2 - month_1)) / (version_1 - version_2) - 1``; infinite where a
-    version of the first costs no more, -1 (not even the first version) at the least.
-    """
-    parts = [
-        combine(
-            lambda n, v, once, t, month: n * v + once + t * month,
-            [use.queries, each.usd_per_query(price), each.once_usd, use.months, each.month_usd],
-        )
-        for each in (tuned, reader)
-    ]
-
-    def updates(rest2, version2, rest1, version1):
-        more = version1 - version2
-        found = np.maximum((rest2 - rest1) / np.where(more > 0, more, 1.0) - 1.0, -1.0)
-        return np.where(more > 0, found, np.inf)
-
-    return combine(updates, [parts[1], reader.version_usd], [parts[0], tuned.version_usd])
 
 
 def _fixed(approach: Approach, use: Use) -> Estimate:

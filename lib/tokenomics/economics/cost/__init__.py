@@ -3,7 +3,7 @@
 From the hour to the token: :mod:`.hourly` prices an accelerator-hour, :mod:`.tokens` turns it into USD per million
 input, cached and output tokens, per task and user-month, at saturation and below it; :mod:`.api` prices lists;
 :mod:`.choice` sets one against the other; :mod:`.objective` prices an SLO; :mod:`.simulation` prices what a simulation
-served; :mod:`.capacity` sizes a fleet. Amounts are numbers, arrays or :class:`tokenomics.compute.inference.server.Estimate`;
+served; :mod:`.capacity` sizes a fleet. Amounts are numbers, arrays or :class:`tokenomics.estimate.Estimate`;
 answers are estimates, whose ends come from the worst and the best of what went in, taken together (wider than
 independent errors would make them).
 
@@ -12,16 +12,14 @@ the two stand side by side and are never multiplied: a simulated cost already ho
 adds.
 """
 
-from tokenomics.economics.cost.amounts import combine, estimate, to_usd
 from tokenomics.economics.cost.api import api_usd, listed, tokenizer_ratio
 from tokenomics.economics.cost.capacity import Demand, Plan, plan
-from tokenomics.economics.cost.choice import breakeven_rate, breakeven_utilisation, cheapest, payback_months
+from tokenomics.economics.cost.choice import breakeven_rate, cheapest
 from tokenomics.economics.cost.hourly import Hour, Power, Purchase, offers, on_demand, own, reserved, spot
 from tokenomics.economics.cost.objective import SloPrice, price_of_slo
 from tokenomics.economics.cost.simulation import achieved, simulated
 from tokenomics.economics.cost.tokens import (
     TokenPrices,
-    at_load,
     effective,
     per_user_month,
     self_hosted,
@@ -39,18 +37,13 @@ __all__ = [
     "TokenPrices",
     "achieved",
     "api_usd",
-    "at_load",
     "breakeven_rate",
-    "breakeven_utilisation",
     "cheapest",
-    "combine",
     "effective",
-    "estimate",
     "listed",
     "offers",
     "on_demand",
     "own",
-    "payback_months",
     "per_user_month",
     "plan",
     "price_of_slo",
@@ -58,7 +51,6 @@ __all__ = [
     "self_hosted",
     "simulated",
     "spot",
-    "to_usd",
     "tokenizer_ratio",
     "usd_per_mtoken",
     "utilisation",

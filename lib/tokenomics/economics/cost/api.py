@@ -7,8 +7,9 @@ batch are taken together; some providers give only one.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.economics.cost.amounts import checked, estimate, share
+from tokenomics.economics.cost.amounts import checked, share
 from tokenomics.economics.cost.tokens import TokenPrices
+from tokenomics.estimate import Estimate
 from tokenomics.facts.prices import ApiPrice
 
 BATCH_DISCOUNT = 0.5
@@ -63,7 +64,7 @@ def listed(price: ApiPrice, *, batch_discount: float = 0.0, tokens_ratio: float 
     cached = price.usd_per_mtoken_cached_input
     cached = price.usd_per_mtoken_input if cached is None else cached
     usd = (price.usd_per_mtoken_input, cached, price.usd_per_mtoken_output)
-    return TokenPrices(*(estimate(each * factor) for each in usd))
+    return TokenPrices(*(Estimate.of(each * factor) for each in usd))
 
 
 def tokenizer_ratio(tokenizer: str, reference: str, language: str = "English") -> float:

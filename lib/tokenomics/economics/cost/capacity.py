@@ -12,19 +12,12 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.compute.inference.server import Estimate, Server
-from tokenomics.economics.cost.amounts import (
-    DAYS_PER_MONTH,
-    HOURS_PER_MONTH,
-    TOKENS,
-    Amount,
-    checked,
-    combine,
-    together,
-)
+from tokenomics.compute.inference.server import Server
+from tokenomics.economics.cost.amounts import DAYS_PER_MONTH, HOURS_PER_MONTH, TOKENS, checked
 from tokenomics.economics.cost.hourly import Hour, Power
-from tokenomics.economics.cost.objective import ENDS, LADDER, loads
+from tokenomics.economics.cost.objective import LADDER, loads
 from tokenomics.errors import DataError
+from tokenomics.estimate import ENDS, Amount, Estimate, combine, together
 from tokenomics.service.qoe import Slo
 
 SECONDS_PER_DAY = 86400.0

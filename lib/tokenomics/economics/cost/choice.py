@@ -5,22 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.compute.inference.server import Estimate
-from tokenomics.economics.cost.amounts import HOURS_PER_MONTH, SECONDS_PER_HOUR, Amount, checked, combine
-from tokenomics.economics.cost.hourly import Hour, Purchase, own
+from tokenomics.economics.cost.amounts import SECONDS_PER_HOUR, checked
+from tokenomics.economics.cost.hourly import Hour
 from tokenomics.errors import DataError
-
-
-def breakeven_utilisation(saturated: Amount, offered: Amount) -> Estimate:
-    """The utilisation from which self-hosting is no dearer: C_sat over the price offered, for the same tokens.
-
-    Above 1 it is always dearer. Quality is not in it: compare models that do the task equally well.
-
-    Raises:
-        DataError: a price that is not positive.
-    """
-    mine, theirs = checked("break-even", "saturated", saturated), checked("break-even", "offered", offered)
-    return combine(lambda usd, other: usd / other, [mine], [theirs])
+from tokenomics.estimate import Amount, Estimate, combine
 
 
 def breakeven_rate(
@@ -47,26 +35,6 @@ def breakeven_rate(
         return np.where(tasks <= most, tasks, np.inf)
 
     return combine(rate, [usd, count], [task])
-
-
-def payback_months(purchase: Purchase, rent: Amount | Hour, load: Amount = 1.0) -> Estimate:
-    """Months in which a purchase has paid for itself against renting the same hours; infinite where rent is cheaper.
-
-    What is saved an hour is the rent less all that owning costs but capital. Interest is left out, as is the residual
-    value: see :func:`tokenomics.economics.cost.hourly.own` for the cost over a whole life.
-
-    Raises:
-        DataError: a rent that is not positive, a load outside 0 to 1.
-    """
-    other = checked("payback", "rent", rent.usd if isinstance(rent, Hour) else rent)
-    running = [part for name, part in own(purchase, load).parts.items() if name != "capital"]
-
-    def months(usd, *rest):
-        *parts, paid = rest
-        saved = (paid - sum(parts)) * HOURS_PER_MONTH * purchase.available
-        return np.where(saved > 0, usd / np.where(saved > 0, saved, 1.0), np.inf)
-
-    return combine(months, [purchase.usd, *running], [other])
 
 
 def cheapest(usd: Mapping[str, ArrayLike]) -> NDArray[np.str_]:

@@ -11,18 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tokenomics.compute.inference.server import Estimate
-from tokenomics.economics.cost.amounts import (
-    HOURS_PER_MONTH,
-    HOURS_PER_YEAR,
-    Amount,
-    checked,
-    combine,
-    estimate,
-    share,
-    total,
-)
+from tokenomics.economics.cost.amounts import HOURS_PER_MONTH, HOURS_PER_YEAR, checked, share
 from tokenomics.errors import DataError
+from tokenomics.estimate import Amount, Estimate, combine, total
 from tokenomics.facts.prices import RentalPrice
 
 ASSUMED = "assumed"
@@ -122,7 +113,7 @@ def own(purchase: Purchase, load: Amount = 1.0) -> Hour:
     yearly = {
         "capital": combine(lambda usd: usd * kept * _recovery(purchase.interest, purchase.years), [purchase.usd]),
         "maintenance": combine(lambda usd: usd * purchase.maintenance_share, [purchase.usd]),
-        "people": estimate(purchase.people_usd_per_year),
+        "people": Estimate.of(purchase.people_usd_per_year),
         "space": combine(lambda usd: usd * 12 * purchase.power.at(1.0).value / 1e3, [purchase.space_usd_per_kw_month]),
         "energy": combine(
             lambda watts, usd: watts / 1e3 * purchase.pue * usd * HOURS_PER_YEAR,
@@ -216,7 +207,7 @@ def _listed(price: Amount | RentalPrice, kind: str) -> Estimate:
         return checked(f"rent, {kind}", "usd_per_hour", price)
     if price.kind not in (kind, ASSUMED):
         raise DataError(f"rent of {price.accelerator_listed}", "kind", price.kind, f"{kind}, {ASSUMED}")
-    return estimate(price.usd_per_accelerator_hour)
+    return Estimate.of(price.usd_per_accelerator_hour)
 
 
 def _recovery(interest: float, years: float) -> float:

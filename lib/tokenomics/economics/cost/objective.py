@@ -5,20 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.compute.inference.server import Estimate, Server
-from tokenomics.economics.cost.amounts import Amount
+from tokenomics.compute.inference.server import Server
 from tokenomics.economics.cost.hourly import Hour
 from tokenomics.economics.cost.tokens import usd_per_mtoken
+from tokenomics.estimate import OPPOSITE, Amount, Estimate
 from tokenomics.service.qoe import Slo
 
 LADDER = np.unique(np.round(2.0 ** np.arange(0, 11.25, 0.25)))
 """Requests in flight that are tried."""
-ENDS = ("value", "low", "high")
 
 
 @dataclass(frozen=True)
 class Loads:
-    """What requests see of one copy at rising numbers in flight; one end of the estimates, shape (ladder,).
+    """What requests see of one replica at rising numbers in flight; one end of the estimates, shape (ladder,).
 
     Attributes:
         running: requests in flight.
@@ -58,7 +57,7 @@ class SloPrice:
 
 
 def loads(server: Server, prompt: float, output: float, ladder: ArrayLike = LADDER, end: str = "value") -> Loads:
-    """A copy's times and output at each number of requests in flight that fits its memory.
+    """A replica's times and output at each number of requests in flight that fits its memory.
 
     Args:
         end: which end of the estimates: ``value``, ``low`` (fast) or ``high`` (slow).
@@ -67,14 +66,13 @@ def loads(server: Server, prompt: float, output: float, ladder: ArrayLike = LADD
     running = ladder[ladder <= max(float(server.admitted(prompt, output)), 1.0)]
     ttft, tpot = server.loaded_ttft(running, prompt, output), server.loaded_tpot(running, prompt, output)
     rate = server.output_rate(prompt, output, running)
-    opposite = {"value": "value", "low": "high", "high": "low"}[end]
-    return Loads(running, getattr(ttft, end), getattr(tpot, end), getattr(rate, opposite))
+    return Loads(running, ttft.at(end), tpot.at(end), rate.at(OPPOSITE[end]))
 
 
 def price_of_slo(
     server: Server, hour: Amount | Hour, slo: Slo, prompt: float, output: float, *, ladder: ArrayLike = LADDER
 ) -> SloPrice:
-    """USD per million output tokens of a saturated copy that may only run as many requests as an objective allows.
+    """USD per million output tokens of a saturated replica that may only run as many requests as an objective allows.
 
     The objective is held against mean times of a closed loop: no queue, no bursts, no percentiles, which a simulation
     adds. The number in flight is that of the middle estimate; the ends are those of its output.
@@ -94,4 +92,4 @@ def price_of_slo(
 
 
 def _pick(prices: Estimate, index: int) -> Estimate:
-    return Estimate(*(np.asarray(getattr(prices, end)[index]) for end in ENDS))
+    return prices.map(lambda values: np.asarray(values[index]))

@@ -2,10 +2,10 @@
 
 from numpy.typing import ArrayLike
 
-from tokenomics.compute.inference.server import Estimate
-from tokenomics.economics.cost.amounts import SECONDS_PER_HOUR, TOKENS, Amount, checked, combine
+from tokenomics.economics.cost.amounts import SECONDS_PER_HOUR, TOKENS, checked
 from tokenomics.economics.cost.hourly import Hour
 from tokenomics.errors import DataError
+from tokenomics.estimate import Amount, Estimate, combine
 from tokenomics.service.simulator import Outcome
 
 WARMING = 0.2

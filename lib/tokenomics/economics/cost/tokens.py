@@ -9,19 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tokenomics.compute.inference.server import Estimate, Server
-from tokenomics.economics.cost.amounts import (
-    DAYS_PER_MONTH,
-    SECONDS_PER_HOUR,
-    TOKENS,
-    Amount,
-    checked,
-    combine,
-    share,
-    total,
-)
+from tokenomics.compute.inference.server import Server
+from tokenomics.economics.cost.amounts import DAYS_PER_MONTH, SECONDS_PER_HOUR, TOKENS, checked, share
 from tokenomics.economics.cost.hourly import Hour
 from tokenomics.errors import DataError
+from tokenomics.estimate import Amount, Estimate, combine, total
 
 PASS_TOKENS = 8192.0
 """Prompt tokens that are read together when the price of reading is taken."""
@@ -112,41 +104,6 @@ def effective(saturated: Amount, used: Amount) -> Estimate:
     """
     price, part = checked("effective price", "saturated", saturated), share("effective price", "utilisation", used)
     return combine(lambda usd, u: usd / u, [price], [part])
-
-
-def at_load(
-    hour: Amount | Hour, requests_per_s: ArrayLike, output: ArrayLike, capacity: Amount, devices: ArrayLike = 1.0
-) -> Estimate:
-    """USD per million output tokens of as many copies as a load needs: the closed form with whole copies.
-
-    Args:
-        hour: USD per accelerator-hour.
-        requests_per_s: the load.
-        output: output tokens of a request.
-        capacity: requests a second of one copy, of ``devices`` accelerators, when saturated.
-
-    Returns:
-        ``C_sat / U`` with ``U`` the load over what its copies could serve. The price depends on the capacity only
-        through the number of copies, so its ends step where a copy more or less would do.
-
-    Raises:
-        DataError: an amount that is not positive.
-    """
-    usd = checked("price at load", "usd_per_hour", _usd(hour))
-    rate, size, most, count = (
-        checked("price at load", key, value)
-        for key, value in (
-            ("requests_per_s", requests_per_s),
-            ("output", output),
-            ("capacity", capacity),
-            ("devices", devices),
-        )
-    )
-
-    def price(p, n, c):
-        return TOKENS * np.ceil(rate.value / c * (1 - 1e-12)) * n * p / (SECONDS_PER_HOUR * rate.value * size.value)
-
-    return combine(price, [usd, count], [most])
 
 
 def self_hosted(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tokenomics.compute.inference.server import Estimate
+from tokenomics.estimate import Estimate
 from tokenomics.notebook import report
 from tokenomics.sections.s02_rag_vs_finetuning.costs import BOTH, LONG, RAG, TUNED, Right
 from tokenomics.sections.s02_rag_vs_finetuning.measured import NAMES, Spent, way

@@ -15,8 +15,8 @@ from tokenomics.compute.inference.server import Server
 from tokenomics.compute.training.tuning import METHODS
 from tokenomics.economics import adaptation, cost
 from tokenomics.economics.adaptation import Approach, Index, QueryUsd, Reading, Use
-from tokenomics.economics.cost.amounts import Amount
 from tokenomics.errors import DataError
+from tokenomics.estimate import Amount, combine
 from tokenomics.facts.prices import ApiPrice
 
 LONG, RAG, TUNED, BOTH = "long prompt", "RAG", "tuned", "both"
@@ -82,7 +82,7 @@ def approaches(case: Case, right: Mapping[str, Right], index: Index) -> dict[str
     search = {"query_usd": index.query_usd(case.question), "month_usd": index.month_usd()}
     build = index.build_usd()
     tuned_tokens = {"token_factor": case.tuned_factor}
-    kept = cost.combine(lambda search, own: search + own, [search["month_usd"], case.tuned_month_usd])
+    kept = combine(lambda search, own: search + own, [search["month_usd"], case.tuned_month_usd])
     settings: dict[str, dict[str, Any]] = {
         LONG: {"query": Reading(start + case.knowledge, case.output, case.instruction + case.knowledge)},
         RAG: {"query": Reading(start + given, case.output, case.instruction), "version_usd": build} | search,

@@ -34,7 +34,7 @@ def retrievers(data: Rows) -> "Figure":
             axes.plot(part["k"], part["recall"], marker=panels.MARKERS[place], label=name, color=f"C{place}")
         axes.set_xticks(range(1, int(data["k"].max()) + 1))
     shown[0].set_ylim(0, 1.03)
-    panels.label_outer(shown, "chunks given, k [1]", "recall@k [1]")
+    panels.label_outer(shown, "chunks given, k", "recall@k")
     panels.named(fig, shown[0], 3)
     return fig
 
@@ -46,7 +46,7 @@ def arms(data: Rows) -> "Figure":
     for axes, name in zip(shown, names, strict=True):
         panels.dots(axes, data[data["split"] == name], "way", "value", ways)
         axes.set_title(SPLITS[name], fontsize=7, pad=3)
-        axes.set(xlim=(-0.03, 1.03), xlabel="share right [1]")
+        axes.set(xlim=(-0.03, 1.03), xlabel="share right")
     return fig
 
 
@@ -63,7 +63,7 @@ def by_k(data: Rows, bound: Rows) -> "Figure":
             axes.errorbar(part["chunks"], part["value"], spread, label=name, **look)
         axes.set_xticks(sorted(set(data["chunks"])))
     shown[0].set_ylim(0, 1.03)
-    panels.label_outer(shown, "chunks given, k [1]", "right answers [1]")
+    panels.label_outer(shown, "chunks given, k", "right answers")
     panels.named(fig, shown[0], 2)
     return fig
 
@@ -72,7 +72,7 @@ def kinds(data: Rows) -> "Figure":
     """What answers to changed facts are, a stacked bar for each way."""
     fig, axes = figures.canvas(height_in=0.75 + 0.24 * data["way"].nunique())
     panels.stacked(axes, data, "way", "kind", "share")
-    axes.set(xlabel="answers about changed facts [1]", ylabel="", xlim=(0, 1))
+    axes.set(xlabel="answers about changed facts", ylabel="", xlim=(0, 1))
     panels.named(fig, axes, 3)
     return fig
 
@@ -103,7 +103,7 @@ def losses(data: Rows) -> "Figure":
             axes.plot(line["pass"], line["loss"], marker=panels.MARKERS[place], color=PALETTE[place], label=label)
     axes.set_yscale("log")
     axes.set_xticks(range(1, int(data["pass"].max()) + 1))
-    axes.set(xlabel="pass over the facts [1]", ylabel="cross-entropy of answers [nat/token]")
+    axes.set(xlabel="pass over the facts", ylabel="cross-entropy of answers [nat/token]")
     panels.named(fig, axes, 2)
     return fig
 

@@ -27,7 +27,7 @@ def per_right(data: Rows, label: str) -> "Figure":
             axes.fill_between(part["queries"], part["low"], part["high"], color=COLOURS[way], alpha=0.2, linewidth=0)
             axes.plot(part["queries"], part["value"], STYLES[way], color=COLOURS[way], label=way)
         panels.log_axes(axes)
-    panels.label_outer(shown, "queries [1]", label)
+    panels.label_outer(shown, "queries", label)
     panels.named(fig, shown[0], 4)
     return fig
 
@@ -38,7 +38,7 @@ def crossover(data: Rows) -> "Figure":
     for axes in shown.values():
         panels.log_axes(axes)
         axes.grid(visible=False)
-    panels.label_outer(list(shown.values()), "queries a month [1]", "updates a month [1]")
+    panels.label_outer(list(shown.values()), "queries a month", "updates a month")
     return fig
 
 
@@ -52,7 +52,7 @@ def indexes(data: Rows) -> "Figure":
             axes.fill_between(part["chunks"], part["low"], part["high"], alpha=0.2, linewidth=0, color=PALETTE[place])
             axes.plot(part["chunks"], part["value"], label=kind, **look)
         panels.log_axes(axes)
-    panels.label_outer(shown, "chunks [1]", "cost [USD]", 3)
+    panels.label_outer(shown, "chunks", "cost [USD]", 3)
     panels.named(fig, shown[0], 3)
     return fig
 

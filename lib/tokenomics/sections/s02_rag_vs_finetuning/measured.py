@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tokenomics.compute.inference.server import Estimate
-from tokenomics.economics import adaptation, cost
+from tokenomics.economics import adaptation
 from tokenomics.economics.adaptation import Approach, Reading, Use
-from tokenomics.economics.cost.amounts import Amount
 from tokenomics.errors import DataError
+from tokenomics.estimate import Amount, Estimate, combine
 from tokenomics.sections.s02_rag_vs_finetuning.costs import BOTH, LONG, RAG, TUNED, Right
 
 NAMES = {
@@ -199,7 +198,7 @@ def on_this_core(
     made = {}
     for name, row in queries.items():
         search = ask if name in (RAG, BOTH) else 0.0
-        paid = [cost.combine(lambda s: s * per_cpu_s, [each.get(name, 0.0)]) for each in (first, version)]
+        paid = [combine(lambda s: s * per_cpu_s, [each.get(name, 0.0)]) for each in (first, version)]
         reading = Reading(float(row["prompt_tokens"]), float(row["output_tokens"]), float(row["cached_tokens"]))
         share = {"right": right[name].fresh, "right_changed": right[name].changed}
         used = per_cpu_s * (float(row["cpu_s"]) + search)
@@ -209,7 +208,7 @@ def on_this_core(
 
 def FREE(reading: Reading) -> Estimate:  # noqa: N802  the price that charges nothing
     """No price for tokens: what a query costs is in its seconds."""
-    return cost.estimate(0.0)
+    return Estimate.of(0.0)
 
 
 def per_right(ways: Mapping[str, Approach], queries: Sequence[float], uses: Mapping[str, Use]) -> pd.DataFrame:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tokenomics.compute.inference.server import Estimate
 from tokenomics.economics import adaptation, cost
 from tokenomics.economics.adaptation import Approach, Index, QueryUsd, Use
 from tokenomics.errors import DataError
+from tokenomics.estimate import Estimate
 from tokenomics.facts import catalogue, prices
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model

@@ -1,84 +1,26 @@
-"""Choosing: the frontier of speed and throughput of an accelerator, what it costs in money and power, and layouts."""
+"""Choosing: the best point of each accelerator within a limit, what it costs in money and power, and layouts."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
 import pandas as pd
 
-from tokenomics.compute.inference.search import Candidate, layouts
-from tokenomics.compute.inference.server import Server
+from tokenomics.compute.inference.provision import label
+from tokenomics.compute.inference.search import Candidate
 from tokenomics.errors import DataError
 from tokenomics.facts import prices
 from tokenomics.facts.accelerators import Accelerator
-from tokenomics.facts.models import Model
-from tokenomics.sections.s04_inference_xpus.load import Load, ask, fastest, label
-from tokenomics.sections.s04_inference_xpus.tables import MILLI
+from tokenomics.notebook import units
+from tokenomics.notebook.report import Metric, cell
+from tokenomics.sections.operating_points import MILLI, PER_DEVICE
 
-SECONDS_PER_HOUR, MILLION, KILO = 3600.0, 1e6, 1e3
-
-
-def frontier(
-    load: Load, model: Model, devices: Iterable[Accelerator], most: int, concurrencies: Sequence[float]
-) -> pd.DataFrame:
-    """Points of a closed loop that no other beats in both speed for a user and output a device, for each accelerator.
-
-    Tried are all layouts of one copy on up to ``most`` devices (on the fewest that hold a single request where that is
-    more), at all concurrencies that fit in memory.
-
-    Returns:
-        A row a point, fastest for the user first; an accelerator that cannot hold the model has none.
-    """
-    found = []
-    for device in devices:
-        points = _points(load, model, device, most, np.asarray(concurrencies, dtype=float))
-        if not points.empty:
-            found.append(better(points, "per_user", "per_device"))
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
-
-
-def _points(load: Load, model: Model, device: Accelerator, most: int, at: np.ndarray) -> pd.DataFrame:
-    single = Load(load.prompt, load.output, 1, load.weight_bits, load.kv_bits, load.engine)
-    least = fastest(single, model, device)
-    if least is None:
-        return pd.DataFrame()
-    most = max(most, least.devices)
-    rows = []
-    for count in (2**each for each in range(int(np.log2(least.devices)), int(np.log2(most)) + 1)):
-        for layout in layouts(model, device, count):
-            it = ask(load, model, device, layout)
-            if layout.devices == count and it.fits():
-                rows.append(_loop(load, it, at[at <= it.capacity(load.context)]))
-    return pd.concat(rows, ignore_index=True)
-
-
-def _loop(load: Load, it: Server, at: np.ndarray) -> pd.DataFrame:
-    tpot = it.loaded_tpot(at, load.prompt, load.output)
-    rate = it.output_rate(load.prompt, load.output, at)
-    rows = pd.DataFrame({"concurrency": at, "per_user": 1 / tpot.value})
-    names = {"accelerator": it.on.device.name, "devices": it.devices, "layout": label(it.on.layout)}
-    rows = rows.assign(
-        **names,
-        profile=it.profile.name,
-        ttft_ms=MILLI * it.loaded_ttft(at, load.prompt, load.output).value,
-        tpot_ms=MILLI * tpot.value,
-    )
-    ends = {"per_device": rate.value, "per_device_low": rate.low, "per_device_high": rate.high}
-    rows = rows.assign(**{name: end / it.devices for name, end in ends.items()})
-    return rows.assign(limit=it.limited_by(at, load.middle))
-
-
-def better(points: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
-    """Points that no other one beats in both columns, from the largest ``x`` down; of equal ones the first by name."""
-    ordered = points.sort_values([x, y, "layout"], ascending=[False, False, True])
-    best = ordered[y].cummax().shift(fill_value=-np.inf)
-    return ordered[ordered[y] > best].reset_index(drop=True)
+SECONDS_PER_HOUR, MILLION = 3600.0, 1e6
 
 
 def within(points: pd.DataFrame, most_tpot_ms: float) -> pd.DataFrame:
     """The point of each accelerator with the highest output a device among those that keep the limit, if any does."""
-    kept = points[points["tpot_ms"] <= most_tpot_ms].sort_values(["accelerator", "per_device"], ascending=[True, False])
+    kept = points[points["tpot_ms"] <= most_tpot_ms].sort_values(["accelerator", PER_DEVICE], ascending=[True, False])
     return kept.drop_duplicates("accelerator").reset_index(drop=True)
 
 
@@ -94,26 +36,36 @@ def point_of(chosen: pd.DataFrame, device: Accelerator, most_tpot_ms: float) -> 
     return rows.iloc[0]
 
 
-@dataclass(frozen=True)
-class Best:
-    """The accelerator with the highest value of a column, its interval, and how many other intervals reach into it."""
+def best(chosen: pd.DataFrame, column: str, key: str) -> dict[str, Metric]:
+    """The accelerator with the highest value of a column, its interval, and how many other intervals reach into it.
 
-    name: str = "no accelerator of the table"
-    value: float = 0.0
-    low: float = 0.0
-    high: float = 0.0
-    rivals: int = 0
-
-
-def best(chosen: pd.DataFrame, column: str) -> Best:
-    """The best of a column that has ``_low`` and ``_high`` beside it; ties go to the first name."""
+    Ties go to the first name.
+    """
+    meaning = f"accelerator with the best {column}"
+    rivalry = f"others whose interval of {column} reaches into the best one's"
     rows = chosen.dropna(subset=[column]).sort_values([column, "accelerator"], ascending=[False, True])
     if rows.empty:
-        return Best()
+        none = {f"best_{key}": Metric("no accelerator of the table", "text", meaning)}
+        none[f"best_{key}_value"] = Metric(0.0, units.unit_of(column), f"the best {column}", 0.0, 0.0)
+        return none | {
+            f"rivals_{key}": Metric(0, "1", f"others whose interval of {column} reaches into the best one's")
+        }
     first = rows.iloc[0]
-    low, high = first[f"{column}_low"], first[f"{column}_high"]
-    rivals = int((rows[f"{column}_high"] >= low).sum()) - 1
-    return Best(first["accelerator"], float(first[column]), float(low), float(high), rivals)
+    rivals = int((rows[units.end_of(column, units.HIGH)] >= first[units.end_of(column, units.LOW)]).sum()) - 1
+    return {
+        f"best_{key}": Metric(first["accelerator"], "text", meaning),
+        f"best_{key}_value": cell(first, column, f"the best {column}"),
+        f"rivals_{key}": Metric(rivals, "1", rivalry),
+    }
+
+
+def value_metrics(chosen: pd.DataFrame, own: pd.Series, profile: str) -> dict[str, Metric]:
+    """The own accelerator's output within the limit, whose software stands behind the others, and the best ones."""
+    others = [f"{row.accelerator} ({row.profile})" for row in chosen.itertuples() if row.profile != profile]
+    meaning = "output tokens a second and device within the limit, own accelerator"
+    metrics = {"own_rate": cell(own, PER_DEVICE, meaning)}
+    metrics["other_profiles"] = Metric(", ".join(others) or "none", "text", "accelerators with another engine profile")
+    return metrics | best(chosen, "mtok_per_usd", "usd") | best(chosen, "tok_per_j", "joule")
 
 
 def rent(device: Accelerator, price_list: str) -> float:
@@ -145,10 +97,12 @@ def value(points: pd.DataFrame, devices: Iterable[Accelerator], price_list: str)
     known = {device.name: device for device in devices}
     rows["usd_per_hour"] = [rent(known[name], price_list) for name in rows["accelerator"]]
     rows["tdp_w"] = [known[name].tdp_w or np.nan for name in rows["accelerator"]]
-    for end in ("", "_low", "_high"):
-        speed = rows[f"per_device{end}"]
-        rows[f"mtoken_per_usd{end}"] = speed * SECONDS_PER_HOUR / MILLION / rows["usd_per_hour"]
-        rows[f"token_per_j{end}"] = speed / rows["tdp_w"]
+    for end in ("", units.LOW, units.HIGH):
+        speed, usd, joule = (
+            units.end_of(each, end) if end else each for each in (PER_DEVICE, "mtok_per_usd", "tok_per_j")
+        )
+        rows[usd] = rows[speed] * SECONDS_PER_HOUR / MILLION / rows["usd_per_hour"]
+        rows[joule] = rows[speed] / rows["tdp_w"]
     return rows
 
 
@@ -168,6 +122,20 @@ def layouts_table(found: Sequence[Candidate], most_tpot_ms: float = np.inf) -> p
             "concurrency": [each.concurrency * each.replicas for each in found],
             "tpot_ms": [MILLI * each.tpot_s for each in found],
             "ttft_ms": [MILLI * each.ttft_s for each in found],
-            "rate": [each.output_rate / (each.layout.devices * each.replicas) for each in found],
+            "rate_tok_per_s": [each.output_rate / (each.layout.devices * each.replicas) for each in found],
         }
     )
+
+
+def search_metrics(table: pd.DataFrame, model: str, device: str) -> dict[str, Metric]:
+    """How many layouts a search offers, the best one, and how much it gains over the median."""
+    best_layout = table.iloc[0]
+    words = f"{best_layout['layout']} x {best_layout['replicas']}"
+    gain = best_layout["rate_tok_per_s"] / table["rate_tok_per_s"].median()
+    return {
+        "layout_model": Metric(model, "text", "model whose layouts are searched"),
+        "layout_accelerator": Metric(device, "text", "accelerator of the search"),
+        "layouts": Metric(len(table), "1", "layouts that keep the limit"),
+        "layout_best": Metric(words, "text", "best layout, and replicas of it"),
+        "layout_gain": Metric(gain, "1", "best over median layout"),
+    }

@@ -6,14 +6,16 @@ import numpy as np
 import pandas as pd
 
 from tokenomics.compute.inference.adapters import Adapted, Adapters
+from tokenomics.compute.inference.provision import Load, ask
 from tokenomics.compute.inference.server import Server
 from tokenomics.compute.inference.speculation import Speculative, layer_share
 from tokenomics.compute.inference.vision import Sighted, encoder
 from tokenomics.compute.layout import Layout
 from tokenomics.errors import DataError
 from tokenomics.facts.models import Model
-from tokenomics.sections.s04_inference_xpus.load import Load, ask
-from tokenomics.sections.s04_inference_xpus.tables import MILLI, ends
+from tokenomics.notebook import units
+from tokenomics.notebook.report import Metric, cell
+from tokenomics.sections.s04_inference_xpus.tables import MILLI
 
 OWN_LAYER = "a layer of its own"
 
@@ -40,15 +42,15 @@ def drafted(
     if Speculative(it, 0.0, draft).capacity(load.context) < 1:
         raise DataError("serving", "draft_model", draft.on.model.name, f"one that fits beside {it.on.model.name}")
     for acceptance in acceptances:
-        ways = {draft.on.model.name: Speculative(it, acceptance, draft)}
-        ways[OWN_LAYER] = Speculative(it, acceptance, share=layer_share(it.on.model))
-        for name, way in ways.items():
+        options = {draft.on.model.name: Speculative(it, acceptance, draft)}
+        options[OWN_LAYER] = Speculative(it, acceptance, share=layer_share(it.on.model))
+        for name, option in options.items():
             at = np.asarray(batches, dtype=float)
-            at = at[at <= way.capacity(load.context)]
-            length = way.best_length(at, load.middle)
-            gain = way.speed_up(at, load.middle, length)
-            part = pd.DataFrame({"panel": name, "acceptance": acceptance, "batch": at, "drafted": length})
-            rows.append(part.assign(**ends(gain)))
+            at = at[at <= option.capacity(load.context)]
+            length = option.best_length(at, load.middle)
+            gain = option.speed_up(at, load.middle, length)
+            part = pd.DataFrame({"panel": name, "acceptance_share": acceptance, "batch": at, "drafted_tok": length})
+            rows.append(part.assign(**units.columns("gain_ratio", gain)))
     return pd.concat(rows, ignore_index=True)
 
 
@@ -65,8 +67,12 @@ def adapted(load: Load, it: Server, rank: int, counts: Iterable[int]) -> pd.Data
     for count in counts:
         kept = int(min(count, room))
         some = Adapted(it, Adapters(int(count), rank, resident=kept))
-        row = {"count": float(count), "kept": float(kept), "distinct": float(some.adapters.distinct(load.batch))}
-        rows.append(row | ends(some.tpot(load.batch, load.middle, load.output), MILLI))
+        row = {
+            "adapters": float(count),
+            "kept_adapters": float(kept),
+            "distinct_adapters": float(some.adapters.distinct(load.batch)),
+        }
+        rows.append(row | units.columns("tpot_ms", some.tpot(load.batch, load.middle, load.output), MILLI))
     return pd.DataFrame(rows)
 
 
@@ -76,7 +82,40 @@ def sighted(load: Load, it: Server, encoders: Iterable[str], side: int, counts: 
     rows, images = [], np.asarray(counts, dtype=float)
     for name in encoders:
         seen = Sighted(it, encoder(name))
-        part = pd.DataFrame({"series": name, "count": images, "tokens": seen.prompt(0, images, side, side)})
-        part["encode"] = MILLI * seen.encode_seconds(images, side, side)
-        rows.append(part.assign(**ends(seen.ttft(load.prompt, images, side, side), MILLI)))
+        part = pd.DataFrame({"encoder": name, "images": images, "image_tok": seen.prompt(0, images, side, side)})
+        part["encode_ms"] = MILLI * seen.encode_seconds(images, side, side)
+        rows.append(part.assign(**units.columns("ttft_ms", seen.ttft(load.prompt, images, side, side), MILLI)))
     return pd.concat(rows, ignore_index=True)
+
+
+def drafting_metrics(gains: pd.DataFrame, own: Server, draft: str, acceptance: float) -> dict[str, Metric]:
+    """Gain by the draft model for one user and at the largest batch, at one acceptance."""
+    chosen = gains[(gains["panel"] == draft) & (gains["acceptance_share"] == acceptance)].sort_values("batch")
+    largest = chosen["batch"].max()
+    metrics = {
+        "draft_batch": Metric(largest, "1", "largest batch at which drafting is asked about"),
+        "draft_model": Metric(draft, "text", "draft model"),
+        "draft_acceptance": Metric(acceptance, "1", "share of drafted tokens accepted, the middle one asked about"),
+        "draft_share": Metric(layer_share(own.on.model), "1", "a layer that drafts over a step of the own model"),
+    }
+    by_batch = chosen.set_index("batch")
+    for key, batch in (("alone", chosen["batch"].min()), ("batch", largest)):
+        meaning = f"gain by drafting at batch {batch:.0f}, acceptance {acceptance:g}"
+        metrics[f"draft_gain_{key}"] = cell(by_batch.loc[batch], "gain_ratio", meaning)
+    return metrics
+
+
+def added_metrics(adapters: pd.DataFrame, images: pd.DataFrame, plain_tpot_ms: float) -> dict[str, Metric]:
+    """What few and many adapters add to a step while none is fetched, and the tokens of one image."""
+    unfetched = adapters[adapters["kept_adapters"] == adapters["adapters"]].set_index("adapters")["tpot_ms"]
+    added_ms = unfetched - plain_tpot_ms
+    metrics = {
+        "adapter_count": Metric(adapters["adapters"].max(), "1", "adapters: largest number, count"),
+        "adapter_kept": Metric(adapters["kept_adapters"].max(), "1", "adapters: largest number, kept"),
+    }
+    for key, count in (("small", added_ms.index.min()), ("many", added_ms.index.max())):
+        meaning = f"what adapters add to a step, nothing fetched: {key}"
+        metrics[f"adapter_{key}_ms"] = Metric(added_ms[count], "ms", meaning)
+    for name, tokens in images[images["images"] == 1].set_index("encoder")["image_tok"].items():
+        metrics[f"image_tokens_{name.split('-')[0].lower()}"] = Metric(tokens, "tok", f"an image, {name}")
+    return metrics

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 
 from tokenomics.compute.counts.precision import parse
+from tokenomics.compute.inference.provision import TEXTS
 from tokenomics.compute.operators import times
 from tokenomics.compute.operators.forms import PRECISIONS
 from tokenomics.compute.operators.selection import completed, product_dtype
 from tokenomics.facts import catalogue, tables
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
-from tokenomics.sections.s04_inference_xpus.load import TEXTS
+from tokenomics.notebook.report import Metric
 
 SHOWN = {
     ("gemm", "bf16", "flop"): "products, 16 bit",
@@ -32,7 +33,7 @@ QUANTITIES = {
     "e2e_latency": "request, static",
     "total_throughput_in_plus_out": "request, static",
     "output_throughput_per_gpu": "request, static",
-    "output_throughput_total": "full queue",
+    "output_throughput_total": "saturated",
     "ttft_mean": "TTFT under load",
     "tpot_mean": "TPOT under load",
 }
@@ -79,7 +80,7 @@ def kernel_roof(model: Model, devices: Sequence[Accelerator], weight_bits: int, 
         sheet = np.minimum(device.peak_flop_per_s(arithmetic), x * device.bandwidth_bytes_per_s)
         reached = 2 * rows * SIDE**2 / times.gemm_seconds(p, device, rows, SIDE, SIDE)
         reached = np.where(np.isin(rows, asked), reached / 1e12, np.nan)
-        columns = {"flop_per_byte": x, "sheet": sheet / 1e12, "kernel": reached}
+        columns = {"flop_per_byte": x, "sheet_tflop_per_s": sheet / 1e12, "kernel_tflop_per_s": reached}
         found.append(pd.DataFrame({"accelerator": device.name, "borrowed": p.relation != "own"} | columns))
     return pd.concat(found, ignore_index=True)
 
@@ -99,7 +100,80 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows.assign(model=np.where(rows["experts"].astype(bool), "experts", "dense"))
     grouped = rows.groupby(["quantity", "model"])
     found = grouped.agg(
-        rows=("error", "size"), median_error=("error", "median"), bias=("bias", "median"), covered=("inside", "mean")
+        rows=("error", "size"), median_error=("error", "median"), bias=("bias", "median"), coverage=("inside", "mean")
     )
     found.insert(2, "p90_error", grouped["error"].quantile(0.9))
     return found.reset_index()
+
+
+def ceiling_metrics(ceilings: pd.DataFrame) -> dict[str, Metric]:
+    """Median share of the data sheet that GEMMs, reading of weights and links reach; the lowest as low end."""
+    metrics = {}
+    for key, name in (("product", "products, 16 bit"), ("reading", "weights, reading"), ("link", "link, all-reduce")):
+        shares = ceilings.loc[ceilings["operator"] == name, "share"]
+        meaning = f"median share of the data sheet, {name}"
+        metrics[f"ceiling_{key}"] = Metric(shares.median(), "1", meaning, low=shares.min())
+    return metrics
+
+
+def share_metrics(judged: pd.DataFrame) -> dict[str, Metric]:
+    """Median share of the bound by phase; the largest as high end."""
+    return {
+        f"share_{phase.replace(' ', '_')}": Metric(
+            rows["share"].median(), "1", f"median share of the bound, {phase}", high=rows["share"].max()
+        )
+        for phase, rows in judged.groupby("phase")
+    }
+
+
+def often_measured(judged: pd.DataFrame, least: int = 10) -> list[str]:
+    """Accelerators with so many rows or more, the highest median share first."""
+    order = judged.groupby("accelerator")["share"].agg(["median", "size"])
+    return order[order["size"] >= least].sort_values("median", ascending=False).index.tolist()
+
+
+def held_out_metrics(held: pd.DataFrame) -> dict[str, Metric]:
+    """Rows, coverage and median error of all held-out predictions, and the error by quantity."""
+    metrics = {
+        "held_rows": Metric(len(held), "1", "measured rows with a held-out prediction"),
+        "covered": Metric(held["inside"].mean(), "1", "share of these inside their 80 % interval"),
+        "error": Metric(held["error"].median(), "1", "median error of all of them", high=held["error"].quantile(0.9)),
+    }
+    for quantity, rows in held.groupby("quantity"):
+        key = "error_" + "_".join(quantity.lower().replace(",", "").split())
+        metrics[key] = Metric(rows["error"].median(), "1", f"median error, {quantity}")
+    return metrics
+
+
+def drawn_errors(errors: pd.DataFrame, least: int = 10) -> pd.DataFrame:
+    """Rows of :func:`summary` with enough rows, by quantity and kind of model, the median error with its ends."""
+    rows = errors[errors["rows"] >= least]
+    return pd.DataFrame(
+        {
+            "quantity": rows["quantity"] + ", " + rows["model"],
+            "rows": rows["rows"],
+            "error": rows["median_error"],
+            "low_error": rows["median_error"],
+            "high_error": rows["p90_error"],
+            "bias": rows["bias"],
+            "inside_share": rows["coverage"],
+        }
+    )
+
+
+def data_metrics(
+    rows: pd.DataFrame, ceilings: pd.DataFrame, models: Sequence[Model], devices: Sequence[Accelerator]
+) -> dict[str, Metric]:
+    """How much data stands behind the notebook."""
+    fitted = ceilings[ceilings["operator"] != OTHERS]["accelerator"]
+    return {
+        "rows": Metric(len(rows), "1", "measured rows with a bound"),
+        "models": Metric(len(models), "1", "models in the tables"),
+        "xpus": Metric(len(devices), "1", "accelerators in the tables"),
+        "measured_xpus": Metric(fitted.nunique(), "1", "accelerators with measured operators"),
+    }
+
+
+def beyond_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Published rows beyond a bound, as they are shown."""
+    return rows[["model", "hardware", "metric", "ratio", "reason", "source"]]

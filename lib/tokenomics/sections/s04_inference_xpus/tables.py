@@ -8,20 +8,22 @@ import pandas as pd
 
 from tokenomics.compute import bounds, sizing
 from tokenomics.compute.inference.intervals import kind_of
-from tokenomics.compute.inference.server import Estimate, Server
+from tokenomics.compute.inference.provision import Load, ask, deployment, fastest, label
+from tokenomics.compute.inference.server import Server
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
-from tokenomics.sections.s04_inference_xpus.load import Load, ask, deployment, fastest, label
+from tokenomics.notebook import units
+from tokenomics.notebook.report import Metric
 
 MILLI, GIGA = 1e3, 1e9
 HOST = "host"
 PARTS = ("products", "experts", "attention", "elementwise", "communication", HOST)
 """Where a step's time goes, in the order in which bars are stacked."""
-ENDS = {"": "value", "low_": "low", "high_": "high"}
-"""How the columns of an estimate begin, and what they hold."""
 RELATED = {"own": "measured", "profiled": "engine measured", "generation": "same generation", "vendor": "same vendor"}
 RELATED |= {"other": "another vendor"}
 """How near an accelerator is to what was measured, in words."""
+RATE = "tok_per_s"
+UNCHANGED = "as above"
 USES = ("weights", "cache", "activations", "buffers", "runtime")
 
 
@@ -45,16 +47,14 @@ def _fleet_row(load: Load, model: Model, device: Accelerator) -> dict:
     row["operators"] = RELATED[kind_of(it.on, it.profile)]
     ttft, tpot = it.ttft(load.prompt), it.tpot(load.batch, at)
     rate = it.output_rate(load.prompt, load.output, load.batch)
-    floors = {
+    bound_s = {
         "ttft": bounds.prefill_seconds(on, 1, load.prompt),
         "tpot": bounds.decode_step_seconds(on, load.batch, at),
     }
-    for name, estimate in (("ttft", ttft), ("tpot", tpot)):
-        row |= {f"{name}_bound_ms": MILLI * float(floors[name])}
-        row |= {f"{name}_{end}ms": MILLI * float(getattr(estimate, key)) for end, key in ENDS.items()}
-    row["rate_bound"] = float(bounds.output_rate(on, load.prompt, load.output, load.batch)) / it.devices
-    row |= {f"rate{end and '_' + end[:-1]}": float(getattr(rate, key)) / it.devices for end, key in ENDS.items()}
-    return row
+    for name, time in (("ttft", ttft), ("tpot", tpot)):
+        row |= {f"{name}_bound_ms": MILLI * float(bound_s[name])} | units.columns(f"{name}_ms", time, MILLI)
+    row[f"rate_bound_{RATE}"] = float(bounds.output_rate(on, load.prompt, load.output, load.batch)) / it.devices
+    return row | units.columns(f"rate_{RATE}", rate.map(lambda tokens: tokens / it.devices))
 
 
 def by_bits(load: Load, models: Iterable[Model], device: Accelerator, widths: Iterable[int]) -> pd.DataFrame:
@@ -72,63 +72,68 @@ def by_bits(load: Load, models: Iterable[Model], device: Accelerator, widths: It
     return pd.DataFrame(rows, columns=columns)
 
 
-def latency(load: Load, servers: Mapping[str, Server], kind: str, points: Sequence[float], column: str) -> pd.DataFrame:
-    """Milliseconds of ``prefill`` against the prompt, of ``decode`` against the batch, or of ``context`` against the
-    context at the load's batch, with the interval and the bound, for every named server that holds the point."""
-    found = []
+def prefill_times(load: Load, servers: Mapping[str, Server], prompts: Sequence[float]) -> pd.DataFrame:
+    """TTFT of a lone prompt by its length, on every named server that holds it, with interval and lower bound."""
+    tables = []
     for name, it in servers.items():
-        on, x = deployment(load, it), np.asarray(points, dtype=float)
-        batch = {"prefill": np.ones_like(x), "decode": x, "context": np.full_like(x, load.batch)}[kind]
-        length = {"prefill": x, "decode": np.full_like(x, load.prompt + 1), "context": x}[kind]
-        keep = it.capacity(length + (load.output if kind == "decode" else 1)) >= batch
-        x, batch, length = x[keep], batch[keep], length[keep]
-        if kind == "prefill":
-            floor, estimate = bounds.prefill_seconds(on, 1, length), it.ttft(length)
-        else:
-            floor, estimate = bounds.decode_step_seconds(on, batch, length), it.tpot(batch, length)
-        found.append(pd.DataFrame({"panel": name, column: x, "bound": MILLI * floor} | ends(estimate, MILLI)))
-    return pd.concat(found, ignore_index=True)
+        prompt = np.asarray(prompts, dtype=float)
+        prompt = prompt[it.capacity(prompt + 1) >= 1]
+        bound_ms = MILLI * bounds.prefill_seconds(deployment(load, it), 1, prompt)
+        columns = {"panel": name, "prompt_tok": prompt, "ttft_bound_ms": bound_ms}
+        tables.append(pd.DataFrame(columns | units.columns("ttft_ms", it.ttft(prompt), MILLI)))
+    return pd.concat(tables, ignore_index=True)
 
 
-def ends(estimate: Estimate, scale: float = 1.0) -> dict[str, np.ndarray]:
-    """The columns value, low and high of an estimate."""
-    return {key: scale * np.asarray(getattr(estimate, key)) for key in ENDS.values()}
-
-
-def holds(load: Load, servers: Mapping[str, Server], contexts: Sequence[float]) -> pd.DataFrame:
-    """Sequences that fit at a time, by context: as the engine keeps memory back, beside the bound."""
-    found = []
+def decode_times(load: Load, servers: Mapping[str, Server], batches: Sequence[float]) -> pd.DataFrame:
+    """TPOT after the prompt by batch, on every named server that holds the batch to its end."""
+    context = load.prompt + 1
+    tables = []
     for name, it in servers.items():
-        x = np.asarray(contexts, dtype=float)
-        most = bounds.largest_batch(deployment(load, it), x)
-        found.append(pd.DataFrame({"panel": name, "context": x, "value": it.capacity(x), "bound": most}))
-    return pd.concat(found, ignore_index=True)
+        batch = np.asarray(batches, dtype=float)
+        batch = batch[it.capacity(np.full_like(batch, context + load.output)) >= batch]
+        tables.append(_decode_table(load, name, it, batch, np.full_like(batch, context)).drop(columns="context_tok"))
+    return pd.concat(tables, ignore_index=True)
+
+
+def decode_times_by_context(load: Load, it: Server, batches: Sequence[int], contexts: Sequence[float]) -> pd.DataFrame:
+    """TPOT by context, a panel for each batch, where it fits."""
+    tables = []
+    for size in batches:
+        context = np.asarray(contexts, dtype=float)
+        context = context[it.capacity(context + 1) >= size]
+        at = changed(load, it, batch=size)[0]
+        table = _decode_table(at, f"batch {size}", it, np.full_like(context, size), context)
+        tables.append(table.drop(columns="batch"))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _decode_table(load: Load, name: str, it: Server, batch: np.ndarray, context: np.ndarray) -> pd.DataFrame:
+    bound_ms = MILLI * bounds.decode_step_seconds(deployment(load, it), batch, context)
+    columns = {"panel": name, "batch": batch, "context_tok": context, "tpot_bound_ms": bound_ms}
+    return pd.DataFrame(columns | units.columns("tpot_ms", it.tpot(batch, context), MILLI))
+
+
+def sequences_held(load: Load, servers: Mapping[str, Server], contexts: Sequence[float]) -> pd.DataFrame:
+    """Sequences that fit at a time, by context: as the engine keeps memory back, beside the upper bound."""
+    tables = []
+    for name, it in servers.items():
+        context = np.asarray(contexts, dtype=float)
+        bound = bounds.largest_batch(deployment(load, it), context)
+        columns = {"panel": name, "context_tok": context, "sequences": it.capacity(context), "sequences_bound": bound}
+        tables.append(pd.DataFrame(columns))
+    table = pd.concat(tables, ignore_index=True)
+    return table[table["sequences"] >= 1]
 
 
 def loaded(load: Load, it: Server, concurrencies: Sequence[float]) -> pd.DataFrame:
-    """TTFT and TPOT in milliseconds, with intervals, against the requests in flight."""
-    at = np.asarray(concurrencies, dtype=float)
-    found = {
-        "TTFT [ms]": it.loaded_ttft(at, load.prompt, load.output),
-        "TPOT [ms]": it.loaded_tpot(at, load.prompt, load.output),
-    }
-    frames = [pd.DataFrame({"panel": name, "concurrency": at} | ends(e, MILLI)) for name, e in found.items()]
-    return pd.concat(frames, ignore_index=True)
-
-
-def operating_points(load: Load, it: Server, concurrencies: Sequence[float]) -> pd.DataFrame:
     """A row for each number of requests in flight: what each sees, what a device gives, what limits the step."""
     at = np.asarray(concurrencies, dtype=float)
-    both = loaded(load, it, at)
-    rows = pd.DataFrame({"concurrency": at})
-    for name in ("ttft", "tpot"):
-        part = both[both["panel"].str.startswith(name.upper())].reset_index(drop=True)
-        rows = rows.assign(**{f"{name}_ms": part["value"], f"{name}_low": part["low"], f"{name}_high": part["high"]})
+    columns = {"concurrency": at}
+    columns |= units.columns("ttft_ms", it.loaded_ttft(at, load.prompt, load.output), MILLI)
+    columns |= units.columns("tpot_ms", it.loaded_tpot(at, load.prompt, load.output), MILLI)
     rate = it.output_rate(load.prompt, load.output, at)
-    rows = rows.assign(
-        **{f"rate{end and '_' + end[:-1]}": getattr(rate, key) / it.devices for end, key in ENDS.items()}
-    )
-    return rows.assign(limit=it.limited_by(at, load.middle))
+    columns |= units.columns(f"rate_{RATE}", rate.map(lambda tokens: tokens / it.devices))
+    return pd.DataFrame(columns | {"limit": it.limited_by(at, load.middle)})
 
 
 def step_parts(load: Load, servers: Mapping[str, Server]) -> pd.DataFrame:
@@ -143,7 +148,7 @@ def step_parts(load: Load, servers: Mapping[str, Server]) -> pd.DataFrame:
         host = float(profile.pass_s(it.on.layers_together)) + profile.sequence_s * load.batch
         spent = {part: profile.decode_slowdown * float(getattr(parts, part)) for part in PARTS if part != HOST}
         rows += [(name, part, MILLI * (spent | {HOST: host})[part]) for part in PARTS]
-    return pd.DataFrame(rows, columns=["deployment", "part", "milliseconds"])
+    return pd.DataFrame(rows, columns=["deployment", "part", "spent_ms"])
 
 
 def memory_parts(load: Load, servers: Mapping[str, Server]) -> pd.DataFrame:
@@ -153,32 +158,115 @@ def memory_parts(load: Load, servers: Mapping[str, Server]) -> pd.DataFrame:
         memory = it.memory(load.batch, load.context)
         rows += [(name, use, float(getattr(memory, use)) / GIGA) for use in USES]
         rows.append((name, "free", (it.on.device.memory_bytes * bounds.LARGEST_GB - float(memory.total)) / GIGA))
-    return pd.DataFrame(rows, columns=["deployment", "use", "gigabytes"])
+    return pd.DataFrame(rows, columns=["deployment", "use", "used_gb"])
 
 
-def limits(it: Server, batches: Sequence[float], contexts: Sequence[float]) -> pd.DataFrame:
-    """What takes most of a decode step over a grid of batch and context."""
-    size, length = np.meshgrid(batches, contexts, indexing="ij")
-    limit = it.limited_by(size.ravel(), length.ravel())
-    return pd.DataFrame({"batch": size.ravel(), "context": length.ravel(), "limit": limit})
+def limits(servers: Mapping[str, Server], batches: Sequence[float], contexts: Sequence[float]) -> pd.DataFrame:
+    """What takes most of a decode step over a grid of batch and context, a panel for each server."""
+    size, length = (each.ravel() for each in np.meshgrid(batches, contexts, indexing="ij"))
+    tables = [
+        pd.DataFrame({"batch": size, "context_tok": length, "limit": it.limited_by(size, length), "panel": name})
+        for name, it in servers.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
-def sensitivity(cases: Mapping[str, tuple[Load, Server]]) -> pd.DataFrame:
-    """TTFT alone, TPOT and output rate a device, with intervals, of each named load on its server."""
+def options(load: Load) -> dict[str, dict[str, object]]:
+    """One change of the load each, by name, but for those that change nothing."""
+    prompt, batch = {"prompt": 8 * load.prompt}, {"batch": 4 * load.batch}
+    changes: dict[str, dict[str, object]] = {"16-bit weights": {"weight_bits": 16}, "8-bit weights": {"weight_bits": 8}}
+    changes |= {"4-bit weights": {"weight_bits": 4}, "8-bit cache": {"kv_bits": 8}}
+    changes |= {f"{name} engine": {"engine": name} for name in ("TensorRT-LLM 1.0", "SGLang", "generic")}
+    changes |= {"prompt 8 times longer": prompt, "batch 4 times larger": batch}
+    changes |= {"9 in 10 of the prompt cached": {"cached": 0.9 * load.prompt}}
+    return {UNCHANGED: {}} | {name: each for name, each in changes.items() if each.items() - load.__dict__.items()}
+
+
+def sensitivity(load: Load, it: Server) -> pd.DataFrame:
+    """TTFT alone, TPOT and output rate a device, with intervals, with one thing changed at a time."""
     rows = []
-    for name, (load, other) in cases.items():
-        ttft = other.ttft(load.prompt - load.cached, 1, load.cached)
-        tpot = other.tpot(load.batch, load.middle)
-        rate = other.output_rate(load.prompt - load.cached, load.output, load.batch)
+    for name, change in options(load).items():
+        at, other = changed(load, it, **change)
+        unread = at.prompt - at.cached
+        rate = other.output_rate(unread, at.output, at.batch).map(lambda tokens: tokens / it.devices)
         row = {"change": name, "devices": other.devices}
-        row |= {f"ttft_{key}": MILLI * float(getattr(ttft, key)) for key in ENDS.values()}
-        row |= {f"tpot_{key}": MILLI * float(getattr(tpot, key)) for key in ENDS.values()}
-        row |= {f"rate_{key}": float(getattr(rate, key)) / other.devices for key in ENDS.values()}
-        rows.append(row)
+        row |= units.columns("ttft_ms", other.ttft(unread, 1, at.cached), MILLI)
+        row |= units.columns("tpot_ms", other.tpot(at.batch, at.middle), MILLI)
+        rows.append(row | units.columns(f"rate_{RATE}", rate))
     return pd.DataFrame(rows)
+
+
+def against_unchanged(table: pd.DataFrame) -> pd.DataFrame:
+    """Each quantity of a sensitivity table over its unchanged one, tidy."""
+    names = {"ttft_ms": "TTFT", "tpot_ms": "TPOT", f"rate_{RATE}": "output"}
+    ratio = table.set_index("change")[[*names]].rename(columns=names)
+    ratio = (ratio / ratio.loc[UNCHANGED]).drop(UNCHANGED).reset_index()
+    return ratio.melt("change", var_name="quantity", value_name="over_unchanged_ratio")
+
+
+def apart(ratios: pd.DataFrame) -> dict[str, Metric]:
+    """How far engines, and widths of weights, are apart in the time per token."""
+    tpot = ratios[ratios["quantity"] == "TPOT"]
+    metrics = {}
+    for key, ending in (("engines", "engine"), ("widths", "bit weights")):
+        among = [1, *tpot.loc[tpot["change"].str.endswith(ending), "over_unchanged_ratio"]]
+        meaning = f"longest over shortest TPOT among {key}"
+        metrics[f"{key}_apart"] = Metric(max(among) / min(among), "1", meaning)
+    return metrics
 
 
 def changed(load: Load, it: Server, **changes) -> tuple[Load, Server]:
     """A load with something changed, and the same devices asked for it."""
     other = replace(load, **changes)
     return other, ask(other, it.on.model, it.on.device, it.on.layout)
+
+
+def own_metrics(load: Load, own: Server, fleet: pd.DataFrame) -> dict[str, Metric]:
+    """Devices, layout, times and lower bounds of the replica that the notebook follows."""
+    model, device, at = own.on.model, own.on.device, deployment(load, own)
+    mine = fleet.set_index(["model", "accelerator"]).loc[(model.name, device.name)]
+    most = sizing.decode_flop_per_byte(at, 1e6, load.prompt + 1)
+    ridge = device.ridge_flop_per_byte(at.precision.dtype)
+    metrics = {
+        "own_hold": Metric(mine["devices_bound"], "1", "least devices that hold the own model and its caches"),
+        "own_devices": Metric(mine["devices"], "1", "devices that the own load needs under the engine"),
+        "own_group": Metric(own.devices, "1", "devices of the replica whose times are drawn"),
+        "own_layout": Metric(label(own.on.layout), "text", "layout of that replica"),
+        "own_model": Metric(model.name, "text", "model followed through the notebook"),
+        "own_accelerator": Metric(device.name, "text", "accelerator followed through the notebook"),
+        "own_ridge": Metric(ridge, "FLOP/byte", "ridge, own accelerator"),
+        "own_most_flop_per_byte": Metric(float(most), "FLOP/byte", "FLOP per byte of decode, limit of large batches"),
+    }
+    times = (
+        ("ttft", own.ttft(load.prompt), bounds.prefill_seconds(at, 1, load.prompt), "TTFT of a lone prompt"),
+        (
+            "tpot",
+            own.tpot(load.batch, load.middle),
+            bounds.decode_step_seconds(at, load.batch, load.middle),
+            "TPOT of the batch",
+        ),
+    )
+    for key, answer, bound_s, meaning in times:
+        metrics[f"own_{key}_ms"] = Metric.of(answer.map(lambda s: MILLI * s), "ms", f"{meaning}, own replica")
+        metrics[f"own_{key}_floor_ms"] = Metric(MILLI * float(bound_s), "ms", f"lower bound of {meaning}, own replica")
+    return metrics
+
+
+def over_bound(fleet: pd.DataFrame) -> dict[str, Metric]:
+    """How many times its lower bound of devices a pair needs, geometric mean."""
+    ratio = (fleet["devices"] / fleet["devices_bound"]).dropna()
+    mean = np.exp(np.log(ratio).mean())
+    return {"over_bound": Metric(mean, "1", "devices over their bound, geometric mean of all pairs")}
+
+
+def part_metrics(parts: pd.DataFrame) -> dict[str, Metric]:
+    """The share of steps that is neither kernels nor memory."""
+    total = parts.groupby("part")["spent_ms"].sum() / parts["spent_ms"].sum()
+    share = total[["communication", HOST]].sum()
+    return {"not_kernels": Metric(share, "1", "share of links and host in those steps")}
+
+
+def limit_metrics(grid: pd.DataFrame) -> dict[str, Metric]:
+    """The share of the maps that bandwidth limits."""
+    share = (grid["limit"] == "bandwidth").mean()
+    return {"bandwidth_share": Metric(share, "1", "share of these maps limited by bandwidth")}

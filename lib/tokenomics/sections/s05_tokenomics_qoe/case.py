@@ -6,9 +6,10 @@ from functools import cached_property
 
 import numpy as np
 
-from tokenomics.compute.inference.server import Estimate, Server
+from tokenomics.compute.inference.server import Server
 from tokenomics.economics import cost
 from tokenomics.errors import DataError
+from tokenomics.estimate import Estimate
 from tokenomics.facts import prices
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.prices import RentalPrice

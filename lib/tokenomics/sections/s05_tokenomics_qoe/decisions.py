@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tokenomics.compute.inference.server import Estimate
 from tokenomics.economics import cost
+from tokenomics.estimate import Estimate, combine
 from tokenomics.sections.s05_tokenomics_qoe.case import ENDS, Case
 from tokenomics.sections.s05_tokenomics_qoe.units import sides
 from tokenomics.service import qoe
@@ -186,9 +186,7 @@ def slo_prices(case: Case, slos: Iterable[qoe.Slo]) -> pd.DataFrame:
 def _price(case: Case, tokens: Estimate) -> Estimate:
     """USD per million tokens at rates of which some may be 0, where nothing keeps the objective."""
     with np.errstate(divide="ignore"):
-        return cost.combine(
-            lambda p, r: 1e6 * case.server.devices * p / (3600 * r), rising=[case.hour], falling=[tokens]
-        )
+        return combine(lambda p, r: 1e6 * case.server.devices * p / (3600 * r), rising=[case.hour], falling=[tokens])
 
 
 def plans(case: Case, demand: cost.Demand, slo: qoe.Slo, copy_rps: Estimate, at: Site) -> pd.DataFrame:

@@ -64,7 +64,7 @@ def latency(by_length: Rows, by_load: Rows) -> "Figure":
     tidy(left, "y")
     right.set_yscale("log", base=2)
     right.yaxis.set_major_formatter("{x:g}")
-    right.set(xlabel="load / saturated [1]", ylabel="simulated / formula [1]")
+    right.set(xlabel="load / saturated", ylabel="simulated / formula")
     handles = [each.get_legend_handles_labels() for each in (left, right)]
     fig.legend(handles[0][0] + handles[1][0], handles[0][1] + handles[1][1], ncols=2, **panels.ABOVE)
     return fig
@@ -143,8 +143,8 @@ def experience(data: Rows, marks: Mapping[str, float]) -> "Figure":
     ):
         place = (4, 3, 2)[i]
         axes[1, 1].plot(share, data[column] / 1e3, marker=panels.MARKERS[place], color=PALETTE[place], label=name)
-    axes[1, 0].set(xlabel="load / saturated [1]", ylabel="share of the best [1]", ylim=(0, 1.04))
-    axes[1, 1].set(xlabel="load / saturated [1]", ylabel="tokens [1000/s]", ylim=(0, None))
+    axes[1, 0].set(xlabel="load / saturated", ylabel="share of the best", ylim=(0, 1.04))
+    axes[1, 1].set(xlabel="load / saturated", ylabel="tokens [1000/s]", ylim=(0, None))
     for panel in axes[1]:
         panel.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, columnspacing=0.8, handletextpad=0.4)
     return fig
@@ -166,7 +166,7 @@ def underuse(data: Rows, measured: Mapping[str, float]) -> "Figure":
     two = [value for key, value in measured.items() if key not in ("low", "high")]
     axes.plot([1] * len(two), two, "*", color="black", markersize=7, label="two of them")
     tidy(axes)
-    axes.set(xlabel="load [request/s]", ylabel="price / price when saturated [1]")
+    axes.set(xlabel="load [request/s]", ylabel="price / price when saturated")
     panels.named(fig, axes, 2)
     return fig
 

@@ -55,12 +55,12 @@ def plans(data: Rows) -> "Figure":
     ends = data["usd_per_mtoken_low"], data["usd_per_mtoken_high"]
     right.fill_between(x, *ends, color=PALETTE[0], alpha=0.2, linewidth=0)
     right.plot(x, data["usd_per_mtoken"], "-", color=PALETTE[0])
-    left.set(ylabel="copies [1]")
+    left.set(ylabel="copies")
     right.set(ylabel="price [USD/Mtoken]")
     for axes in (left, right):
         tidy(axes, "y")
         panels.log_axes(axes, "x")
-        axes.set_xlabel("users a day [1]")
+        axes.set_xlabel("users a day")
     panels.named(fig, left, 3)
     return fig
 
@@ -69,13 +69,13 @@ def schedulers(data: Rows) -> "Figure":
     """Four measures of each policy over load."""
     fig, axes = figures.canvas(2, 2, height_in=3.7, sharex=True)
     shown = {"ttft_p95_s": "TTFT, 95 % [s]", "tpot_p95_ms": "TPOT, 95 % [ms]", "itl_p99_ms": "ITL, 99 % [ms]"}
-    for panel, (column, label) in zip(axes.flat, (shown | {"attained": "keep the SLO [1]"}).items(), strict=True):
+    for panel, (column, label) in zip(axes.flat, (shown | {"attained": "keep the SLO"}).items(), strict=True):
         lines(panel, data, ("share", column), "policy")
         panel.set_ylabel(label)
         if column != "attained":
             tidy(panel, "y")
     for panel in axes[1]:
-        panel.set_xlabel("load / saturated [1]")
+        panel.set_xlabel("load / saturated")
     panels.named(fig, axes[0, 0], 2)
     return fig
 
@@ -91,7 +91,7 @@ def day(data: Rows, limit_s: float) -> "Figure":
         middle.step(rows["hour"], rows["copies"], where="mid", color=look["color"], linestyle=look["linestyle"])
         low.plot(rows["hour"], rows["ttft_p95_s"], label=name, **look)
     low.axhline(limit_s, **LINE)
-    middle.set(ylabel="copies [1]", ylim=(0, data["copies"].max() + 0.5))
+    middle.set(ylabel="copies", ylim=(0, data["copies"].max() + 0.5))
     low.set(xlabel="hour of the day [h]", ylabel="TTFT, 95 % [s]", xticks=range(0, 24, 4))
     tidy(low, "y")
     panels.named(fig, low, 3)
@@ -106,7 +106,7 @@ def fleets(shards: Rows, by_model: Rows) -> "Figure":
     top.set_xscale("log", base=2)
     top.set_xticks(shards["copies"], [f"{n:g}" for n in shards["copies"]])
     limits = (0, 1.15 * shards["copy_rps"].max())
-    top.set(xlabel="copies of a shard [1]", ylabel="of a copy [req/s]", ylim=limits)
+    top.set(xlabel="copies of a shard", ylabel="of a copy [req/s]", ylim=limits)
     y = np.arange(len(by_model))[::-1]
     low.hlines(y, by_model["accelerators_low"] / 1e3, by_model["accelerators_high"] / 1e3, color=PALETTE[0])
     low.plot(by_model["accelerators"] / 1e3, y, "o", color=PALETTE[0])
@@ -126,5 +126,5 @@ def changes(data: Rows) -> "Figure":
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_yticks(y, data["change"])
-    axes.set(xlabel="price over the base case [1]", ylim=(-0.6, len(data) - 0.4))
+    axes.set(xlabel="price over the base case", ylim=(-0.6, len(data) - 0.4))
     return fig

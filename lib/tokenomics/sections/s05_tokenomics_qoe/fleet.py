@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tokenomics.compute.inference.server import Estimate
+from tokenomics.estimate import Estimate
 from tokenomics.sections.s05_tokenomics_qoe.case import ENDS, Case
 from tokenomics.sections.s05_tokenomics_qoe.decisions import Site
 from tokenomics.sections.s05_tokenomics_qoe.units import sides

@@ -6,15 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from tokenomics.compute.inference.server import Estimate
+from tokenomics.compute.inference import provision
 from tokenomics.economics import cost
 from tokenomics.economics import frontier as epoch
 from tokenomics.economics.frontier_steps import H100, Shape
 from tokenomics.errors import DataError
+from tokenomics.estimate import Estimate
 from tokenomics.facts import tables
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
-from tokenomics.sections import s04_inference_xpus
+from tokenomics.sections import operating_points
 from tokenomics.sections.s05_tokenomics_qoe.case import Case
 from tokenomics.sections.s05_tokenomics_qoe.day import Day
 from tokenomics.sections.s05_tokenomics_qoe.units import sides
@@ -26,7 +27,7 @@ MARKET = "observed_market"
 
 
 def priced(
-    load: s04_inference_xpus.Load,
+    load: provision.Load,
     model: Model,
     hours: dict[Accelerator, Estimate],
     most: int,
@@ -34,16 +35,17 @@ def priced(
 ) -> pd.DataFrame:
     """Points of closed loops that none beats in speed and price on its accelerator: speed for one user, USD per million
     output tokens with its ends (rents and predictions together); all that fit nowhere are left out."""
-    points = s04_inference_xpus.frontier(load, model, list(hours), most, flight)
+    points = operating_points.frontier(load, model, list(hours), most, flight)
     if points.empty:
         return points
     known = {device.name: hour for device, hour in hours.items()}
     rows = []
     for point in points.itertuples():
-        rate = Estimate(point.per_device, point.per_device_low, point.per_device_high)
+        rate = Estimate(*(getattr(point, end) for end in operating_points.PER_DEVICE_ENDS))
         price = cost.usd_per_mtoken(known[point.accelerator], rate)
         row = {"model": model.name, "accelerator": point.accelerator, "layout": point.layout}
-        row |= {"devices": float(point.devices), "in_flight": point.concurrency, "speed_tokens_per_s": point.per_user}
+        row |= {"devices": float(point.devices), "in_flight": point.concurrency}
+        row |= {"speed_tokens_per_s": getattr(point, operating_points.PER_USER)}
         rows.append(row | sides("usd_per_mtoken", price))
     return pd.DataFrame(rows)
 

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from tokenomics.compute.inference.server import Estimate
+from tokenomics.compute.inference import provision
 from tokenomics.economics import cost
+from tokenomics.estimate import Estimate
 from tokenomics.facts import prices, tables
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 from tokenomics.facts.prices import ApiPrice
-from tokenomics.sections import s04_inference_xpus
+from tokenomics.sections import operating_points
 
 NEAR_DAYS = 180
 """Most days between the measurement of a speed and the list that shows a price."""
@@ -59,18 +60,18 @@ def _apart(offer: ApiPrice, day: dt.date) -> int:
 def made(
     model: Model,
     hours: Mapping[Accelerator, Estimate],
-    load: s04_inference_xpus.Load,
+    load: provision.Load,
     most: int,
     flight: Sequence[float] = FLIGHT,
 ) -> pd.DataFrame:
     """What it costs to make the tokens at each speed: closed loops on up to ``most`` devices of every accelerator, of
     which none beats another; the speed is that of a whole request, as offers are measured."""
-    points = s04_inference_xpus.frontier(load, model, list(hours), most, flight)
+    points = operating_points.frontier(load, model, list(hours), most, flight)
     if points.empty:
         return points
     seconds = (points["ttft_ms"] + points["tpot_ms"] * (load.output - 1)) / 1e3
     known = {device.name: hour for device, hour in hours.items()}
-    rates = (points["per_device"], points["per_device_low"], points["per_device_high"])
+    rates = (points[name] for name in operating_points.PER_DEVICE_ENDS)
     found = [
         cost.usd_per_mtoken(known[name], Estimate(*each))
         for name, *each in zip(points["accelerator"], *rates, strict=True)
@@ -80,7 +81,7 @@ def made(
     for side, end in (("", "value"), ("_low", "low"), ("_high", "high")):
         table[f"usd_per_mtoken{side}"] = [float(getattr(each, end)) for each in found]
     table = table.assign(layout=points["layout"], cheap=-table["usd_per_mtoken"])
-    return s04_inference_xpus.better(table, "speed_tokens_per_s", "cheap").drop(columns="cheap")
+    return operating_points.better(table, "speed_tokens_per_s", "cheap").drop(columns="cheap")
 
 
 def margins(offers: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:

@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from tokenomics.compute.inference.server import Estimate
-from tokenomics.economics import cost
-from tokenomics.sections import s04_inference_xpus
+from tokenomics.compute.inference import provision
+from tokenomics.estimate import Estimate, combine
 from tokenomics.sections.s05_tokenomics_qoe.case import Case, Setting, build
 from tokenomics.sections.s05_tokenomics_qoe.units import sides
 from tokenomics.service import qoe, workload
@@ -20,7 +19,7 @@ def at_objective(case: Case, most: Estimate) -> Estimate:
     """USD per million output tokens of a copy at the most requests a second that keep an objective; infinite where none
     do. Ends: of step times (in the rate) and rent."""
     with np.errstate(divide="ignore"):
-        return cost.combine(
+        return combine(
             lambda p, r: 1e6 * case.server.devices * p / (3600 * r * case.output), rising=[case.hour], falling=[most]
         )
 
@@ -39,7 +38,7 @@ def table(base: Variant, changed: Mapping[str, Variant]) -> pd.DataFrame:
     return found
 
 
-def variants(case: Case, slo: qoe.Slo, load: s04_inference_xpus.Load, least: int) -> dict[str, Callable[[], Variant]]:
+def variants(case: Case, slo: qoe.Slo, load: provision.Load, least: int) -> dict[str, Callable[[], Variant]]:
     """Changes of one thing each, made when they are called for.
 
     Args:
@@ -50,7 +49,7 @@ def variants(case: Case, slo: qoe.Slo, load: s04_inference_xpus.Load, least: int
     setting = Setting(case.rules.max_batch, case.rules.max_tokens, case.count)
 
     def other(change: Mapping, devices: int = least) -> Variant:
-        server = s04_inference_xpus.group(replace(load, **change), model, device, devices)
+        server = provision.replica_of(replace(load, **change), model, device, devices)
         return build(server, case.pool, case.hour, setting), slo
 
     def asked(pool: workload.Stream) -> Variant:

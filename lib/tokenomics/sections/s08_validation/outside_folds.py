@@ -6,7 +6,7 @@ from tokenomics.calibration.engines.profiles import INPUTS, UNFIT, ask, duration
 from tokenomics.compute.inference.engines import Profile
 from tokenomics.facts import tables
 from tokenomics.rows import predict as score
-from tokenomics.rows.inference import LOADS, NAME
+from tokenomics.rows.inference import LOADS
 from tokenomics.sections.s08_validation.rows import all_inputs
 from tokenomics.sections.s08_validation.targets import Line, line
 
@@ -43,7 +43,7 @@ def beside_spread(errors: pd.DataFrame) -> pd.DataFrame:
         errors: as :func:`kernels` gives them.
 
     Returns:
-        operator, dtype, kernel_count, and medians over accelerators: held_out_error, held_out_p90_error,
+        operator, dtype, kernels, and medians over accelerators: held_out_error, held_out_p90_error,
         transfer_error, engine_gap_share (longer over shorter time, minus one; NaN where only one engine was measured).
     """
     keys = ["operator", "dtype"]
@@ -53,7 +53,7 @@ def beside_spread(errors: pd.DataFrame) -> pd.DataFrame:
     table = table.assign(
         held_out_p90_error=held_out["p90_error"].median(),
         engine_gap_share=tables.read("calibration/engine_spread").groupby(keys)["median_gap"].median(),
-        kernel_count=held_out.size(),
+        kernels=held_out.size(),
     )
     return table.reset_index().sort_values(keys)
 
@@ -83,7 +83,7 @@ def unfitted_rows() -> pd.DataFrame:
     """Rows that profiles are not fitted to, as the scorer predicts them: memory, verdicts, MLPerf offline."""
     rows = all_inputs()
     rows = rows[rows["metric"].isin((*UNFIT, VERDICT))].reset_index(drop=True)
-    predicted = score.predict(rows[INPUTS], NAME)
+    predicted = score.predict(rows[INPUTS], "inference")
     return rows.assign(**predicted, error=predicted["predicted"] / rows["value"].where(rows["value"] > 0) - 1)
 
 
@@ -95,7 +95,7 @@ def ran() -> pd.DataFrame:
     alike = rows.merge(failed[keys].drop_duplicates(), on=keys)
     alike = alike[alike["metric"] != VERDICT].drop_duplicates([*keys, "n_gpu", "isl", "osl", "batch"])
     alike = alike.reset_index(drop=True).assign(metric=VERDICT, unit="", value=1.0)
-    return alike.assign(**score.predict(alike[INPUTS], NAME))
+    return alike.assign(**score.predict(alike[INPUTS], "inference"))
 
 
 def share_predicted() -> tuple[float, int]:
@@ -132,11 +132,11 @@ def _of_kernels() -> list[Line]:
     ratio, left_out = (
         float((spread[name] / spread["engine_gap_share"]).median()) for name in ("held_out_error", "transfer_error")
     )
-    kernels_judged = int(spread["kernel_count"].sum())
+    n_expert = int(spread["kernels"].sum())
     subject = "expert GEMM, error over engine gap"
     return [
         line("FP8 GEMM, median kernel", "median_error", 0.10, medians["held_out"], n, left_out=medians["transfer"]),
-        line(subject, "ratio", EXPERT_SPREADS, ratio, kernels_judged, left_out=left_out),
+        line(subject, "ratio", EXPERT_SPREADS, ratio, n_expert, left_out=left_out),
     ]
 
 

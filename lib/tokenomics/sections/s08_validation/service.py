@@ -13,9 +13,9 @@ from tokenomics.facts import catalogue, tables
 from tokenomics.notebook.report import Metric
 from tokenomics.rows import predict as score
 from tokenomics.rows.bounds import MLPERF
-from tokenomics.rows.constant import family_of
-from tokenomics.rows.deployment import OPEN, ORCA_PROMPT_TOKENS, setting
-from tokenomics.rows.inference import NAME
+from tokenomics.rows.case import ORCA_PROMPT_TOKENS, Setting
+from tokenomics.rows.deployment import OPEN
+from tokenomics.rows.held_out import family_of
 from tokenomics.scoring import report
 from tokenomics.sections.s08_validation.errors import statistic
 from tokenomics.sections.s08_validation.rows import all_inputs
@@ -67,7 +67,7 @@ def arrivals() -> pd.DataFrame:
     """
     rows = all_inputs()
     rows = rows[rows["load"].isin(OPEN)].reset_index(drop=True)
-    predicted = score.predict(rows[INPUTS], NAME)
+    predicted = score.predict(rows[INPUTS], "inference")
     rows = rows.assign(**predicted)[predicted["status"] == "ok"].reset_index(drop=True)
     named = {
         "model": [catalogue.model(name).name for name in rows["model"]],
@@ -298,8 +298,7 @@ def _errors_with_prompts(rows: pd.DataFrame) -> dict[str, pd.Series]:
     server = rows[rows["metric"].isin(MLPERF)]
     errors = {}
     for name, factor in PROMPTS.items():
-        with setting(prompt=factor * ORCA_PROMPT_TOKENS):
-            predicted = score.predict(server[INPUTS], NAME)["predicted"]
+        predicted = score.predict(server[INPUTS], "inference", Setting(prompt=factor * ORCA_PROMPT_TOKENS))["predicted"]
         for model, group in server.groupby("model"):
             errors[f"MLPerf server, {model}, prompts {name}"] = predicted[group.index] / group["value"] - 1
     return errors

@@ -1,4 +1,4 @@
-"""The prefix cache (:mod:`tokenomics.service.simulator.prefix`) of the compiled loop.
+"""The prefix cache (:mod:`.prefix`) of the compiled loop.
 
 A unit's ``users`` is -1 where it is not in the replica's cache. Idle ones (no users) form a ring through ``older`` and
 ``newer``, whose last place stands for its ends: ``newer[end]`` is the one to forget first.

@@ -25,7 +25,7 @@ from tokenomics.service.simulator.times import StepTimes
 @dataclass(slots=True)
 class Job:
     """A request on its way; ``key`` is its place in the order of service, ``index`` its row, ``chain`` the units of its
-    prompt (see :mod:`tokenomics.service.simulator.prefix`) and ``held`` those that it shares or has made known. One that
+    prompt (see :mod:`.prefix`) and ``held`` those that it shares or has made known. One that
     was read elsewhere arrives with ``read`` as large as ``to_read``."""
 
     key: int
@@ -84,7 +84,7 @@ class Pass:
 
 
 class Replica:
-    """State of one replica. ``record`` is told what happens (see :class:`tokenomics.service.simulator.record.Record`)."""
+    """State of one replica. ``record`` is told what happens (see :class:`.record.Record`)."""
 
     def __init__(self, rules: Rules, times: StepTimes, record, number: int = 0, prefix: Prefixes | None = None):
         self.rules, self.times, self.record, self.number = rules, times, record, number

@@ -61,7 +61,7 @@ def deployment(load: Load, it: Server) -> bounds.Deployment:
 
 
 def holding(load: Load, model: Model, device: Accelerator, devices: int) -> Iterator[Server]:
-    """Servers of one copy on exactly so many devices that hold the load's sequences at their end."""
+    """Servers of one replica on exactly so many devices that hold the load's sequences at their end."""
     for layout in layouts(model, device, devices):
         if layout.devices == devices:
             it = ask(load, model, device, layout)
@@ -70,7 +70,7 @@ def holding(load: Load, model: Model, device: Accelerator, devices: int) -> Iter
 
 
 def fastest(load: Load, model: Model, device: Accelerator, least: int = 1) -> Server | None:
-    """The copy with the shortest decode step on the fewest devices that hold the load, from ``least`` on.
+    """The replica with the shortest decode step on the fewest devices that hold the load, from ``least`` on.
 
     Counts are powers of two, as engines cut heads and layers; ``None`` where :data:`MOST_DEVICES` do not hold it.
     """
@@ -85,7 +85,7 @@ def fastest(load: Load, model: Model, device: Accelerator, least: int = 1) -> Se
     return None
 
 
-def group(load: Load, model: Model, device: Accelerator, least: int = 1) -> Server:
+def replica_of(load: Load, model: Model, device: Accelerator, least: int = 1) -> Server:
     """As :func:`fastest`, for a model that a notebook follows.
 
     Raises:
@@ -93,7 +93,7 @@ def group(load: Load, model: Model, device: Accelerator, least: int = 1) -> Serv
     """
     it = fastest(load, model, device, least)
     if it is None:
-        raise DataError("serving", "model", model.name, f"one that {MOST_DEVICES} {device.name} hold")
+        raise DataError("replica", "model", model.name, f"one that {MOST_DEVICES} {device.name} hold")
     return it
 
 

@@ -1,0 +1,68 @@
+"""Operating points of closed loops that more than one notebook shows: the frontier of speed against throughput."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from tokenomics.compute.inference.provision import Load, ask, fastest, label
+from tokenomics.compute.inference.search import layouts
+from tokenomics.compute.inference.server import Server
+from tokenomics.facts.accelerators import Accelerator
+from tokenomics.facts.models import Model
+from tokenomics.notebook import units
+
+MILLI = 1e3
+PER_USER, PER_DEVICE = "per_user_tok_per_s", "per_device_tok_per_s"
+PER_DEVICE_ENDS = (PER_DEVICE, units.end_of(PER_DEVICE, units.LOW), units.end_of(PER_DEVICE, units.HIGH))
+
+
+def frontier(
+    load: Load, model: Model, devices: Iterable[Accelerator], most: int, concurrencies: Sequence[float]
+) -> pd.DataFrame:
+    """Points of a closed loop that no other beats in both speed for a user and output a device, for each accelerator.
+
+    Tried are all layouts of one replica on up to ``most`` devices (on the fewest that hold a single request where that
+    is more), at all concurrencies that fit in memory.
+
+    Returns:
+        A row a point, fastest for the user first; an accelerator that cannot hold the model has none.
+    """
+    found = []
+    for device in devices:
+        points = _points(load, model, device, most, np.asarray(concurrencies, dtype=float))
+        if not points.empty:
+            found.append(better(points, PER_USER, PER_DEVICE))
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
+
+def _points(load: Load, model: Model, device: Accelerator, most: int, at: np.ndarray) -> pd.DataFrame:
+    single = Load(load.prompt, load.output, 1, load.weight_bits, load.kv_bits, load.engine)
+    least = fastest(single, model, device)
+    if least is None:
+        return pd.DataFrame()
+    most = max(most, least.devices)
+    rows = []
+    for count in (2**each for each in range(int(np.log2(least.devices)), int(np.log2(most)) + 1)):
+        for layout in layouts(model, device, count):
+            it = ask(load, model, device, layout)
+            if layout.devices == count and it.fits():
+                rows.append(_loop(load, it, at[at <= it.capacity(load.context)]))
+    return pd.concat(rows, ignore_index=True)
+
+
+def _loop(load: Load, it: Server, at: np.ndarray) -> pd.DataFrame:
+    tpot = it.loaded_tpot(at, load.prompt, load.output)
+    rate = it.output_rate(load.prompt, load.output, at)
+    rows = {"concurrency": at, PER_USER: 1 / tpot.value, "accelerator": it.on.device.name, "devices": it.devices}
+    rows |= {"layout": label(it.on.layout), "profile": it.profile.name}
+    rows |= {"ttft_ms": MILLI * it.loaded_ttft(at, load.prompt, load.output).value, "tpot_ms": MILLI * tpot.value}
+    rows |= units.columns(PER_DEVICE, rate.map(lambda tokens: tokens / it.devices))
+    return pd.DataFrame(rows | {"limit": it.limited_by(at, load.middle)})
+
+
+def better(points: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
+    """Points that no other one beats in both columns, from the largest ``x`` down; of equal ones the first by name."""
+    ordered = points.sort_values([x, y, "layout"], ascending=[False, False, True])
+    best = ordered[y].cummax().shift(fill_value=-np.inf)
+    return ordered[ordered[y] > best].reset_index(drop=True)
