@@ -66,7 +66,7 @@ SUFFIXES = {
 COUNTS = {
     *("devices", "replicas", "requests", "rows", "batch", "concurrency", "parameters", "queries", "n", "seed", "rank"),
     *("tp", "pp", "dp", "ep", "chunks", "seeds", "points", "accelerators", "users", "updates", "examples", "facts"),
-    *("adapters", "images", "sequences"),
+    *("adapters", "images", "sequences", "kernels"),
 }
 """Last words of columns that count something."""
 WORDS = {

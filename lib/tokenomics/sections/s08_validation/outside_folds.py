@@ -43,7 +43,7 @@ def beside_spread(errors: pd.DataFrame) -> pd.DataFrame:
         errors: as :func:`kernels` gives them.
 
     Returns:
-        operator, dtype, kernel_count, and medians over accelerators: held_out_error, held_out_p90_error,
+        operator, dtype, kernels, and medians over accelerators: held_out_error, held_out_p90_error,
         transfer_error, engine_gap_share (longer over shorter time, minus one; NaN where only one engine was measured).
     """
     keys = ["operator", "dtype"]
@@ -53,7 +53,7 @@ def beside_spread(errors: pd.DataFrame) -> pd.DataFrame:
     table = table.assign(
         held_out_p90_error=held_out["p90_error"].median(),
         engine_gap_share=tables.read("calibration/engine_spread").groupby(keys)["median_gap"].median(),
-        kernel_count=held_out.size(),
+        kernels=held_out.size(),
     )
     return table.reset_index().sort_values(keys)
 
@@ -132,11 +132,11 @@ def _of_kernels() -> list[Line]:
     ratio, left_out = (
         float((spread[name] / spread["engine_gap_share"]).median()) for name in ("held_out_error", "transfer_error")
     )
-    kernels_judged = int(spread["kernel_count"].sum())
+    n_expert = int(spread["kernels"].sum())
     subject = "expert GEMM, error over engine gap"
     return [
         line("FP8 GEMM, median kernel", "median_error", 0.10, medians["held_out"], n, left_out=medians["transfer"]),
-        line(subject, "ratio", EXPERT_SPREADS, ratio, kernels_judged, left_out=left_out),
+        line(subject, "ratio", EXPERT_SPREADS, ratio, n_expert, left_out=left_out),
     ]
 
 

@@ -24,7 +24,7 @@ from tokenomics.facts import catalogue, measurements, tables
 from tokenomics.notebook.report import Metric
 from tokenomics.rows import reading
 from tokenomics.rows.inference import quantity
-from tokenomics.rows.units import unit
+from tokenomics.rows.reading import unit
 
 FOLDS = ("family", "accelerator")
 """What no profile that predicts a row has seen; the second also borrows the operators of the accelerator."""
