@@ -35,7 +35,7 @@ lint: setup  ## style and static checks of the library, tests and notebooks
 	@ruff check . && ruff format --check .
 
 .PHONY: fix
-fix: setup  ## repair style and every generated file (parameters, schemas, deps, environment, dictionary)
+fix: setup  ## repair style and every generated file (parameters, schemas, environment, dictionary)
 	@ruff check --fix -q . ; ruff format -q . ; $(BIN)/python -m pytest --fix tests/project
 
 .PHONY: lab

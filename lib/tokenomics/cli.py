@@ -34,12 +34,11 @@ def run(debug: bool, notebook: str, overrides: tuple[str, ...], params: Path | N
     """
     with one_line(debug):
         from tokenomics import paths
-        from tokenomics.pipeline import output_folder
-        from tokenomics.pipeline.run import run as execute
+        from tokenomics.pipeline import run as runner
 
         if out:
-            output_folder.check(out := out.resolve())
-        click.echo(paths.shown(execute(notebook, out, params, overrides)))
+            runner.check_out(out := out.resolve())
+        click.echo(paths.shown(runner.run(notebook, out, params, overrides)))
 
 
 @main.command()
@@ -88,14 +87,14 @@ def list_(debug: bool, what: str) -> None:
     """List the names that parameters may use."""
     with one_line(debug):
         from tokenomics.facts import catalogue, measurements
-        from tokenomics.rows import registry
+        from tokenomics.rows.predict import MODELS
         from tokenomics.sections.registry import NOTEBOOKS
 
         names = {
             "models": catalogue.models,
             "xpus": catalogue.accelerators,
             "metrics": lambda: [" ".join((name, *each.units)) for name, each in measurements.METRICS.items()],
-            "scorers": registry.names,
+            "scorers": lambda: MODELS,
             "notebooks": lambda: NOTEBOOKS,
         }
         click.echo("\n".join(names[what]()))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tokenomics.calibration.engines import profiles, run, samples, waiting
+from tokenomics.calibration.engines import profiles, run, samples
 from tokenomics.calibration.engines.profiles import (
     FIRST,
     INPUTS,
@@ -23,7 +23,8 @@ from tokenomics.compute.inference.intervals import OWN, PROFILED
 from tokenomics.errors import RunError
 from tokenomics.facts import catalogue, measurements, tables
 from tokenomics.rows import reading
-from tokenomics.rows.constant import family_of
+from tokenomics.rows.held_out import family_of
+from tokenomics.rows.predict import record
 
 SCIPY = importlib.util.find_spec("scipy") is not None
 needs_scipy = pytest.mark.skipif(not SCIPY, reason="fitting needs the extra: calibration")
@@ -178,9 +179,9 @@ def test_waits_are_found_again_and_without_the_family():
     found = {}
     for change in (1.0, 9.0):
         seconds = (own + 0.07 * others + 0.05) * np.where(table.family == "a", change, 1.0)
-        data = waiting.Queued(table.assign(value=seconds), own, others)
+        data = profiles.Queued(table.assign(value=seconds), own, others)
         fitted = [profiles.Fitted("sglang", False, without, TRUE) for without in ("", "a", "b", "c")]
-        found[change] = waiting.waits(data, fitted)
+        found[change] = profiles.fit_waits(data, fitted)
     assert found[1.0]["sglang", False, ""] == pytest.approx((0.07, 0.05), rel=1e-2)
     assert found[9.0]["sglang", False, "a"] == found[1.0]["sglang", False, "a"]
     assert found[9.0]["sglang", False, ""] != found[1.0]["sglang", False, ""]
@@ -189,7 +190,7 @@ def test_waits_are_found_again_and_without_the_family():
 @needs_scipy
 def test_a_profile_nobody_saw_wait_keeps_the_usual_numbers():
     nothing = np.empty(0)
-    assert waiting._fit(nothing, nothing, nothing) == pytest.approx((Profile().burst, Profile().wait_s))
+    assert profiles._fit_wait(nothing, nothing, nothing) == pytest.approx((Profile().burst, Profile().wait_s))
 
 
 def test_the_scorer_is_linear_in_a_profile(few):
@@ -239,7 +240,7 @@ def test_published_rows_are_fit_for_validation(published):
         allowed = measurements.for_validation(table, without=("unverified", "suspect"))["case"]
         assert set(table.loc[taken, "case"]) <= set(allowed)
     for name, group in published.groupby("model"):
-        assert set(group["family"]) == {family_of(samples.score.record("model", name))}
+        assert set(group["family"]) == {family_of(record("model", name))}
 
 
 def test_rows_without_the_package_are_refused_in_one_line(monkeypatch):

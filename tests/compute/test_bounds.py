@@ -13,7 +13,7 @@ from tokenomics.compute.counts.precision import fastest, parse
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue
 from tokenomics.facts.accelerators import Accelerator
-from tokenomics.rows.bound_violations import suspects
+from tokenomics.rows.share_of_bound import violations
 
 DEVICE = Accelerator(
     name="device",
@@ -186,7 +186,7 @@ def test_rows_beyond_a_bound_are_the_listed_ones():
     from tokenomics.facts import measurements, tables
 
     listed = tables.read("measurements/beyond_bounds").set_index(["table", "case"])
-    found = suspects().set_index(["table", "case"])
+    found = violations().set_index(["table", "case"])
     assert set(found.index) == set(listed.index)
     assert found["ratio"].to_numpy() == pytest.approx(listed["ratio"].loc[found.index].to_numpy(), rel=0.02)
     assert (found["suspect"] == listed["marked_suspect"].loc[found.index]).all()

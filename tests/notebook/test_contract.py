@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 from tokenomics.errors import RunError
 from tokenomics.facts.sources import sources
 from tokenomics.notebook import begin, checks, figure_lint, figures, report, rounding, style, tables, units
-from tokenomics.pipeline import compare, executed
+from tokenomics.pipeline import executed, reproduce
 from tokenomics.sections.registry import declared
 
 NOTEBOOK = "01_ubiquitous_llms"
@@ -264,20 +264,20 @@ def results(tmp_path):
 
 
 def test_results_of_one_environment_compare_by_bytes(results):
-    assert compare.differences(results("a"), results("b")) == []
-    assert len(compare.differences(results("c"), results("d", number=1.0000001))) == 2
+    assert reproduce.differences(results("a"), results("b")) == []
+    assert len(reproduce.differences(results("c"), results("d", number=1.0000001))) == 2
 
 
 def test_results_of_another_environment_compare_by_value(results):
     first = results("a")
-    assert compare.differences(first, results("b", "other", 1.000001)) == []
-    assert len(compare.differences(first, results("c", "other", 1.001))) == 2
-    assert len(compare.differences(first, results("d", "other", text="y"))) == 1
+    assert reproduce.differences(first, results("b", "other", 1.000001)) == []
+    assert len(reproduce.differences(first, results("c", "other", 1.001))) == 2
+    assert len(reproduce.differences(first, results("d", "other", text="y"))) == 1
 
 
 def test_missing_and_stray_files_differ(results):
     first, second = results("a", extra=["gone.txt"]), results("b", extra=["stray.txt"])
-    assert compare.differences(first, second) == [
+    assert reproduce.differences(first, second) == [
         "gone.txt: only in the committed results",
         "stray.txt: only in the new results",
     ]

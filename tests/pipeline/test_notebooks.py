@@ -1,4 +1,4 @@
-"""Every notebook runs on other parameters, where every one of its checks refuses wrong numbers."""
+"""Every notebook runs on other parameters with only what its stage declares at hand; all its checks refuse wrong numbers."""
 
 import json
 import os
@@ -10,6 +10,7 @@ import pytest
 
 from tokenomics import paths
 from tokenomics.notebook.checks import SPOIL_VARIABLE
+from tokenomics.pipeline import stages
 from tokenomics.sections.registry import NOTEBOOKS
 
 TOKENOMICS = Path(sys.executable).parent / "tokenomics"
@@ -30,10 +31,22 @@ def run(notebook: str, out: Path, *options: str, **environment: str) -> dict:
     return json.loads((out / "metrics.json").read_text(encoding="utf-8"))
 
 
+def only_declared(notebook: str, root: Path) -> Path:
+    """A project that holds the command line and what the notebook's stage declares, nothing else of library or data."""
+    parameters = [name for entry in stages.stages()[notebook]["params"] for name in entry]
+    for name in ("dvc.yaml", "lib/tokenomics/cli.py", *parameters, *stages.declared_deps(notebook)):
+        link = root / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(paths.ROOT / name)
+    return root
+
+
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_other_parameters_are_recorded_and_every_check_refuses_wrong_numbers(notebook, tmp_path):
     options = [part for pair in OTHER[notebook] for part in ("--set", pair)]
-    record = run(notebook, tmp_path / "out", *options, **{SPOIL_VARIABLE: "1"})
+    root = only_declared(notebook, tmp_path / "project")
+    environment = {"TOKENOMICS_ROOT": str(root), "PYTHONPATH": str(root / "lib"), SPOIL_VARIABLE: "1"}
+    record = run(notebook, tmp_path / "out", *options, **environment)
     committed = json.loads((paths.RESULTS / notebook / "metrics.json").read_text(encoding="utf-8"))
     assert set(record["checks"]) == set(committed["checks"]) and len(record["checks"]) >= 4
     for pair in OTHER[notebook]:

@@ -5,17 +5,17 @@ from click.testing import CliRunner
 
 from tokenomics.cli import main
 from tokenomics.errors import DataError
-from tokenomics.pipeline import output_folder
+from tokenomics.pipeline import run
 
 NOTEBOOK = "01_ubiquitous_llms"
 
 
 def test_new_empty_and_earlier_output_may_be_replaced(tmp_path):
-    output_folder.check(tmp_path / "new" / "deep")
-    output_folder.check(tmp_path)
+    run.check_out(tmp_path / "new" / "deep")
+    run.check_out(tmp_path)
     (tmp_path / "metrics.json").touch()
     (tmp_path / "figures").mkdir()
-    output_folder.check(tmp_path)
+    run.check_out(tmp_path)
 
 
 @pytest.mark.parametrize("name", [".", "thesis.txt", "thesis.txt/below"])
@@ -30,4 +30,4 @@ def test_files_of_the_user_are_never_replaced(tmp_path, monkeypatch, name):
 def test_a_place_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: False)
     with pytest.raises(DataError, match="can be written"):
-        output_folder.check(tmp_path / "out")
+        run.check_out(tmp_path / "out")

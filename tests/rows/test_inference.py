@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tokenomics import paths
 from tokenomics.compute.counts.precision import parse
 from tokenomics.compute.inference import engines
 from tokenomics.compute.inference.engines import Profile
 from tokenomics.compute.inference.server import server
 from tokenomics.compute.layout import Layout
 from tokenomics.facts import catalogue, measurements
-from tokenomics.rows import conditions, deployment, reading, registry
+from tokenomics.rows import deployment, held_out, reading
 from tokenomics.rows import predict as score
-from tokenomics.rows.constant import family_of
+from tokenomics.rows.case import USUAL, Case, Setting
+from tokenomics.rows.held_out import family_of
 
 KINDS = ("inference_throughput", "inference_latency")
 LOADS = ("static", "closed", "max", "mlperf_offline")
@@ -25,8 +25,7 @@ REASONS = r"ok|does not fit|columns missing: [\w, ]+|metric not modelled|unknown
 
 
 def published(kind):
-    path = paths.DATA / "measurements" / f"{kind}.csv"
-    (chunk,) = reading.chunks(path, rows=100_000)
+    chunk = reading.published(kind)
     return chunk.inputs.assign(value=chunk.measured)
 
 
@@ -45,14 +44,14 @@ def predictions(rows):
     return score.predict(rows[INPUTS], "inference")
 
 
-def ask(**changes):
+def ask(setting=USUAL, **changes):
     """Predictions of one row: a static batch on vLLM in conditions that nobody published."""
     row = {
         **{"model": "Llama-3.1-70B", "hardware": "H100 SXM 80GB", "metric": "tpot", "unit": "s", "load": "static"},
         **{"precision": "bf16", "kv_precision": "", "engine": "vLLM 0.19", "n_gpu": 4.0, "tp": 4.0, "pp": np.nan},
         **{"dp": np.nan, "ep": np.nan, "isl": 777.0, "osl": 333.0, "batch": 7.0, "rate_qps": np.nan},
     }
-    return score.predict(pd.DataFrame([row | changes]), "inference").iloc[0]
+    return score.predict(pd.DataFrame([row | changes]), "inference", setting).iloc[0]
 
 
 def test_every_row_gets_a_prediction_or_a_reason(rows, predictions):
@@ -94,18 +93,18 @@ def cases(rows):
         precision = score._precision(shared, device)
         columns = {name: some[name].to_numpy(float) for name in reading.NUMBERS["inference"]}
         names = (shared["metric"], shared["load"], shared["engine"])
-        yield registry.Case(*names, score.record("model", shared["model"]), device, precision, columns), some
+        yield Case(*names, score.record("model", shared["model"]), device, precision, columns), some
 
 
 def test_published_conditions_are_known_and_changed_ones_are_not(rows):
     for number, (case, _) in enumerate(cases(rows)):
-        assert conditions.learned(case).all()
+        assert held_out.published(case).all()
         if number % 10 == 0:
             for name, change in (("isl", 1.25), ("osl", 3.0), ("batch", 7.0), ("n_gpu", 64.0)):
                 other = {**case.columns, name: case.known(name, 1.0) * change + 0.37}
-                assert not conditions.learned(dataclasses.replace(case, columns=other)).any()
+                assert not held_out.published(dataclasses.replace(case, columns=other)).any()
             elsewhere = dataclasses.replace(case, device=catalogue.accelerator("Rubin-SXM"))
-            assert not conditions.learned(elsewhere).any()
+            assert not held_out.published(elsewhere).any()
 
 
 def test_a_published_row_is_predicted_without_its_family_and_a_new_one_with_it(rows, monkeypatch):
@@ -192,7 +191,7 @@ def layout_of(**changes):
     columns = dict.fromkeys(reading.NUMBERS["inference"], np.array([np.nan]))
     numbers = {"n_gpu": 8, "osl": 100.0} | {k: v for k, v in changes.items() if k in columns}
     columns |= {name: np.array([float(value)]) for name, value in numbers.items()}
-    case = registry.Case(
+    case = Case(
         metric="tpot",
         load=changes.get("load", "closed"),
         engine=changes.get("engine", "vLLM"),
@@ -226,17 +225,12 @@ def test_layouts_that_rows_state(changes, layout):
     assert layout_of(**changes) == layout
 
 
-def test_a_forced_setting_ends_with_its_block():
+def test_a_setting_forces_a_profile_or_leaves_an_accelerator_out():
     usual = ask()
-    with deployment.setting(profile=Profile(name="vllm 2026", step_s=100.0), plain=True):
-        forced = ask()
+    forced = ask(Setting(profile=Profile(name="vllm 2026", step_s=100.0), plain=True))
     assert forced["predicted"] > 200
     assert np.isnan(forced["low"])
-    pd.testing.assert_series_equal(ask(), usual)
-    with deployment.setting(left_out=True):
-        assert ask()["predicted"] != usual["predicted"]
-    with pytest.raises(ZeroDivisionError), deployment.setting(plain=True):
-        raise ZeroDivisionError
+    assert ask(Setting(left_out=True))["predicted"] != usual["predicted"]
     pd.testing.assert_series_equal(ask(), usual)
 
 
@@ -249,4 +243,4 @@ def test_model_best_takes_inference_where_it_answers(rows, predictions):
 
 def test_only_rows_of_the_measurement_tables_teach(rows):
     assert {family_of(score.record("model", name)) for name in rows["model"].unique()} >= {"Llama-2", "Llama-3"}
-    assert set(KINDS) == set(conditions.KINDS) <= set(measurements.KINDS)
+    assert set(KINDS) == set(held_out.KINDS) <= set(measurements.KINDS)

@@ -11,11 +11,13 @@ from click.testing import CliRunner
 
 from tokenomics import paths
 from tokenomics.cli import main
+from tokenomics.errors import DataError
 from tokenomics.facts import catalogue, measurements
-from tokenomics.rows import constant, reading, registry
+from tokenomics.rows import constant, reading
 from tokenomics.rows import predict as score
-from tokenomics.rows.registry import Prediction, register
-from tokenomics.rows.units import unit
+from tokenomics.rows.case import Prediction, Predictor
+from tokenomics.rows.held_out import family_of
+from tokenomics.rows.reading import unit
 from tokenomics.scoring import report
 from tokenomics.scoring.run import score_file
 
@@ -180,11 +182,10 @@ def test_a_folder_that_refuses_is_one_line_and_exit_code_2(file, monkeypatch):
 def test_a_late_fault_leaves_no_half_written_file(file, monkeypatch):
     monkeypatch.setattr(reading, "ROWS", 2)
     monkeypatch.setattr(reading.chunks, "__defaults__", (2,))
-    monkeypatch.setattr(score.scored, "__defaults__", (2,))
     path = file(*[ROWS["ttft"]] * 4, ROWS["ttft"].replace("2048", "many"))
     out = path.with_name("kept.csv")
     out.write_text("old")
-    with pytest.raises(score.DataError, match="line 6"):
+    with pytest.raises(DataError, match="line 6"):
         score_file(path, out=out)
     assert out.read_text() == "old" and len(list(path.parent.iterdir())) == 2
 
@@ -193,7 +194,7 @@ def test_chunks_change_nothing_and_progress_is_told(file, monkeypatch):
     path = file(*ROWS.values())
     whole, expected = run(path)
     monkeypatch.setattr(reading, "ROWS", 1)
-    monkeypatch.setattr(score.scored, "__defaults__", (1,))
+    monkeypatch.setattr(reading.chunks, "__defaults__", (1,))
     told = []
     pieces, out = run(path, out=path.with_name("pieces.csv"), progress=told.append)
     assert told == [1, 2, 3, 4]
@@ -231,7 +232,7 @@ def test_a_model_sees_no_answer_column():
         assert set(first.inputs) <= shown
 
 
-def test_null_model_leaves_the_family_out(monkeypatch):
+def test_baseline_leaves_the_family_out(monkeypatch):
     device = catalogue.accelerator("H100-SXM-80GB")
     shared = {"metric": "tpot", "load": "static", "accelerator": device.name, "generation": device.generation}
     shared |= {"quantity": "tpot", "limit": constant.limit("tpot")}
@@ -240,10 +241,10 @@ def test_null_model_leaves_the_family_out(monkeypatch):
     doctored = pd.DataFrame(others + own)
     assert constant.spread(doctored, "tpot", "static", device, "Llama-2")[1] == 3.0
     assert constant.spread(doctored, "tpot", "static", device, "Mistral")[1] == 1000.0
-    assert constant.family_of(catalogue.model("CodeLlama-34B")) == "Llama-2"
+    assert family_of(catalogue.model("CodeLlama-34B")) == "Llama-2"
     renamed = dataclasses.replace(catalogue.model("Llama-3.1-8B"), name="mine", family="mine")
-    assert constant.family_of(renamed) == "Llama-3"
-    assert constant.family_of(dataclasses.replace(renamed, layers=31, full_layers=31, dense_layers=31)) == "mine"
+    assert family_of(renamed) == "Llama-3"
+    assert family_of(dataclasses.replace(renamed, layers=31, full_layers=31, dense_layers=31)) == "mine"
     inputs = pd.DataFrame({name: ["" for _ in range(1)] for name in reading.TEXTS})
     inputs = inputs.assign(model="Llama-2-7B", hardware="H100 SXM 80GB", metric="tpot", load="static")
     inputs = inputs.assign(**dict.fromkeys(reading.NUMBERS["inference"], 1.0))
@@ -255,7 +256,7 @@ def test_null_model_leaves_the_family_out(monkeypatch):
     assert (made["low"], made["high"]) == pytest.approx((2.2 * bound["low"], 3.8 * bound["low"]))
 
 
-def test_null_model_falls_back_step_by_step_and_never_crosses_the_bound():
+def test_baseline_falls_back_step_by_step_and_never_crosses_the_bound():
     device = catalogue.accelerator("H100-SXM-80GB")
     row = {"metric": "tpot", "load": "static", "quantity": "tpot", "limit": constant.limit("tpot")}
     row |= {"model_family": "other", "accelerator": "H200-SXM-141GB", "generation": device.generation}
@@ -280,7 +281,7 @@ def test_null_model_falls_back_step_by_step_and_never_crosses_the_bound():
         assert (made["low"] <= made["predicted"]).all() and (made["predicted"] <= made["high"]).all()
 
 
-def test_only_rows_fit_for_validation_teach_the_null_model():
+def test_only_rows_fit_for_validation_teach_the_baseline():
     taught = set(constant.ratios()["case"])
     for kind in measurements.KINDS:
         table = measurements.read(kind)
@@ -362,18 +363,16 @@ def test_units_convert():
     assert value("energy_per_output_token", "Wh/token") == pytest.approx(1 / 3)
 
 
-def test_a_model_plugs_in_without_touching_the_core(file, monkeypatch):
-    monkeypatch.setattr(registry, "_registry", dict(registry._registry))
+def test_a_model_of_ones_own_is_a_mapping_of_predictors(file):
     seen = []
 
-    @register("operators", ["tpot"], needs=["isl"])
     def tpot(case):
         seen.append(set(case.columns))
         return Prediction(case["isl"] * 1e-3, low=case["isl"] * 0.5e-3, high=case["isl"] * 2e-3)
 
-    _, out = run(file(*ROWS.values()), model="operators")
-    assert out["status"].tolist() == ["metric not modelled", "ok", "metric not modelled", "metric not modelled"]
-    assert out.loc[1, ["predicted", "low", "high"]].tolist() == ["1", "0.5", "2"]
+    made = score.predict(inputs_of(file(*ROWS.values())), {"tpot": Predictor(tpot, needs=("isl",))})
+    assert made["status"].tolist() == ["metric not modelled", "ok", "metric not modelled", "metric not modelled"]
+    assert made.loc[1, score.OUTPUT].tolist() == [1, 0.5, 2]
     assert seen == [set(reading.NUMBERS["inference"])]
 
 

@@ -16,7 +16,7 @@ KINDS = (OWN, PROFILED, *RELATIONS[1:])
 LEAST = 0.01
 """No interval is narrower than this to either side of a prediction, in log units."""
 FAMILIES = 2
-"""Rows of one model alone say how it is off, not how others will be."""
+"""Fewest families of a group: the errors of one model say nothing of other models."""
 
 
 def quantiles(rows: pd.DataFrame) -> Iterator[dict[str, object]]:
@@ -54,7 +54,7 @@ def widened(rows: pd.DataFrame, table: list[dict[str, object]]) -> list[dict[str
     """The same table with every interval stretched as much as families differ from each other.
 
     Rows of one family are off together, so an interval from other families covers a new one too seldom. How far each
-    row lies outside of (or inside) the interval that its own family did not make says by how much to stretch: the 80 %
+    row lies outside of (or inside) the interval fitted without its own family says by how much to stretch: the 80 %
     quantile of those distances, one number a kind, again without the family in question, and at least one.
     """
     families = sorted(set(rows["family"]))
@@ -66,14 +66,14 @@ def widened(rows: pd.DataFrame, table: list[dict[str, object]]) -> list[dict[str
 
 
 def _stretch(rows: pd.DataFrame, table: list[dict[str, object]]) -> dict[str, float]:
-    """By kind, the 80 % quantile of how far rows lie from predictions in widths that their family did not make."""
+    """By kind, the 80 % quantile of how far rows lie from predictions, in widths fitted without their family."""
     known = lookup(table)
     ends = np.array([pick(known, keys(*_group(row)), row.family) for row in rows.itertuples()])
     residual, kinds = rows["residual"].to_numpy(float), rows["kind"].to_numpy(object)
     distance = residual / np.where(residual < 0, ends[:, 0], ends[:, 1])
-    some = {kind: distance[kinds == kind] for kind in sorted(set(kinds))} | {ANY: distance}
-    found = {kind: max(1.0, float(np.quantile(each, COVERAGE))) for kind, each in some.items()}
-    return {kind: found.get(kind, found[ANY]) for kind in (ANY, *KINDS)}
+    distances = {kind: distance[kinds == kind] for kind in sorted(set(kinds))} | {ANY: distance}
+    factors = {kind: max(1.0, float(np.quantile(values, COVERAGE))) for kind, values in distances.items()}
+    return {kind: factors.get(kind, factors[ANY]) for kind in (ANY, *KINDS)}
 
 
 def _stretched(row: dict[str, object], factor: float) -> dict[str, object]:

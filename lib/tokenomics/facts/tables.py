@@ -38,8 +38,6 @@ COLUMN_KEYS = {
     "pattern",
 }
 WRITTEN_DIGITS = 4
-opened: set[str] = set()
-"""Every table read in this process, as project-relative paths: the runner compares it with the declared deps."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,6 @@ def read(csv_path: Path | str, validate: bool = True) -> pd.DataFrame:
 @cache
 def _read(path: Path, validate: bool) -> pd.DataFrame:
     meta = read_meta(path)
-    opened.update((paths.shown(path), paths.shown(meta_path(path))))
     text = _read_text(path, list(meta.columns))
     table = pd.DataFrame({name: _typed(path, text[name], meta.columns[name]["type"]) for name in meta.columns})
     if validate:
@@ -207,7 +204,6 @@ def allowed_text(column: Mapping[str, Any]) -> str:
 def _check_sources(path: Path, table: pd.DataFrame) -> None:
     if "source" not in table:
         return
-    opened.add(paths.shown(paths.DATA / "sources.csv"))
     for row, cell in table["source"].dropna().items():
         for key in keys_of(cell):
             if key not in sources():

@@ -14,7 +14,6 @@ from typing import Any
 
 from tokenomics import paths
 from tokenomics.errors import RunError
-from tokenomics.facts import tables
 from tokenomics.notebook import rounding, style
 from tokenomics.parameters import loading
 from tokenomics.parameters.types import Common
@@ -61,7 +60,7 @@ class Context:
 
     def write(self) -> None:
         """Write everything recorded so far to ``metrics.json``, sorted and rounded."""
-        entries = {"notebook": self.name, "inputs": sorted(tables.opened), **self.record}
+        entries = {"notebook": self.name, **self.record}
         rounding.write_json(entries, self.out / "metrics.json")
 
 

@@ -1,7 +1,5 @@
-"""Files that are written from others: what each should hold. Tests compare them, ``make fix`` writes them."""
+"""Files that are written from others: the text of each. Tests compare them, ``make fix`` writes them."""
 
-import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +9,6 @@ from tokenomics.facts import tables, yaml_file
 from tokenomics.parameters import generation
 from tokenomics.parameters.loading import COMMON_FILE
 from tokenomics.parameters.types import Common
-from tokenomics.pipeline import stages
 from tokenomics.sections import registry
 
 ENVIRONMENT = """\
@@ -31,7 +28,6 @@ def files() -> dict[Path, Callable[[], str]]:
     made: dict[Path, Callable[[], str]] = {
         paths.ROOT / "environment.yml": environment_text,
         paths.DATA / "DICTIONARY.md": dictionary_text,
-        paths.DVC_FILE: dvc_text,
     }
     for name, declared in declarations().items():
         path = paths.PARAMS / f"{name}.yaml"
@@ -80,33 +76,6 @@ def dictionary_text() -> str:
             lines.append(f"| `{name}` | {column['type']} | {column.get('unit', '')} | {column['meaning']} | {filled} |")
         lines.append("")
     return "\n".join(lines)
-
-
-def dvc_text() -> str:
-    """``dvc.yaml`` as it stands, with the dependencies of each notebook and frozen stage, and metrics, up to date."""
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    yaml.preserve_quotes, yaml.width = True, 120
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    document = yaml.load(paths.DVC_FILE.read_text(encoding="utf-8"))
-    for name in registry.NOTEBOOKS:
-        stage = document["stages"][name]
-        kept = [dep for dep in stage["deps"] if dep.startswith("results/")]
-        stage["deps"] = stages.needed_deps(name, recorded_inputs(name)) + kept
-    for name in stages.frozen_stages():
-        stage = document["stages"][name]
-        stage["deps"] = stages.module_deps(stage["cmd"], [dep for dep in stage["deps"] if dep.startswith("data/")])
-    document["metrics"] = [f"results/{name}/metrics.json" for name in registry.NOTEBOOKS]
-    stream = io.StringIO()
-    yaml.dump(document, stream)
-    return stream.getvalue()
-
-
-def recorded_inputs(notebook: str) -> set[str]:
-    """The tables that the committed run of a notebook opened."""
-    path = paths.RESULTS / notebook / "metrics.json"
-    return set(json.loads(path.read_text(encoding="utf-8"))["inputs"]) if path.exists() else set()
 
 
 def notebook_text(path: Path, name: str) -> str:

@@ -1,45 +1,97 @@
-"""Rerun everything from scratch and say whether it comes out as committed."""
+"""Rerun everything from scratch and say whether it comes out as committed.
 
-import hashlib
+Two result folders agree when they are equal byte for byte under one environment, else when numbers agree within 1e-5.
+"""
+
+import csv
 import json
+import math
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tokenomics import paths
 from tokenomics.errors import RunError
-from tokenomics.facts import yaml_file
-from tokenomics.pipeline import compare, headlines, stages
+from tokenomics.pipeline import headlines, stages
 
 DVC_ENVIRONMENT = {"DVC_NO_ANALYTICS": "1"}
+RTOL = 1e-5
+NOT_COMPARED_ELSEWHERE = {".png", ".svg", ".pdf", ".ipynb"}
 
 
 def reproduce() -> int:
     """Force every live stage of ``dvc.yaml``, check frozen ones by hash, compare, and print the headline numbers.
 
+    A frozen stage whose dependencies changed since it ran is a note and no failure: its outputs are still as committed.
+
     Returns:
         0 when every stage ran and every result agrees with the one that stood in ``results/`` before, else 1.
     """
     without_git()
-    changed = changed_frozen()
+    frozen = changed(stages.frozen_stages())
     with tempfile.TemporaryDirectory() as folder:
         reference = Path(folder) / "results"
-        notebooks = [name for name in stages.stages() if name not in stages.frozen_stages()]
+        notebooks = [name for name in stages.stages() if name not in frozen]
         for name in notebooks:
             if (paths.RESULTS / name).exists():
                 shutil.copytree(paths.RESULTS / name, reference / name)
         code = dvc("repro", "--force", "--keep-going", "--single-item", *notebooks).returncode if notebooks else 0
-        lines = [f"{name}: frozen, and its output is not the one recorded in dvc.lock" for name in changed]
+        lines = [
+            f"{name}: frozen, and its output {path} is not the one recorded in dvc.lock"
+            for name, (_, outs) in frozen.items()
+            for path in outs
+        ]
         lines += ["dvc repro failed (see above)"] if code else []
         for name in notebooks:
             lines += [f"results/{name}/{line}" for line in _compared(reference / name, paths.RESULTS / name)]
     print(headlines.table())
-    print("".join(f"\nnote: {line}" for line in outdated_frozen()), end="")
+    for name, (deps, _) in frozen.items():
+        for path in deps:
+            print(f"\nnote: {name} is frozen, and {path} changed since it ran: run its make target", end="")
     print("\n".join(["", *lines, f"differences: {len(lines)}"]) if lines else "\nall results are as committed")
     return 1 if lines else 0
+
+
+def changed(names: list[str]) -> dict[str, tuple[list[str], list[str]]]:
+    """For each stage, its dependencies and its outputs that are not as ``dvc.lock`` records them.
+
+    ``dvc status`` leaves out the dependencies of a frozen stage, so DVC is asked for each file and folder by itself.
+    """
+    from dvc.repo import Repo
+
+    with Repo(str(paths.ROOT)) as repo:
+        return {
+            stage.name: (_changed(stage.deps), _changed(stage.outs))
+            for stage in repo.index.stages
+            if stage.name in names
+        }
+
+
+def _changed(entries: list[Any]) -> list[str]:
+    return [entry.def_path for entry in entries if entry.status()]
+
+
+def without_git() -> None:
+    """Let DVC work in a copy without git (an unpacked archive), by its own local setting.
+
+    Raises:
+        RunError: the setting could not be written.
+    """
+    inside = (paths.ROOT / ".git").exists()
+    if not inside and dvc("config", "--local", "core.no_scm", "true").returncode:
+        raise RunError("dvc could not be configured for a folder without git")
+
+
+def dvc(*arguments: str) -> subprocess.CompletedProcess:
+    """Run this environment's dvc in the project, its programs first on the path."""
+    binaries = Path(sys.executable).parent
+    environment = os.environ | DVC_ENVIRONMENT | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.run([str(binaries / "dvc"), *arguments], cwd=paths.ROOT, env=environment, check=False)
 
 
 def _compared(reference: Path, fresh: Path) -> list[str]:
@@ -47,51 +99,69 @@ def _compared(reference: Path, fresh: Path) -> list[str]:
         return [": no result"]
     if not reference.exists():
         return [": nothing was committed to compare with"]
-    return compare.differences(reference, fresh)
+    return differences(reference, fresh)
 
 
-def changed_frozen() -> list[str]:
-    """Frozen stages whose outputs are missing or not those recorded in ``dvc.lock``."""
-    frozen = stages.frozen_stages()
-    if not frozen:
-        return []
-    status = json.loads(dvc("status", "--json", *frozen, capture=True).stdout or "{}")
-    return sorted(
-        name
-        for name, changes in status.items()
-        if any("changed outs" in change for change in changes if isinstance(change, dict))
-    )
+def differences(reference: Path, fresh: Path) -> list[str]:
+    """What differs between two folders of one notebook's results, one line each; empty when they agree.
 
-
-def outdated_frozen() -> list[str]:
-    """Frozen stages that would have to run again, one line a dependency that is not the one in ``dvc.lock``.
-
-    DVC itself says nothing of a frozen stage's dependencies. Their outputs are still as committed: a note, no failure.
+    Where both were made under the same environment (see :func:`tokenomics.pipeline.environment.signature`) bytes are
+    compared; elsewhere pictures and the executed notebook are skipped, numbers may differ by 1e-5 of their value, and
+    texts must be equal.
     """
-    frozen = stages.frozen_stages()
-    recorded = yaml_file.read(paths.ROOT / "dvc.lock")["stages"] if frozen else {}
-    deps = [(name, dep) for name in frozen for dep in recorded.get(name, {}).get("deps", [])]
-    return [
-        f"{name} is frozen, and {dep['path']} changed since it ran: run its make target"
-        for name, dep in deps
-        if _md5(paths.ROOT / dep["path"]) != dep["md5"]
+    files = [
+        {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        for folder in (reference, fresh)
     ]
+    lines = [f"{name}: only in the committed results" for name in sorted(files[0] - files[1])]
+    lines += [f"{name}: only in the new results" for name in sorted(files[1] - files[0])]
+    exact = _environment(reference) == _environment(fresh)
+    for name in sorted(files[0] & files[1]):
+        first, second = reference / name, fresh / name
+        if first.read_bytes() == second.read_bytes():
+            continue
+        if exact:
+            lines.append(f"{name}: bytes differ")
+        else:
+            lines += [f"{name}: {text}" for text in _beyond_tolerance(first, second)]
+    return lines
 
 
-def _md5(path: Path) -> str:
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() if path.is_file() else "missing"
+def _environment(folder: Path) -> Any:
+    path = folder / "metrics.json"
+    return json.loads(path.read_text(encoding="utf-8")).get("environment") if path.exists() else None
 
 
-def without_git() -> None:
-    """Let DVC work in a copy without git (an unpacked archive), by its own local setting."""
-    inside = (paths.ROOT / ".git").exists()
-    if not inside and dvc("config", "--local", "core.no_scm", "true").returncode:
-        raise RunError("dvc could not be configured for a folder without git")
+def _beyond_tolerance(first: Path, second: Path) -> Iterator[str]:
+    if first.suffix in NOT_COMPARED_ELSEWHERE:
+        return
+    if first.suffix == ".json":
+        values = [json.loads(path.read_text(encoding="utf-8")) for path in (first, second)]
+        for value in values:
+            value.pop("environment", None)
+        yield from _unequal("", *values)
+    elif first.suffix == ".csv":
+        rows = [list(csv.reader(path.open(encoding="utf-8", newline=""))) for path in (first, second)]
+        yield from _unequal("", *rows)
+    else:
+        yield "texts differ"
 
 
-def dvc(*arguments: str, capture: bool = False) -> subprocess.CompletedProcess:
-    """Run this environment's dvc in the project, its programs first on the path."""
-    binaries = Path(sys.executable).parent
-    environment = os.environ | DVC_ENVIRONMENT | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
-    command = [str(binaries / "dvc"), *arguments]
-    return subprocess.run(command, cwd=paths.ROOT, env=environment, capture_output=capture, text=True, check=False)
+def _unequal(where: str, first: Any, second: Any) -> Iterator[str]:
+    if isinstance(first, dict) and isinstance(second, dict) and first.keys() == second.keys():
+        for key in first:
+            yield from _unequal(f"{where}.{key}", first[key], second[key])
+    elif isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
+        for index, (one, other) in enumerate(zip(first, second, strict=True)):
+            yield from _unequal(f"{where}[{index}]", one, other)
+    elif not _same(first, second):
+        yield f"{where or 'value'}: {first!r} became {second!r}"
+
+
+def _same(first: Any, second: Any) -> bool:
+    if isinstance(first, bool) or isinstance(second, bool) or first is None or second is None:
+        return first is second
+    try:
+        return math.isclose(float(first), float(second), rel_tol=RTOL, abs_tol=0.0) or first == second
+    except (TypeError, ValueError):
+        return first == second

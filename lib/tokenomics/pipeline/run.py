@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tokenomics import paths
-from tokenomics.errors import RunError
+from tokenomics.errors import DataError, RunError
 from tokenomics.facts import tables
 from tokenomics.notebook import rounding
 from tokenomics.notebook.context import OUT_VARIABLE
@@ -28,6 +28,8 @@ from tokenomics.sections import registry
 
 KERNEL = "python3"
 START_FAILURES = ("Kernel died before replying", "Address already in use")
+OF_A_RUN = {"notebook.ipynb", "metrics.json", "figures", "tables"}
+"""All that a run leaves in its folder."""
 
 
 def run(notebook: str, out: Path | None = None, params: Path | None = None, overrides: Iterable[str] = ()) -> Path:
@@ -67,12 +69,30 @@ def run(notebook: str, out: Path | None = None, params: Path | None = None, over
     return out
 
 
+def check_out(out: Path) -> None:
+    """Refuse an output folder whose replacement would delete what no run made, or that cannot be made.
+
+    Raises:
+        DataError: a file, a folder that holds other things, or a place that cannot be written.
+    """
+    held = {each.name for each in out.iterdir()} if out.is_dir() else set()
+    if (out.exists() and not out.is_dir()) or held - OF_A_RUN:
+        odd = f" (holds {min(held - OF_A_RUN)})" if held else ""
+        raise DataError("run", "--out", f"{paths.shown(out)}{odd}", "a new or empty folder, or one that a run made")
+    above = next(each for each in out.absolute().parents if each.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise DataError("run", "--out", paths.shown(out), "a folder below one that can be written")
+
+
 def check_tables(notebook: str) -> None:
-    """Read every table that the notebook's stage declares, so that a broken row is found before a kernel starts."""
-    declared = stages.declared_deps(notebook) if notebook in stages.stages() else []
-    for dep in declared:
-        if dep.startswith("data/") and dep.endswith(".csv") and tables.meta_path(paths.ROOT / dep).exists():
-            tables.read(paths.ROOT / dep)
+    """Read every table that the notebook's stage depends on, so that a broken row is found before a kernel starts.
+
+    Raises:
+        DataError: the first value that breaks its column's description.
+    """
+    if notebook in stages.stages():
+        for table in stages.declared_tables(notebook):
+            tables.read(table)
 
 
 def _execute(notebook: str, parameters: Common, out: Path) -> None:

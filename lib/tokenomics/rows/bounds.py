@@ -1,18 +1,19 @@
-"""The model ``bounds`` of the scorer: floors of times and memory, ceilings of rates, from first principles.
+"""The model ``bounds`` of the scorer: lower bounds of times and memory, upper bounds of rates, from first principles.
 
 Each metric of the measurement tables is the bound that it cannot cross; the other side stays open. Rows say how
 requests arrive, and the bound follows: a static batch moves in lockstep; in any other load a request may find itself
-alone, so its times are those of a batch of one, and rates are those of a queue never empty.
+alone, so its times are those of a batch of one, and rates are those of a saturated replica.
 """
+
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tokenomics.compute import bounds
 from tokenomics.compute.counts.parameters import parameters
-from tokenomics.rows.registry import Case, Prediction, register
+from tokenomics.rows.case import Case, Prediction, Predictor
 
-MLPERF_LOADS = ("mlperf_offline", "mlperf_server", "mlperf_interactive", "mlperf_singlestream")
 TTFT = ("ttft", "ttft_mean", "ttft_p50", "ttft_p95", "ttft_p99")
 TPOT = ("tpot", "tpot_mean", "tpot_p99", "itl_mean", "itl_p50", "itl_p95")
 RATES = ("output_throughput_total", "output_throughput_per_gpu", "serving_output_tok_s")
@@ -20,17 +21,17 @@ MLPERF = ("mlperf_offline_throughput", "mlperf_server_throughput")
 LOCKSTEP = "static"
 
 
-def floor(case: Case, value: ArrayLike) -> Prediction:
+def lower_bound(case: Case, value: ArrayLike) -> Prediction:
     """A least value; the upper side is open."""
-    return Prediction(value, low=value, fits=_fits(case))
+    return Prediction(value, low=value, fits=_weights_fit(case))
 
 
-def ceiling(case: Case, value: ArrayLike) -> Prediction:
+def upper_bound(case: Case, value: ArrayLike) -> Prediction:
     """A greatest value; the lower side is open."""
-    return Prediction(value, high=value, fits=_fits(case))
+    return Prediction(value, high=value, fits=_weights_fit(case))
 
 
-def _fits(case: Case) -> ArrayLike:
+def _weights_fit(case: Case) -> ArrayLike:
     """Whether the weights alone fit; training is not judged, since it may offload."""
     return True if case.load == "training" else bounds.devices_to_hold(case.deployment, 0) <= case["n_gpu"]
 
@@ -39,14 +40,12 @@ def _batch(case: Case) -> ArrayLike:
     return case.known("batch", 1) if case.load == LOCKSTEP else np.ones_like(case["batch"])
 
 
-@register("bounds", TTFT, needs=["isl"])
 def _ttft(case: Case) -> Prediction:
-    return floor(case, bounds.prefill_seconds(case.deployment, _batch(case), case["isl"]))
+    return lower_bound(case, bounds.prefill_seconds(case.deployment, _batch(case), case["isl"]))
 
 
-@register("bounds", TPOT)
 def _tpot(case: Case) -> Prediction:
-    return floor(case, _step_seconds(case))
+    return lower_bound(case, _step_seconds(case))
 
 
 def _step_seconds(case: Case) -> ArrayLike:
@@ -54,15 +53,13 @@ def _step_seconds(case: Case) -> ArrayLike:
     return bounds.decode_step_seconds(case.deployment, _batch(case), case.known("isl", 0) + 1)
 
 
-@register("bounds", ["decode_tok_s_per_user"])
-def _user_rate(case: Case) -> Prediction:
-    return ceiling(case, 1 / _step_seconds(case))
+def _decode_rate_per_user(case: Case) -> Prediction:
+    return upper_bound(case, 1 / _step_seconds(case))
 
 
-@register("bounds", ["prefill_tok_s"], needs=["isl"])
 def _prefill_rate(case: Case) -> Prediction:
     batch = case.known("batch", 1)
-    return ceiling(case, batch * case["isl"] / bounds.prefill_seconds(case.deployment, batch, case["isl"]))
+    return upper_bound(case, batch * case["isl"] / bounds.prefill_seconds(case.deployment, batch, case["isl"]))
 
 
 def _request_seconds(case: Case) -> ArrayLike:
@@ -70,59 +67,51 @@ def _request_seconds(case: Case) -> ArrayLike:
     seconds = bounds.generate_seconds(case.deployment, _batch(case), case["isl"], case["osl"])
     if case.load != "closed":
         return seconds
-    flight = case.known("batch", 1)
-    rate = bounds.output_rate(case.deployment, case["isl"], case["osl"], flight)
-    return np.maximum(seconds, flight * case["osl"] / np.where(rate > 0, rate, np.inf))
+    in_flight = case.known("batch", 1)
+    rate = bounds.output_rate(case.deployment, case["isl"], case["osl"], in_flight)
+    return np.maximum(seconds, in_flight * case["osl"] / np.where(rate > 0, rate, np.inf))
 
 
-@register("bounds", ["e2e_latency"], needs=["isl", "osl"])
 def _latency(case: Case) -> Prediction:
-    return floor(case, _request_seconds(case))
+    return lower_bound(case, _request_seconds(case))
 
 
-@register("bounds", ["output_tok_s_per_request"], needs=["isl", "osl"])
-def _request_rate(case: Case) -> Prediction:
-    return ceiling(case, case["osl"] / _request_seconds(case))
+def _rate_per_request(case: Case) -> Prediction:
+    return upper_bound(case, case["osl"] / _request_seconds(case))
 
 
-def output_rate(case: Case) -> ArrayLike:
-    """Output tokens a second of the group, at most: static batch, requests in flight, or what is offered."""
+def _output_tok_per_s(case: Case) -> ArrayLike:
+    """Output tokens a second of all devices, at most: static batch, requests in flight, or what is offered."""
     if case.load == LOCKSTEP:
         return case.known("batch", 1) * case["osl"] / _request_seconds(case)
-    flight = case.known("batch", np.inf) if case.load == "closed" else np.inf
-    most = bounds.output_rate(case.deployment, case["isl"], case["osl"], flight)
+    in_flight = case.known("batch", np.inf) if case.load == "closed" else np.inf
+    most = bounds.output_rate(case.deployment, case["isl"], case["osl"], in_flight)
     if case.load == "closed":
-        most = np.minimum(most, flight * case["osl"] / _request_seconds(case))
+        most = np.minimum(most, in_flight * case["osl"] / _request_seconds(case))
     return np.minimum(most, case.known("rate_qps", np.inf) * case["osl"])
 
 
-@register("bounds", ["output_throughput_total", "serving_output_tok_s"], needs=["isl", "osl"])
 def _output_rate(case: Case) -> Prediction:
-    return ceiling(case, output_rate(case))
+    return upper_bound(case, _output_tok_per_s(case))
 
 
-@register("bounds", ["output_throughput_per_gpu"], needs=["isl", "osl"])
 def _output_rate_per_device(case: Case) -> Prediction:
-    return ceiling(case, output_rate(case) / case["n_gpu"])
+    return upper_bound(case, _output_tok_per_s(case) / case["n_gpu"])
 
 
-@register("bounds", ["total_throughput_in_plus_out"], needs=["isl", "osl"])
 def _total_rate(case: Case) -> Prediction:
-    return ceiling(case, output_rate(case) * (case["isl"] + case["osl"]) / case["osl"])
+    return upper_bound(case, _output_tok_per_s(case) * (case["isl"] + case["osl"]) / case["osl"])
 
 
-@register("bounds", MLPERF, needs=["osl"])
 def _mlperf(case: Case) -> Prediction:
-    """Prompt lengths are not published with the results: one token, so that this stays a ceiling."""
-    return ceiling(case, bounds.output_rate(case.deployment, case.known("isl", 1), case["osl"]))
+    """Prompt lengths are not published with the results: one token, so that this stays an upper bound."""
+    return upper_bound(case, bounds.output_rate(case.deployment, case.known("isl", 1), case["osl"]))
 
 
-@register("bounds", ["gpu_memory_used"])
 def _memory(case: Case) -> Prediction:
-    return floor(case, _serving_bytes(case) / case["n_gpu"])
+    return lower_bound(case, _serving_bytes(case) / case["n_gpu"])
 
 
-@register("bounds", ["fits_in_memory"], needs=["isl", "osl"])
 def _fits_in_memory(case: Case) -> Prediction:
     """A verdict, no bound: the memory on the data sheet, of which weights and caches may take all."""
     return Prediction(_serving_bytes(case) <= case["n_gpu"] * case.device.memory_bytes)
@@ -134,30 +123,25 @@ def _serving_bytes(case: Case) -> ArrayLike:
     return bounds.memory_bytes(case.deployment, case.known("batch", 1), context)
 
 
-@register("bounds", ["mfu", "hfu"])
 def _utilisation(case: Case) -> Prediction:
-    return ceiling(case, np.ones_like(case["n_gpu"]))
+    return upper_bound(case, np.ones_like(case["n_gpu"]))
 
 
-@register("bounds", ["tflops_model_per_gpu", "tflops_hardware_per_gpu"])
 def _flop_rate(case: Case) -> Prediction:
-    return ceiling(case, np.full_like(case["n_gpu"], _peak(case)))
+    return upper_bound(case, np.full_like(case["n_gpu"], _peak(case)))
 
 
-@register("bounds", ["tokens_per_s_per_gpu"])
 def _training_rate(case: Case) -> Prediction:
-    return ceiling(case, _peak(case) / bounds.training_flop(case.model, 1, case.known("seq_len", 1)))
+    return upper_bound(case, _peak(case) / bounds.training_flop(case.model, 1, case.known("seq_len", 1)))
 
 
-@register("bounds", ["step_time"], needs=["global_batch_seq", "seq_len"])
 def _step_time(case: Case) -> Prediction:
     tokens = case["global_batch_seq"] * case["seq_len"]
-    return floor(case, _device_seconds(case, tokens) / case["n_gpu"])
+    return lower_bound(case, _device_seconds(case, tokens) / case["n_gpu"])
 
 
-@register("bounds", ["gpu_hours"], needs=["tokens_b"])
 def _gpu_hours(case: Case) -> Prediction:
-    return floor(case, training_device_seconds(case))
+    return lower_bound(case, training_device_seconds(case))
 
 
 def training_device_seconds(case: Case) -> ArrayLike:
@@ -169,17 +153,40 @@ def _device_seconds(case: Case, tokens: ArrayLike) -> ArrayLike:
     return bounds.training_flop(case.model, tokens, case.known("seq_len", 1)) / _peak(case)
 
 
-@register("bounds", ["memory_per_gpu"])
 def _training_memory(case: Case) -> Prediction:
     """Weights, gradients and Adam's state in mixed precision, shared evenly by all devices; no activations."""
-    return floor(case, parameters(case.model).total * bounds.TRAINING_BYTES_PER_PARAMETER / case["n_gpu"])
+    return lower_bound(case, parameters(case.model).total * bounds.TRAINING_BYTES_PER_PARAMETER / case["n_gpu"])
 
 
-@register("bounds", ["average_power_per_gpu"])
 def _power(case: Case) -> Prediction:
     """The power limit holds on average; NaN where the vendor states none."""
-    return ceiling(case, np.full_like(case["n_gpu"], case.device.tdp_w or np.nan))
+    return upper_bound(case, np.full_like(case["n_gpu"], case.device.tdp_w or np.nan))
 
 
 def _peak(case: Case) -> float:
     return case.device.peak_flop_per_s(case.precision.dtype)
+
+
+LENGTHS = ("isl", "osl")
+PREDICTORS: Mapping[str, Predictor] = {
+    **dict.fromkeys(TTFT, Predictor(_ttft, needs=("isl",))),
+    **dict.fromkeys(TPOT, Predictor(_tpot)),
+    "decode_tok_s_per_user": Predictor(_decode_rate_per_user),
+    "prefill_tok_s": Predictor(_prefill_rate, needs=("isl",)),
+    "e2e_latency": Predictor(_latency, needs=LENGTHS),
+    "output_tok_s_per_request": Predictor(_rate_per_request, needs=LENGTHS),
+    "output_throughput_total": Predictor(_output_rate, needs=LENGTHS),
+    "serving_output_tok_s": Predictor(_output_rate, needs=LENGTHS),
+    "output_throughput_per_gpu": Predictor(_output_rate_per_device, needs=LENGTHS),
+    "total_throughput_in_plus_out": Predictor(_total_rate, needs=LENGTHS),
+    **dict.fromkeys(MLPERF, Predictor(_mlperf, needs=("osl",))),
+    "gpu_memory_used": Predictor(_memory),
+    "fits_in_memory": Predictor(_fits_in_memory, needs=LENGTHS),
+    **dict.fromkeys(("mfu", "hfu"), Predictor(_utilisation)),
+    **dict.fromkeys(("tflops_model_per_gpu", "tflops_hardware_per_gpu"), Predictor(_flop_rate)),
+    "tokens_per_s_per_gpu": Predictor(_training_rate),
+    "step_time": Predictor(_step_time, needs=("global_batch_seq", "seq_len")),
+    "gpu_hours": Predictor(_gpu_hours, needs=("tokens_b",)),
+    "memory_per_gpu": Predictor(_training_memory),
+    "average_power_per_gpu": Predictor(_power),
+}

@@ -1,9 +1,6 @@
 """How a case of the scorer is deployed: engine profile, kernels, layout and replicas of its rows."""
 
-import contextlib
-from collections.abc import Iterator
-from contextvars import ContextVar
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +9,8 @@ from tokenomics.compute.inference import durations, engines, memory
 from tokenomics.compute.inference.engines import Profile
 from tokenomics.compute.layout import Layout
 from tokenomics.compute.operators.selection import Serving
-from tokenomics.rows.registry import Case
+from tokenomics.rows.case import Case
 
-ORCA_PROMPT_TOKENS = 291.0
-"""Prompt of MLPerf's language models, which the results do not state: taken to be as long as Open-Orca's answers."""
 SERVER = "mlperf_server"
 OPEN = ("open", SERVER)
 """Loads of random arrivals."""
@@ -25,49 +20,13 @@ BY_LAYERS = "llama.cpp"
 """The engine that cuts models by layers unless told otherwise."""
 DOMAIN = 8
 """Devices of a fast domain where the vendor names no number."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a caller may force, to learn profiles or to leave an accelerator out.
-
-    Attributes:
-        profile: use this profile for every row.
-        left_out: treat every accelerator as if nobody had measured it.
-        plain: no interval, no bound: the duration as it is.
-        prompt: tokens of MLPerf's prompts, which its results do not state.
-    """
-
-    profile: Profile | None = None
-    left_out: bool = False
-    plain: bool = False
-    prompt: float = ORCA_PROMPT_TOKENS
-
-
-USUAL = Setting()
-_setting: ContextVar[Setting] = ContextVar("setting", default=USUAL)
-
-
-def active() -> Setting:
-    """What is forced at the moment."""
-    return _setting.get()
-
-
-@contextlib.contextmanager
-def setting(**changes) -> Iterator[None]:
-    """Force a :class:`Setting` while the block runs."""
-    token = _setting.set(Setting(**changes))
-    try:
-        yield
-    finally:
-        _setting.reset(token)
+SIZES = ("n_gpu", "tp", "pp", "dp", "ep")
 
 
 def profile_of(case: Case, without: str = "") -> Profile:
-    """The profile of a case's engine, fitted without a model family."""
-    forced = active().profile
-    if forced is not None:
-        return forced
+    """The profile of a case's engine, fitted without a model family, unless the caller forces one."""
+    if case.setting.profile is not None:
+        return case.setting.profile
     return engines.profile(engines.profile_name(case.engine, case.device), case.model.is_moe, without)
 
 
@@ -78,22 +37,28 @@ def serving(case: Case, layout: Layout) -> Serving:
         *(engines.as_run(case.model, name), case.device, case.precision, layout, engines.kernels_of(name)),
         fused=engines.fuses(name),
         alike=case.load == "static" and engines.repeats_prompt(name),
-        left_out=active().left_out,
+        left_out=case.setting.left_out,
     )
 
 
 def layouts(case: Case) -> Iterator[tuple[Layout, float, NDArray[np.int64]]]:
     """Layouts that a case's rows state, or are given, with replicas and row numbers."""
-    sizes = np.stack([np.maximum(case.known(name, 1), 1) for name in ("n_gpu", "tp", "pp", "dp", "ep")], axis=1)
-    for size in np.unique(sizes, axis=0):
-        rows = np.flatnonzero((sizes == size).all(axis=1))
-        n = int(size[0])
-        layout = Layout() if n == 1 else _layout(case, *(int(each) for each in size))
+    stated = np.stack([np.maximum(case.known(name, 1), 1) for name in SIZES], axis=1)
+    for sizes in np.unique(stated, axis=0):
+        rows = np.flatnonzero((stated == sizes).all(axis=1))
+        n = int(sizes[0])
+        layout = Layout() if n == 1 else _layout(case, [int(size) for size in sizes])
         yield layout, n / layout.devices, rows
 
 
-def _layout(case: Case, *size: int) -> Layout:
-    model, (n, tp, pp, dp, ep) = case.model, size
+def _layout(case: Case, sizes: Sequence[int]) -> Layout:
+    """The layout that rows state, as far as the model and the machine allow it.
+
+    Args:
+        case: the rows.
+        sizes: what they state, by :data:`SIZES`.
+    """
+    model, (n, tp, pp, dp, ep) = case.model, sizes
     if case.load.startswith("mlperf"):
         return fastest(case, n)
     if engines.profile_name(case.engine, case.device).startswith(BY_LAYERS):
@@ -101,23 +66,23 @@ def _layout(case: Case, *size: int) -> Layout:
     if tp * pp * dp > n:
         dp = max(1, n // (tp * pp))
     if model.heads % tp:  # Heads that cannot be shared evenly: attention runs on every device by itself.
-        return Layout(1, pp, tp, tp if model.is_moe else 1)
+        return Layout(tp=1, pp=pp, dp=tp, ep=tp if model.is_moe else 1)
     domain = case.device.link_devices or DOMAIN
     tp = min(tp, domain) if not tp % domain else tp  # nobody cuts heads across nodes: the rest are replicas
     dp = dp if model.is_moe else 1
     ep = ep if model.is_moe and not (tp * dp) % ep else 1
-    return Layout(tp, pp, dp, ep)
+    return Layout(tp=tp, pp=pp, dp=dp, ep=ep)
 
 
 def fastest(case: Case, n: int) -> Layout:
-    """The tensor-parallel group whose replicas on ``n`` devices deliver most, as a submitter would choose it."""
-    profile, osl, prompt = profile_of(case), float(np.nanmedian(case["osl"])), active().prompt
+    """The tensor-parallel replica of which ``n`` devices deliver most, as a submitter would choose it."""
+    profile, osl, prompt = profile_of(case), float(np.nanmedian(case["osl"])), case.setting.prompt
     sizes = [tp for tp in (1, 2, 4, 8) if n % tp == 0]
-    found = {}
+    rates = {}
     for tp in sizes:
         on = serving(case, Layout(tp=tp))
         if memory.capacity(on, profile.name, prompt + osl) >= 1:
             running = durations.in_flight(on, profile.name, np.inf, prompt, osl)
             cycle = durations.full_queue_cycle(on, profile.name, prompt, osl)
-            found[tp] = float(running / cycle.seconds(profile) / tp)
-    return Layout(tp=max(found, key=found.get, default=sizes[-1]))
+            rates[tp] = float(running / cycle.seconds(profile) / tp)
+    return Layout(tp=max(rates, key=rates.get, default=sizes[-1]))

@@ -1,28 +1,33 @@
-"""The model ``best`` of the scorer: what the project knows best of each row.
+"""The model ``best`` of the scorer: tries the models in turn, best known first.
 
-The calibrated model of inference where it has an answer; else what a constant would do (training, energy, loads whose
+The calibrated model ``inference`` where it has an answer; else the model ``constant`` (training, energy, loads whose
 queue nobody has modelled yet).
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from tokenomics.rows.registry import Case, Prediction, predictors, register
+from tokenomics.rows import constant, inference
+from tokenomics.rows.case import Case, Prediction, Predictor
 
-NAME, FIRST, LAST = "best", "inference", "constant"
 
-
-def _best(case: Case) -> Prediction:
-    known = predictors(FIRST).get(case.metric)
-    if known is None:
-        return predictors(LAST)[case.metric].predict(case)
-    first = known.predict(case)
-    lacks = np.isnan(np.broadcast_to(first.value, case["n_gpu"].shape))
-    if not lacks.any():
+def _predict(case: Case) -> Prediction:
+    baseline = constant.PREDICTORS[case.metric]
+    if case.metric not in inference.PREDICTORS:
+        return baseline.predict(case)
+    first = inference.PREDICTORS[case.metric].predict(case)
+    unanswered = np.isnan(np.broadcast_to(first.value, case["n_gpu"].shape))
+    if not unanswered.any():
         return first
-    last = predictors(LAST)[case.metric].predict(case)
-    ends = (np.where(lacks, getattr(last, name), getattr(first, name)) for name in ("value", "low", "high", "fits"))
+    last = baseline.predict(case)
+    ends = (
+        np.where(unanswered, getattr(last, name), getattr(first, name)) for name in ("value", "low", "high", "fits")
+    )
     return Prediction(*ends)
 
 
-for _metric, _entry in predictors(LAST).items():
-    register(NAME, [_metric], predictors(FIRST).get(_metric, _entry).needs)(_best)
+PREDICTORS: Mapping[str, Predictor] = {
+    metric: Predictor(_predict, inference.PREDICTORS.get(metric, baseline).needs)
+    for metric, baseline in constant.PREDICTORS.items()
+}

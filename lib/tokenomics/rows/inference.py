@@ -1,13 +1,12 @@
 """The model ``inference`` of the scorer: calibrated operators, an engine's profile, memory, and intervals.
 
-Rows of loads that need no queue: static batches, closed loops, full queues, MLPerf offline; rows of random arrivals are
-simulated (:mod:`tokenomics.rows.open_load`). Devices beyond a row's layout are replicas; a row without a layout
-gets the fastest that fits. Every value is a duration, or a rate over one, so each row's prediction is ``value`` at the
-profile of its engine fitted without the row's model family.
+Formulas answer rows of loads that need no queue: static batches, closed loops, saturated replicas, MLPerf offline; rows
+of random arrivals are simulated (:mod:`tokenomics.rows.open_loop`). Devices beyond a row's layout are replicas; a row
+without a layout gets the fastest that fits. Every value is a duration, or a rate over one, so each row's prediction is
+``value`` at the profile of its engine fitted without the row's model family.
 """
 
-import importlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,18 +17,14 @@ from tokenomics.compute.inference import durations, memory
 from tokenomics.compute.inference.engines import Profile, Work
 from tokenomics.compute.inference.intervals import interval
 from tokenomics.compute.operators.selection import Serving
-from tokenomics.rows import conditions
-from tokenomics.rows.bounds import MLPERF, RATES, TPOT, TTFT
-from tokenomics.rows.constant import family_of
-from tokenomics.rows.deployment import BEAMS, OPEN, active, layouts, profile_of, serving
-from tokenomics.rows.registry import Case, Prediction, Predictor, predictors, register
+from tokenomics.rows import held_out
+from tokenomics.rows.bounds import LENGTHS, MLPERF, RATES, TPOT, TTFT
+from tokenomics.rows.bounds import PREDICTORS as BOUNDS
+from tokenomics.rows.case import Case, Prediction, Predictor
+from tokenomics.rows.deployment import BEAMS, OPEN, layouts, profile_of, serving
 
-NAME = "inference"
 LOADS = ("static", "closed", "max", "mlperf_offline")
 """Loads that need no queue: engine profiles are learned from these."""
-SIMULATED = f"{__package__}.open_load"
-"""What answers for loads of random arrivals; imported when asked, so that learning, which asks for none, does not
-depend on the simulator. Their memory is that of as many requests in flight as the rate amounts to."""
 Values = NDArray[np.float64]
 
 
@@ -52,24 +47,26 @@ Formula = Callable[[Case, Group], Values]
 def predicted(case: Case, formula: Formula, quantity: str) -> Prediction:
     """A formula over all layouts of a case, with its interval.
 
-    Conditions that profiles were learned from are predicted by what has not seen their model family.
+    Conditions that profiles were learned from are predicted by what has not seen their model family. Rows of a load
+    that nothing here models, and of a model that runs with beams, are NaN.
     """
     value, fits = np.full_like(case["n_gpu"], np.nan), np.ones(len(case["n_gpu"]), dtype=bool)
     low, high = value.copy(), value.copy()
     beams = case.load.startswith("mlperf") and case.model.family.startswith(BEAMS)
     if case.load not in LOADS + OPEN or beams:
         return Prediction(value)
-    learned = conditions.learned(case)
+    published = held_out.published(case)
     for layout, replicas, rows in layouts(case):
         on = serving(case, layout)
         fits[rows] = memory.weight_bytes_per_device(on) <= case.device.memory_bytes * bounds.LARGEST_GB
-        for without, some in ((family_of(case.model), rows[learned[rows]]), ("", rows[~learned[rows]])):
-            if not len(some):
+        family = held_out.family_of(case.model)
+        for without, part in ((family, rows[published[rows]]), ("", rows[~published[rows]])):
+            if not len(part):
                 continue
             profile = profile_of(case, without)
-            value[some] = formula(case, _group(case, on, profile, replicas, some))
-            if not active().plain:
-                low[some], high[some] = interval(value[some], on, profile, quantity, without)
+            value[part] = formula(case, _group(case, on, profile, replicas, part))
+            if not case.setting.plain:
+                low[part], high[part] = interval(value[part], on, profile, quantity, without)
     return Prediction(value, low, high, fits)
 
 
@@ -113,49 +110,41 @@ def request(case: Case, g: Group) -> Values:
 
 
 def per_output_token(case: Case, g: Group) -> Values:
-    """Seconds of a whole copy, and of all replicas together, for one output token of the group."""
+    """Seconds for one output token of all replicas together."""
     if case.load == "static":
         seconds = _seconds(g, durations.static_batch(g.on, g.profile.name, g.batch / g.replicas, g.isl, g.osl))
         return seconds / (g.batch * g.osl)
     most = g.batch / g.replicas
-    isl = np.where(np.isnan(g.isl), active().prompt, g.isl)
+    isl = np.where(np.isnan(g.isl), case.setting.prompt, g.isl)
     running = durations.in_flight(g.on, g.profile.name, most, isl, g.osl)
     cycle = _seconds(g, durations.full_queue_cycle(g.on, g.profile.name, isl, g.osl, most))
     return cycle / (running * g.osl * g.replicas)
 
 
 def prefill_token(case: Case, g: Group) -> Values:
-    """Seconds for one prompt token of the group."""
+    """Seconds for one prompt token of all devices together."""
     return _seconds(g, durations.prefill(g.on, g.batch, g.isl)) / (g.batch * g.isl)
 
 
-def bounded(case: Case, found: Prediction) -> Prediction:
+def memory_taken(case: Case, g: Group) -> Values:
+    """Bytes that an engine has taken of a device: all it may where it fills memory with its cache, else the parts."""
+    keep = memory.reserve(g.profile.name)
+    context = np.nan_to_num(g.isl) + np.nan_to_num(g.osl)
+    parts = memory.used(g.on, g.profile.name, np.nan_to_num(g.batch, nan=1.0), context, np.nan_to_num(g.isl)).total
+    return np.full_like(parts, keep.usable * g.on.device.memory_bytes * bounds.LARGEST_GB) if keep.fills else parts
+
+
+def bounded(case: Case, prediction: Prediction) -> Prediction:
     """A prediction that does not cross the row's bound, nor does its interval."""
-    if active().plain:
-        return found
-    limit = predictors("bounds")[case.metric].predict(case)
+    if case.setting.plain:
+        return prediction
+    limit = BOUNDS[case.metric].predict(case)
 
     def inside(values: ArrayLike) -> Values:
         return np.where(np.isnan(values), values, np.fmin(np.fmax(values, limit.low), limit.high))
 
-    return Prediction(inside(found.value), inside(found.low), inside(found.high), found.fits)
-
-
-def _time(formula: Formula, quantity: str) -> Callable[[Case], Prediction]:
-    return lambda case: bounded(case, predicted(case, formula, quantity))
-
-
-def _rate(formula: Formula, quantity: str, scale: Callable[[Case], ArrayLike]) -> Callable[[Case], Prediction]:
-    def rate(case: Case) -> Prediction:
-        found, factor = predicted(case, formula, quantity), scale(case)
-        ends = (factor / each for each in (found.value, found.high, found.low))
-        return bounded(case, Prediction(*ends, found.fits))
-
-    return rate
-
-
-def _one(case: Case) -> float:
-    return 1.0
+    ends = (inside(values) for values in (prediction.value, prediction.low, prediction.high))
+    return Prediction(*ends, prediction.fits)
 
 
 QUANTITY = {
@@ -174,46 +163,40 @@ def quantity(metric: str, load: str) -> str:
     return "first_token" if metric in TTFT and load in QUEUED else QUANTITY[metric]
 
 
-def _register(metrics: Collection[str], needs: Collection[str], known: Predictor) -> None:
-    """Metrics whose rows of random arrivals are simulated, and whose others a formula knows."""
+def _duration(formula: Formula, needs: tuple[str, ...] = ()) -> Predictor:
+    """A duration by a formula, or by simulation where requests arrive at random."""
 
-    def either(case: Case) -> Prediction:
-        if case.load not in OPEN:
-            return known(case)
-        return bounded(case, importlib.import_module(SIMULATED).predicted(case))
+    def predict(case: Case) -> Prediction:
+        if case.load in OPEN:
+            return _simulated(case)
+        return bounded(case, predicted(case, formula, quantity(case.metric, case.load)))
 
-    register(NAME, metrics, needs)(either)
-
-
-_register(TTFT, ["isl"], lambda case: bounded(case, predicted(case, first_token, quantity(case.metric, case.load))))
-_register(TPOT, [], _time(per_token, "decode"))
-_register(["e2e_latency"], ["isl", "osl"], _time(request, "throughput"))
-_register(["decode_tok_s_per_user"], [], _rate(per_token, "decode", _one))
-_register(["prefill_tok_s"], ["isl"], _rate(prefill_token, "prefill", _one))
-_register(["output_tok_s_per_request"], ["isl", "osl"], _rate(request, "throughput", lambda case: case["osl"]))
-for _metrics, _per_token in (
-    (["output_throughput_total", "serving_output_tok_s"], _one),
-    (["output_throughput_per_gpu"], lambda case: 1 / case["n_gpu"]),
-    (["total_throughput_in_plus_out"], lambda case: (case["isl"] + case["osl"]) / case["osl"]),
-):
-    _register(_metrics, ["isl", "osl"], _rate(per_output_token, "throughput", _per_token))
-_register(MLPERF, ["osl"], _rate(per_output_token, "throughput", _one))
+    return Predictor(predict, needs)
 
 
-@register(NAME, ["gpu_memory_used"])
+def _rate(formula: Formula, needs: tuple[str, ...] = (), scale: Callable[[Case], ArrayLike] = lambda case: 1.0):
+    """A rate, ``scale`` over a formula's duration, or by simulation where requests arrive at random."""
+
+    def predict(case: Case) -> Prediction:
+        if case.load in OPEN:
+            return _simulated(case)
+        duration, factor = predicted(case, formula, quantity(case.metric, case.load)), scale(case)
+        ends = (factor / seconds for seconds in (duration.value, duration.high, duration.low))
+        return bounded(case, Prediction(*ends, duration.fits))
+
+    return Predictor(predict, needs)
+
+
+def _simulated(case: Case) -> Prediction:
+    from tokenomics.rows import open_loop  # the simulator is loaded only by who needs it
+
+    return bounded(case, open_loop.predicted(case))
+
+
 def _memory(case: Case) -> Prediction:
-    """What an engine has taken: all it may where it fills memory with its cache, else the parts."""
-
-    def taken(case: Case, g: Group) -> Values:
-        keep = memory.reserve(g.profile.name)
-        context = np.nan_to_num(g.isl) + np.nan_to_num(g.osl)
-        parts = memory.used(g.on, g.profile.name, np.nan_to_num(g.batch, nan=1.0), context, np.nan_to_num(g.isl)).total
-        return np.full_like(parts, keep.usable * g.on.device.memory_bytes * bounds.LARGEST_GB) if keep.fills else parts
-
-    return predicted(case, taken, "memory")
+    return predicted(case, memory_taken, "memory")
 
 
-@register(NAME, ["fits_in_memory"], ["isl", "osl"])
 def _fits(case: Case) -> Prediction:
     """Whether weights, all caches, activations and what the engine keeps back fit on every device."""
     verdict = np.zeros(len(case["n_gpu"]))
@@ -225,3 +208,22 @@ def _fits(case: Case) -> Prediction:
         usable = memory.reserve(profile.name).usable * case.device.memory_bytes * bounds.LARGEST_GB
         verdict[rows] = taken <= usable
     return Prediction(verdict)
+
+
+PREDICTORS: Mapping[str, Predictor] = {
+    **dict.fromkeys(TTFT, _duration(first_token, ("isl",))),
+    **dict.fromkeys(TPOT, _duration(per_token)),
+    "e2e_latency": _duration(request, LENGTHS),
+    "decode_tok_s_per_user": _rate(per_token),
+    "prefill_tok_s": _rate(prefill_token, ("isl",)),
+    "output_tok_s_per_request": _rate(request, LENGTHS, lambda case: case["osl"]),
+    "output_throughput_total": _rate(per_output_token, LENGTHS),
+    "serving_output_tok_s": _rate(per_output_token, LENGTHS),
+    "output_throughput_per_gpu": _rate(per_output_token, LENGTHS, lambda case: 1 / case["n_gpu"]),
+    "total_throughput_in_plus_out": _rate(
+        per_output_token, LENGTHS, lambda case: (case["isl"] + case["osl"]) / case["osl"]
+    ),
+    **dict.fromkeys(MLPERF, _rate(per_output_token, ("osl",))),
+    "gpu_memory_used": Predictor(_memory),
+    "fits_in_memory": Predictor(_fits, LENGTHS),
+}

@@ -1,20 +1,19 @@
 """Measurements beside the bound of each: what share of it did real software and hardware reach?
 
-A share is value over bound where the bound is a ceiling (rates) and bound over value where it is a floor (times,
+A share is value over bound where the bound is an upper one (rates) and bound over value where it is a lower one (times,
 bytes, hours). So it lies between zero and one unless the row is wrong, its conditions are not what they say, or the
-bound is no bound. The bounds are those of ``tokenomics score --model bounds``.
+bound is no bound: such a row must stand in ``data/measurements/beyond_bounds.csv`` with its reason. The bounds are
+those of ``tokenomics score --model bounds``.
 """
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
-from tokenomics import paths
-from tokenomics.facts import measurements
-
-if TYPE_CHECKING:
-    import pandas as pd
+from tokenomics.facts import measurements, tables
+from tokenomics.rows import reading
+from tokenomics.rows.predict import predict, record
 
 VERDICT = "fits_in_memory"
 PREFERRED = ("tokens_per_s_per_gpu", "step_time", "gpu_hours", "mfu", "tflops_model_per_gpu")
@@ -25,11 +24,14 @@ PHASES = {
     **dict.fromkeys(("e2e_latency", "total_throughput_in_plus_out", "output_throughput_per_gpu"), "request"),
     **dict.fromkeys(("output_throughput_total", "mlperf_offline_throughput"), "full queue"),
 }
-"""What a metric of inference tells about when nothing waits: static batches, or a queue that is never empty."""
+"""What a metric of inference tells about when nothing waits (static batches) or a replica is saturated."""
 UNDISTURBED = ("static", "max", "mlperf_offline")
+SLACK = 0.02
+"""Published values and data sheets are rounded."""
+BEYOND = ["table", "case", "metric", "model", "hardware", "value", "bound", "ratio", "suspect", "note", "source"]
 
 
-def shares(kind: str) -> "pd.DataFrame":
+def shares(kind: str) -> pd.DataFrame:
     """Rows of a measurement table that may serve validation and have a bound, with the share of it that they reach.
 
     Args:
@@ -42,63 +44,78 @@ def shares(kind: str) -> "pd.DataFrame":
     rows, predicted = _predicted(kind)
     known = (predicted["status"] == "ok") & (rows["metric"] != VERDICT)
     rows, predicted = rows[known].copy(), predicted[known]
-    floor = predicted["low"].notna()
-    rows["bound"] = predicted["low"].where(floor, predicted["high"])
-    rows["share"] = np.where(floor, rows["bound"] / rows["value"], rows["value"] / rows["bound"])
+    lower = predicted["low"].notna()
+    rows["bound"] = predicted["low"].where(lower, predicted["high"])
+    rows["share"] = np.where(lower, rows["bound"] / rows["value"], rows["value"] / rows["bound"])
     return rows.reset_index(drop=True)
 
 
-def verdicts(kind: str = "inference_latency") -> "pd.DataFrame":
+def verdicts(kind: str = "inference_latency") -> pd.DataFrame:
     """Rows that say only whether a model fits (``value`` 1) or not (0), with the bound's own ``verdict``."""
     rows, predicted = _predicted(kind)
     known = (predicted["status"] == "ok") & (rows["metric"] == VERDICT)
     return rows[known].assign(verdict=predicted.loc[known, "predicted"]).reset_index(drop=True)
 
 
-def _predicted(kind: str) -> "tuple[pd.DataFrame, pd.DataFrame]":
-    from tokenomics.rows import predict as score
-    from tokenomics.rows import reading
-
-    table = measurements.read(kind)
-    chunk = next(reading.chunks(paths.DATA / "measurements" / f"{kind}.csv", rows=len(table)))
-    rows = measurements.for_validation(table)
-    predicted = score.predict(chunk.inputs.loc[rows.index], "bounds")
-    names = {"model": "model", "accelerator": "hardware"}
-    found = {
-        ours: rows[published].map(lambda name, ours=ours: getattr(score.record(ours, name), "name", None))
-        for ours, published in names.items()
+def _predicted(kind: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    rows = measurements.for_validation(measurements.read(kind))
+    predicted = predict(reading.published(kind).inputs.loc[rows.index], "bounds")
+    named = {
+        column: rows[published].map(lambda name, kind=column: getattr(record(kind, name), "name", None))
+        for column, published in {"model": "model", "accelerator": "hardware"}.items()
     }
-    return rows.assign(**found), predicted
+    return rows.assign(**named), predicted
 
 
-def beyond_bounds(kinds: Collection[str]) -> "pd.DataFrame":
+def violations(slack: float = SLACK) -> pd.DataFrame:
+    """Rows of all measurement tables that contradict their bound, or ran although their weights do not fit.
+
+    Args:
+        slack: relative distance by which a value may cross its bound.
+
+    Returns:
+        :data:`BEYOND`: value and bound in the row's unit, ratio value over bound (NaN where the weights do not fit),
+        suspect as marked in the table; sorted by table and case.
+    """
+    parts = [_violations(kind, slack) for kind in measurements.KINDS]
+    return pd.concat(parts, ignore_index=True).sort_values(["table", "case"], ignore_index=True)
+
+
+def _violations(kind: str, slack: float) -> pd.DataFrame:
+    chunk = reading.published(kind)
+    bound, value = predict(chunk.inputs, "bounds"), chunk.measured
+    below, above = value < bound["low"] / (1 + slack), value > bound["high"] * (1 + slack)
+    wrong = (below | above | (bound["status"] == "does not fit")) & (chunk.inputs["metric"] != VERDICT)
+    limits = {"bound": bound["predicted"], "ratio": value / bound["predicted"]}
+    suspect = chunk.text["suspect"] == "true"
+    return chunk.text.assign(table=kind, value=value, **limits, suspect=suspect).loc[wrong, BEYOND]
+
+
+def beyond_bounds(kinds: Collection[str]) -> pd.DataFrame:
     """All published rows of these tables that contradict a bound, suspect ones included, with the reason listed.
 
     Returns:
-        The columns of :func:`tokenomics.rows.bound_violations.suspects` and the ``reason`` of ``beyond_bounds.csv``,
-        missing where nobody has looked into the row, which a check must refuse.
+        :data:`BEYOND` and the ``reason`` of ``beyond_bounds.csv``, missing where nobody has looked into the row, which
+        a check must refuse.
     """
-    from tokenomics.facts import tables
-    from tokenomics.rows import bound_violations
-
-    found = bound_violations.suspects()
-    found = found[found["table"].isin(kinds)]
+    beyond = violations()
+    beyond = beyond[beyond["table"].isin(kinds)]
     listed = tables.read("measurements/beyond_bounds")[["table", "case", "reason"]]
-    return found.merge(listed, on=["table", "case"], how="left")
+    return beyond.merge(listed, on=["table", "case"], how="left")
 
 
-def by_phase(reached: "pd.DataFrame") -> "pd.DataFrame":
-    """Inference rows of static batches and full queues, with their ``phase``.
+def by_phase(reached: pd.DataFrame) -> pd.DataFrame:
+    """Inference rows of static batches and saturated replicas, with their ``phase``.
 
     Left out: open load, which waits for arrivals, and samples per second, whose lengths are not published, so that
-    their ceiling is that of the shortest.
+    their upper bound is that of the shortest.
     """
     rows = reached.assign(phase=reached["metric"].map(PHASES))
     keep = rows["phase"].notna() & rows["load"].isin(UNDISTURBED) & (rows["unit"] != "samples/s")
     return rows[keep].reset_index(drop=True)
 
 
-def one_row_per_run(reached: "pd.DataFrame") -> "pd.DataFrame":
+def one_row_per_run(reached: pd.DataFrame) -> pd.DataFrame:
     """The preferred metric of every training run, in the order of the runs' names."""
     kept = reached[reached["metric"].isin(PREFERRED)]
     kept = kept.assign(rank=kept["metric"].map(PREFERRED.index)).sort_values(["run", "rank", "case"])

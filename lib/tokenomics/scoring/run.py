@@ -12,13 +12,17 @@ import pandas as pd
 
 from tokenomics import paths
 from tokenomics.errors import DataError
-from tokenomics.rows import predict as score
-from tokenomics.rows import reading, registry, units
+from tokenomics.facts import catalogue
+from tokenomics.rows import reading
+from tokenomics.rows.predict import OUTPUT, predict, predictors
 from tokenomics.scoring import report
 
 PICTURES = (".png", ".pdf", ".svg")
-BESIDE = "constant"
-"""The null model, shown beside whatever is scored."""
+BASELINE = "constant"
+"""The model shown beside whatever is scored."""
+NAME_STATUS = {"unknown model": "model", "unknown accelerator": "accelerator"}
+"""Statuses of rows whose names do not resolve, and what kind of name it is."""
+MOST_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -67,37 +71,39 @@ def score_file(
             the working directory.
         group_by: input columns that make the report's groups.
         plot: parity plot; default beside ``out`` as ``.png``. Only drawn where rows have values.
-        model: what is written and drawn; the null model is reported beside it.
+        model: what is written and drawn; the baseline is reported beside it.
         progress: called with the rows done after every chunk of a file that has several.
 
     Raises:
         DataError: bad input (one line each), an unknown model, or a path that cannot be written.
     """
     _check_groups(path, group_by)
-    registry.predictors(model)
+    predictors(model)
     out, plot = _outputs(path, out, plot)
-    models = list(dict.fromkeys((model, BESIDE)))
-    made, statuses, notes, frames = beside(out), Counter(), _ignored(path), []
-    odd, rows = [], 0
+    models = list(dict.fromkeys((model, BASELINE)))
+    unfinished, statuses, notes = beside(out), Counter(), _ignored(path)
+    unresolved, measured, rows = [], [], 0
     try:
-        for chunk, predictions in score.scored(path, models):
-            made_here = predictions[model]
-            score.output_text(chunk, made_here).to_csv(
-                made, mode="a" if rows else "w", header=not rows, index=False, lineterminator="\n"
+        for chunk in reading.chunks(path):
+            predictions = {name: predict(chunk.inputs, name) for name in models}
+            own = predictions[model]
+            output_text(chunk, own).to_csv(
+                unfinished, mode="a" if rows else "w", header=not rows, index=False, lineterminator="\n"
             )
-            statuses.update(made_here["status"])
-            odd.append(chunk.inputs[["model", "hardware"]].assign(status=made_here["status"])[_unresolved(made_here)])
-            frames.append(_measured(chunk, predictions, group_by))
+            statuses.update(own["status"])
+            names = chunk.inputs[["model", "hardware"]].assign(status=own["status"])
+            unresolved.append(names[own["status"].isin(NAME_STATUS)])
+            measured.append(_measured(chunk, predictions, group_by))
             rows += len(chunk.text)
             if rows > len(chunk.text) or len(chunk.text) == reading.ROWS:
                 progress(rows)
-        made.replace(out)
+        unfinished.replace(out)
     finally:
-        made.unlink(missing_ok=True)
-    named = score.unknown_names(pd.concat(odd))
-    errors, drawn = _report(pd.concat(frames), models, plot)
+        unfinished.unlink(missing_ok=True)
+    named = unknown_names(pd.concat(unresolved))
+    errors, drawn = _report(pd.concat(measured), models, plot)
     outcome = Outcome(rows, statuses, errors, [*notes, *named], [out, *drawn])
-    if named and set(statuses) <= set(score.NAME_STATUS):
+    if named and set(statuses) <= set(NAME_STATUS):
         raise DataError(paths.shown(path), "no row predicted", named[0], "names that resolve (statuses are written)")
     return outcome
 
@@ -105,9 +111,9 @@ def score_file(
 def _outputs(path: Path, out: Path | None, plot: Path | None) -> tuple[Path, Path]:
     """Where predictions and plot go, once it is sure that they can."""
     out = out or Path.cwd() / f"{path.stem}.pred.csv"
-    score.check_writable("--out", out, path)
+    check_writable("--out", out, path)
     plot = plot or out.with_suffix(".png")
-    score.check_writable("--plot", plot, path)
+    check_writable("--plot", plot, path)
     if plot.suffix not in PICTURES or plot.resolve() == out.resolve():
         raise DataError("score", "--plot", paths.shown(plot), "another file, ending in " + ", ".join(PICTURES))
     return out, plot
@@ -125,21 +131,66 @@ def _ignored(path: Path) -> list[str]:
     return [f"columns not used: {', '.join(names)}"] if names else []
 
 
-def _unresolved(made: pd.DataFrame) -> pd.Series:
-    return made["status"].isin(score.NAME_STATUS)
+def unknown_names(rows: pd.DataFrame) -> list[str]:
+    """One line a name that does not resolve, with the nearest known ones; at most five, then how many more.
+
+    Args:
+        rows: model, hardware and status of rows with a status of :data:`NAME_STATUS`.
+    """
+    lines = []
+    for status, kind in NAME_STATUS.items():
+        column = "model" if kind == "model" else "hardware"
+        counts = rows.loc[rows["status"] == status, column].value_counts()
+        for name, count in counts.head(MOST_NAMES).items():
+            try:
+                getattr(catalogue, kind)(name)
+            except DataError as error:
+                lines.append(f"{count} rows: {error}")
+        if len(counts) > MOST_NAMES:
+            lines.append(f"and {len(counts) - MOST_NAMES} more names of {kind}s that do not resolve")
+    return lines
+
+
+def output_text(chunk: reading.Chunk, predictions: pd.DataFrame) -> pd.DataFrame:
+    """All input columns as published, then predicted, low, high, unit (unless the input has it) and status.
+
+    An empty unit is filled with the metric's usual one, in which the prediction is given.
+    """
+    text = chunk.text.drop(columns=[name for name in (*OUTPUT, "status") if name in chunk.text])
+    verdict = (chunk.inputs["metric"] == "fits_in_memory").to_numpy()
+    for name in OUTPUT:
+        cells = predictions[name].map(lambda x: "" if np.isnan(x) else f"{x:.6g}")
+        if name == "predicted":
+            cells = cells.mask(verdict, cells.replace({"1": "ok", "0": "OOM"}))
+        text[name] = cells
+    given = text.get("unit", pd.Series("", index=text.index))
+    text["unit"] = given.mask(chunk.inputs["unit"] == "", chunk.inputs["metric"].map(reading.usual))
+    return text.assign(status=predictions["status"])
+
+
+def check_writable(option: str, path: Path, given: Path) -> None:
+    """Refuse an output that cannot be written or that would replace the input.
+
+    Raises:
+        DataError: the folder is missing or read-only, the path is a folder, or it is the input.
+    """
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise DataError("score", option, paths.shown(path), "a file in a folder that exists and can be written")
+    if path.resolve() == given.resolve():
+        raise DataError("score", option, paths.shown(path), "another file than the input")
 
 
 def _measured(chunk: reading.Chunk, predictions: dict[str, pd.DataFrame], group_by: Sequence[str]) -> pd.DataFrame:
     """Rows with a value: group, unit, verdict, measured and each model's predicted, low, high."""
     parts = [chunk.text[name].replace("", "(empty)") for name in group_by]
     group = parts[0].str.cat(parts[1:], sep=" | ")
-    usual = chunk.inputs["metric"].map(units.usual)
+    usual = chunk.inputs["metric"].map(reading.usual)
     frame = pd.DataFrame({"group": group, "measured": chunk.measured})
     frame["unit"] = chunk.inputs["unit"].mask(chunk.inputs["unit"] == "", usual)
     frame["verdict"] = chunk.inputs["metric"] == "fits_in_memory"
-    for model, made in predictions.items():
-        for name in score.OUTPUT:
-            frame[f"{model} {name}"] = made[name]
+    for model, answers in predictions.items():
+        for name in OUTPUT:
+            frame[f"{model} {name}"] = answers[name]
     return frame[~np.isnan(chunk.measured)]
 
 
@@ -147,13 +198,13 @@ def _report(frame: pd.DataFrame, models: list[str], plot: Path) -> tuple[pd.Data
     if frame.empty:
         return None, []
     shared = frame[["group", "measured", "unit", "verdict"]]
-    frames = {model: shared.assign(**{name: frame[f"{model} {name}"] for name in score.OUTPUT}) for model in models}
+    frames = {model: shared.assign(**{name: frame[f"{model} {name}"] for name in OUTPUT}) for model in models}
     from tokenomics.scoring.plot import parity
 
-    made = beside(plot)
-    drawn = parity(frames[models[0]], made, models[0])
+    unfinished = beside(plot)
+    drawn = parity(frames[models[0]], unfinished, models[0])
     if drawn:
-        made.replace(plot)
+        unfinished.replace(plot)
     return report.report(frames), [plot] if drawn else []
 
 

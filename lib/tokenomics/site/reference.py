@@ -12,9 +12,10 @@ from tokenomics.facts.sources import sources
 from tokenomics.parameters.loading import type_name
 from tokenomics.parameters.types import Common
 from tokenomics.pipeline import generated
-from tokenomics.pipeline.stages import LIBRARY, PACKAGE
 from tokenomics.site import markdown
 
+PACKAGE = "tokenomics"
+LIBRARY = paths.ROOT / "lib"
 BOUNDS = {
     "ge": "≥ {}",
     "gt": "\\> {}",
@@ -103,7 +104,7 @@ def _entry(key: str, row: Mapping[str, str]) -> str:
 def modules(floor: str) -> dict[str, str]:
     """Module name to the first line of its docstring, for one floor of the library."""
     found = {}
-    for path in sorted((paths.ROOT / LIBRARY / PACKAGE / floor).rglob("*.py")):
+    for path in sorted((LIBRARY / PACKAGE / floor).rglob("*.py")):
         name = module_name(path)
         doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
         if doc and not name.removeprefix(f"{PACKAGE}.").startswith(NOT_IN_API):
@@ -113,7 +114,7 @@ def modules(floor: str) -> dict[str, str]:
 
 def module_name(path: Path) -> str:
     """Dotted name of a library file."""
-    return ".".join(path.relative_to(paths.ROOT / LIBRARY).with_suffix("").parts).removesuffix(".__init__")
+    return ".".join(path.relative_to(LIBRARY).with_suffix("").parts).removesuffix(".__init__")
 
 
 def floors() -> str:

@@ -5,23 +5,22 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from tokenomics.calibration.engines.profiles import NUMBERS, Fitted
+from tokenomics.calibration.engines.profiles import NUMBERS, Fitted, Waits
 from tokenomics.calibration.engines.samples import SAME, TTFT_TPOT, precisions, sample
-from tokenomics.calibration.engines.waiting import Waits
 from tokenomics.compute.counts.precision import parse
 from tokenomics.compute.inference.disaggregation import Pools, closed_loop
 from tokenomics.compute.inference.engines import Profile, fuses, kernels_of, profile_name
 from tokenomics.compute.layout import Layout
 from tokenomics.compute.operators.selection import Serving
-from tokenomics.rows import predict as score
-from tokenomics.rows.constant import family_of
+from tokenomics.rows.held_out import family_of
+from tokenomics.rows.predict import record
 
 SIZES = ("tp_size", "attention_dp_size", "moe_tp_size", "moe_ep_size")
 KEPT = ("table", "case", "metric", "source", "profile", "family", "accelerator", "experts", "measured", "predicted")
 
 
 def disaggregated() -> pd.DataFrame:
-    """Rows whose workers are counted, without copies."""
+    """Rows that state their numbers of workers, without duplicates."""
     raw = sample()
     raw = raw[(raw["mode"] == "disagg") & raw["prefill_num_workers"].notna()].drop_duplicates(SAME)
     return raw.assign(precision_text=precisions(raw))
@@ -31,11 +30,11 @@ def predictions(fitted: list[Fitted], waits: Waits) -> Iterator[dict[str, object
     """Measured and predicted TTFT and TPOT of every row, by profiles that have not seen its family."""
     table = {(each.name, each.experts, each.without): each for each in fitted}
     for row in disaggregated().to_dict("records"):
-        model, device = score.record("model", row["model_name"]), score.record("accelerator", row["system"])
+        model, device = record("model", row["model_name"]), record("accelerator", row["system"])
         name, family = profile_name(row["engine"], device), family_of(model)
-        found = table.get((name, model.is_moe, family)) or table[name, model.is_moe, ""]
-        burst, wait = waits[name, model.is_moe, found.without]
-        numbers = dict(zip(NUMBERS, map(float, found.numbers), strict=True))
+        fit = table.get((name, model.is_moe, family)) or table[name, model.is_moe, ""]
+        burst, wait = waits[name, model.is_moe, fit.without]
+        numbers = dict(zip(NUMBERS, map(float, fit.numbers), strict=True))
         profile = Profile(name, **numbers, burst=burst, wait_s=wait)
         precision = parse(row["precision_text"])
         workers = [

@@ -1,4 +1,10 @@
-"""Fits an engine's four numbers to measured durations, without the model family that they will predict."""
+"""Fits an engine's six numbers to measured durations, without the model family that they will predict.
+
+Every measured duration but a queued first token is linear in four of them, so the scorer's own model, asked with each
+number alone, gives a row's coefficients; the numbers are then fitted by robust least squares on log residuals. The
+other two say what a first token waits for in a closed loop: the engine's front end (``wait_s``) and a share of the
+others' prefills (``burst``).
+"""
 
 import re
 from dataclasses import dataclass, replace
@@ -8,23 +14,28 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tokenomics.compute.inference.engines import GENERIC, Profile
-from tokenomics.rows import predict as score
 from tokenomics.rows import reading
-from tokenomics.rows.deployment import setting
-from tokenomics.rows.inference import NAME
-from tokenomics.rows.units import unit
+from tokenomics.rows.case import Setting
+from tokenomics.rows.predict import predict
 
 NUMBERS = ("prefill_slowdown", "decode_slowdown", "step_s", "sequence_s")
+"""The four numbers in which a duration is linear."""
 LOWEST = np.array([0.4, 0.5, 1e-6, 1e-8])
 FIRST = np.array([1.1, 1.0, 1e-3, 1e-5])
 HIGHEST = np.array([60.0, 40.0, 0.1, 2e-3])
 """Bounds of the four numbers; a slowdown below one half would beat any kernel ever measured."""
-PRIOR_FLOOR = np.array([0.8, 0.7, 2e-4, 3e-6])
+LEAST_PRIOR = np.array([0.8, 0.7, 2e-4, 3e-6])
 """A number that other profiles did not need is still drawn to something from which data can pull it."""
 DRAWN = 1.5
 """Log units by which a number may stray from its prior before that costs as much as one row off by ``OUTLIER``."""
 OUTLIER = 0.1
+MOST_ROWS = 40
+"""Rows of a profile that count in the generic one, so that no large source dominates."""
 SEED = 20261124
+LOWEST_WAITS, HIGHEST_WAITS = np.array([1e-4, 1e-4]), np.array([1.0, 2.0])
+"""Bounds of burst and wait_s."""
+Waits = dict[tuple[str, bool, str], tuple[float, float]]
+"""Burst and wait_s by profile, experts and what was left out."""
 RATES = re.compile(r"throughput|tok_s")
 QUEUED = ("closed",)
 UNFIT = ("gpu_memory_used", "mlperf_offline_throughput")
@@ -49,7 +60,7 @@ class Design:
 def duration(rows: pd.DataFrame, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Values as something that grows with time: rates are inverted, times are in seconds."""
     rate = rows["metric"].str.contains(RATES).to_numpy()
-    si = [unit(*each).si for each in zip(rows["metric"], rows["unit"], strict=True)]
+    si = [reading.unit(*each).si for each in zip(rows["metric"], rows["unit"], strict=True)]
     with np.errstate(divide="ignore"):
         return np.where(rate, 1 / values, values * np.array(si))
 
@@ -69,13 +80,12 @@ def ask(rows: pd.DataFrame, profile: Profile, left_out: bool = False) -> NDArray
 
     A profile's name decides what memory its engine keeps back, so each name's rows are asked under that name.
     """
-    made = np.full(len(rows), np.nan)
-    places = rows["profile"].groupby(rows["profile"]).indices
-    for name, where in places.items():
-        with setting(profile=replace(profile, name=name), left_out=left_out, plain=True):
-            found = score.predict(rows.iloc[where][INPUTS].reset_index(drop=True), NAME)
-        made[where] = found["predicted"]
-    return duration(rows, made)
+    values = np.full(len(rows), np.nan)
+    for name, where in rows["profile"].groupby(rows["profile"]).indices.items():
+        inputs = rows.iloc[where][INPUTS].reset_index(drop=True)
+        forced = Setting(profile=replace(profile, name=name), left_out=left_out, plain=True)
+        values[where] = predict(inputs, "inference", forced)["predicted"]
+    return duration(rows, values)
 
 
 def design(rows: pd.DataFrame, left_out: bool = False) -> Design:
@@ -85,15 +95,16 @@ def design(rows: pd.DataFrame, left_out: bool = False) -> Design:
     zero = dict.fromkeys(NUMBERS, 0.0)
     columns = [ask(rows, Profile(**{**zero, name: 1.0}), left_out) for name in NUMBERS]
     coefficients = np.stack(columns, axis=1)
-    good = np.isfinite(coefficients).all(axis=1) & (coefficients.sum(axis=1) > 0)
-    return Design(rows[good], coefficients[good], duration(rows, rows["value"].to_numpy(float))[good])
+    answered = np.isfinite(coefficients).all(axis=1) & (coefficients.sum(axis=1) > 0)
+    seconds = duration(rows, rows["value"].to_numpy(float))
+    return Design(rows[answered], coefficients[answered], seconds[answered])
 
 
 def fit(data: Design, prior: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
     """The four numbers with the smallest robust squared log residuals, drawn towards a prior."""
     from scipy.optimize import least_squares
 
-    start = FIRST if prior is None else np.maximum(prior, PRIOR_FLOOR)
+    start = FIRST if prior is None else np.maximum(prior, LEAST_PRIOR)
     low, high = np.log(LOWEST), np.log(HIGHEST)
 
     def residuals(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -101,10 +112,10 @@ def fit(data: Design, prior: NDArray[np.float64] | None = None) -> NDArray[np.fl
         drawn = (x - np.log(start)) / DRAWN * OUTLIER if prior is not None else np.empty(0)
         return np.concatenate([off, drawn])
 
-    found = least_squares(
+    solution = least_squares(
         residuals, np.clip(np.log(start), low, high), bounds=(low, high), loss="soft_l1", f_scale=OUTLIER
     )
-    return np.exp(found.x)
+    return np.exp(solution.x)
 
 
 @dataclass(frozen=True)
@@ -119,32 +130,31 @@ class Fitted:
     accelerators: tuple[str, ...] = ()
 
 
-def profiles(data: Design, column: str = "family", also: tuple[str, ...] = ("",)) -> list[Fitted]:
+def profiles(data: Design, column: str = "family") -> list[Fitted]:
     """Every profile for dense models and for those with experts: with all rows, and without each value of a column.
 
-    The generic profile is a fit to rows that weigh alike by profile, so that no large source is all of it.
+    The generic profile is a fit to at most :data:`MOST_ROWS` rows of each profile, so that no large source dominates.
 
     Args:
         data: the rows.
-        column: what is left out in turn, ``family`` or ``accelerator``.
-        also: further values to leave out; an empty one leaves out nothing.
+        column: what is left out in turn, ``family`` or ``accelerator``; an empty value leaves out nothing.
     """
-    found = []
-    for without in (*also, *sorted(data.rows[column].unique())):
+    fitted = []
+    for without in ("", *sorted(data.rows[column].unique())):
         seen = data.take((data.rows[column] != without).to_numpy())
         touched = data.rows if without == "" else data.rows[data.rows[column] == without]
         for experts in (False, True):
             known = seen if experts else seen.take(~seen.rows["moe"].to_numpy(bool))
             generic = fit(_evened(known))
-            found.append(Fitted(GENERIC, experts, without, generic, len(known.rows)))
+            fitted.append(Fitted(GENERIC, experts, without, generic, len(known.rows)))
             for name in sorted(set(touched["profile"]) - {GENERIC}):
-                found.append(_fitted(known, name, experts, without, generic))
-    return found
+                fitted.append(_fitted(known, name, experts, without, generic))
+    return fitted
 
 
 def _fitted(known: Design, name: str, experts: bool, without: str, generic: NDArray[np.float64]) -> Fitted:
     own = known.take((known.rows["profile"] == name).to_numpy())
-    prior = _kin(known, name, generic)
+    prior = _prior(known, name, generic)
     numbers = fit(own, prior) if len(own.rows) else prior
     return Fitted(name, experts, without, numbers, len(own.rows), tuple(sorted(own.rows["accelerator"].unique())))
 
@@ -152,16 +162,17 @@ def _fitted(known: Design, name: str, experts: bool, without: str, generic: NDAr
 def held_out(data: Design, fitted: list[Fitted], column: str = "family") -> NDArray[np.float64]:
     """Durations of all rows by the profile that has not seen their family (or accelerator)."""
     table = {(each.name, each.experts, each.without): each.numbers for each in fitted}
-    made = np.full(len(data.rows), np.nan)
+    predicted = np.full(len(data.rows), np.nan)
     for (name, moe, group), rows in data.rows.groupby(["profile", "moe", column]).indices.items():
-        made[rows] = data.coefficients[rows] @ table[name, bool(moe), group]
-    return made
+        predicted[rows] = data.coefficients[rows] @ table[name, bool(moe), group]
+    return predicted
 
 
-def _kin(seen: Design, name: str, generic: NDArray[np.float64]) -> NDArray[np.float64]:
+def _prior(seen: Design, name: str, generic: NDArray[np.float64]) -> NDArray[np.float64]:
     """What a profile is drawn to: the same engine on the same devices in other periods, else the generic one."""
-    kin = [n for n in seen.rows["profile"].unique() if n != name and _without_period(n) == _without_period(name)]
-    others = seen.take(seen.rows["profile"].isin(kin).to_numpy())
+    names = [each for each in seen.rows["profile"].unique() if each != name]
+    same_engine = [each for each in names if _without_period(each) == _without_period(name)]
+    others = seen.take(seen.rows["profile"].isin(same_engine).to_numpy())
     return fit(others, generic) if len(others.rows) else generic
 
 
@@ -170,11 +181,73 @@ def _without_period(name: str) -> tuple[str, str]:
     return engine, " ".join(word for word in rest if not word.isdigit())
 
 
-def _evened(data: Design, most: int = 40) -> Design:
-    """At most so many rows of each profile, drawn with a seed; early software on other vendors left out."""
+def _evened(data: Design) -> Design:
+    """At most :data:`MOST_ROWS` rows of each profile, drawn with a seed; early software on other vendors left out."""
     draw = np.random.default_rng(SEED)
     plain = ~data.rows["profile"].map(lambda name: bool(_without_period(name)[1])).to_numpy()
     keep = np.zeros(len(data.rows), dtype=bool)
     for rows in data.rows["profile"].groupby(data.rows["profile"]).indices.values():
-        keep[draw.choice(rows, min(most, len(rows)), replace=False)] = True
+        keep[draw.choice(rows, min(MOST_ROWS, len(rows)), replace=False)] = True
     return data.take(keep & plain)
+
+
+@dataclass(frozen=True)
+class Queued:
+    """Rows whose first token waits in a queue: ``seconds = own + burst x others + wait_s``."""
+
+    rows: pd.DataFrame
+    own: NDArray[np.float64]
+    others: NDArray[np.float64]
+
+    @property
+    def seconds(self) -> NDArray[np.float64]:
+        """Measured seconds."""
+        return duration(self.rows, self.rows["value"].to_numpy(float))
+
+
+def queued(rows: pd.DataFrame, fitted: list[Fitted], column: str = "family") -> Queued:
+    """Rows whose first token waits and is predicted, by profiles that have not seen their family (or accelerator)."""
+    rows = rows[is_queued(rows)].reset_index(drop=True)
+    table = {(each.name, each.experts, each.without): each.numbers for each in fitted}
+    own, others = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+    for (name, moe, group), where in rows.groupby(["profile", "moe", column]).indices.items():
+        numbers, part = table[name, bool(moe), group], rows.iloc[where]
+        own[where] = ask(part, profile_of(numbers, 0.0), column == "accelerator")
+        others[where] = ask(part, profile_of(numbers, 1.0), column == "accelerator") - own[where]
+    answered = np.isfinite(own)
+    return Queued(rows[answered].reset_index(drop=True), own[answered], others[answered])
+
+
+def fit_waits(data: Queued, fitted: list[Fitted], column: str = "family") -> Waits:
+    """Burst and front end of each profile, without each family (or accelerator)."""
+    rows, waits = data.rows, {}
+    for each in fitted:
+        mask = (rows["profile"] == each.name) & (rows[column] != each.without)
+        mask = (mask & ((rows["moe"] == each.experts) | each.experts)).to_numpy(bool)
+        waits[each.name, each.experts, each.without] = _fit_wait(data.seconds[mask], data.own[mask], data.others[mask])
+    return waits
+
+
+def held_out_queued(data: Queued, waits: Waits, column: str = "family") -> NDArray[np.float64]:
+    """Durations of all rows by numbers that have not seen their family (or accelerator)."""
+    keys = zip(data.rows["profile"], data.rows["moe"].astype(bool), data.rows[column], strict=True)
+    burst, wait = np.array([waits[key] for key in keys]).reshape(-1, 2).T
+    return data.own + burst * data.others + wait
+
+
+def _fit_wait(seconds: NDArray, own: NDArray, others: NDArray) -> tuple[float, float]:
+    """Robust least squares on log residuals; a profile without queued rows keeps the usual numbers."""
+    from scipy.optimize import least_squares
+
+    usual = np.array([Profile().burst, Profile().wait_s])
+    if not len(seconds):
+        return tuple(usual.tolist())
+
+    def residuals(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        burst, wait = np.exp(x)
+        return np.log(seconds / (own + burst * others + wait))
+
+    bounds = (np.log(LOWEST_WAITS), np.log(HIGHEST_WAITS))
+    solution = least_squares(residuals, np.log(usual), bounds=bounds, loss="soft_l1", f_scale=2 * OUTLIER)
+    burst, wait = np.exp(solution.x)
+    return float(burst), float(wait)

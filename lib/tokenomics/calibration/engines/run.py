@@ -8,8 +8,8 @@ import pandas as pd
 
 from tokenomics import paths
 from tokenomics.calibration import intervals
-from tokenomics.calibration.engines import disaggregated, profiles, samples, waiting
-from tokenomics.calibration.engines.profiles import NUMBERS, Fitted, ask, design, duration
+from tokenomics.calibration.engines import disaggregated, profiles, samples
+from tokenomics.calibration.engines.profiles import NUMBERS, Fitted, Waits, ask, design, duration
 from tokenomics.compute.inference.engines import NONE, Profile
 from tokenomics.compute.inference.intervals import OWN, PROFILED, keys, pick
 from tokenomics.compute.operators.fitted import RELATIONS, nearest, read_table, relation
@@ -33,9 +33,8 @@ def learn(folder: Path = FOLDER) -> None:
     tables.write_rows(
         folder / "engines.csv", [_profile_row(each, waits) for each in fitted], ("name", "experts", "without")
     )
-    source = {"source": SOURCE}
-    made = [each | source | {"without": each["without"] or NONE} for each in table]
-    tables.write_rows(folder / "intervals.csv", made, ("profile", "kind", "quantity", "without"))
+    rows = [row | {"without": row["without"] or NONE, "source": SOURCE} for row in table]
+    tables.write_rows(folder / "intervals.csv", rows, ("profile", "kind", "quantity", "without"))
     apart = list(disaggregated.predictions(fitted, waits))
     tables.write_rows(folder / "held_out_disaggregated.csv", apart, ("table", "case", "metric"))
     tables.write_rows(folder / "silicon_sample.csv", _shares(measured, by_family, apart), ("mode",))
@@ -45,7 +44,7 @@ def learn(folder: Path = FOLDER) -> None:
         )
 
 
-def _round(measured: pd.DataFrame, column: str) -> tuple[list[Fitted], waiting.Waits, pd.DataFrame]:
+def _round(measured: pd.DataFrame, column: str) -> tuple[list[Fitted], Waits, pd.DataFrame]:
     """Leave every family (or accelerator, then with its operators hidden too) out in turn.
 
     Returns:
@@ -55,23 +54,23 @@ def _round(measured: pd.DataFrame, column: str) -> tuple[list[Fitted], waiting.W
     data = design(measured)
     fitted = profiles.profiles(data, column)
     shown = design(measured, left_out=True) if hidden else data
-    queued = waiting.queued(measured, fitted, column)
-    waits = waiting.waits(queued, fitted, column)
-    made = [
+    queued = profiles.queued(measured, fitted, column)
+    waits = profiles.fit_waits(queued, fitted, column)
+    parts = [
         (shown.rows, shown.seconds, profiles.held_out(shown, fitted, column)),
-        (queued.rows, queued.seconds, waiting.held_out(queued, waits, column)),
+        (queued.rows, queued.seconds, profiles.held_out_queued(queued, waits, column)),
         _memory(measured),
     ]
-    found = pd.concat([r.assign(seconds=s, predicted=p) for r, s, p in made], ignore_index=True)
-    found["fold"] = column
-    found["residual"] = np.log(found["seconds"] / found["predicted"])
-    found["quantity"] = [quantity(*each) for each in zip(found["metric"], found["load"], strict=True)]
-    found["kind"] = found["accelerator"].map(_relations(hidden))
-    return fitted, waits, found
+    held = pd.concat([rows.assign(seconds=s, predicted=p) for rows, s, p in parts], ignore_index=True)
+    held["fold"] = column
+    held["residual"] = np.log(held["seconds"] / held["predicted"])
+    held["quantity"] = [quantity(*each) for each in zip(held["metric"], held["load"], strict=True)]
+    held["kind"] = held["accelerator"].map(_relations(hidden))
+    return fitted, waits, held
 
 
 def _shares(measured: pd.DataFrame, held: pd.DataFrame, apart: list[Row]) -> list[Row]:
-    """How many rows of the silicon sample could be asked (complete, no copies), and how many were predicted."""
+    """How many rows of the silicon sample could be asked (complete, no duplicates), and how many were predicted."""
     counts = {
         "aggregated": (_points(measured), _points(held)),
         "disaggregated": (len(disaggregated.disaggregated()), len(apart) // len(samples.TTFT_TPOT)),
@@ -94,15 +93,15 @@ def _relations(hidden: bool) -> dict[str, str]:
     """Kind of each accelerator's predictions: as measured, or as if nobody had measured it."""
     measured = sorted({row["accelerator"] for row in read_table(OPERATORS)})
     donors = [catalogue.accelerator(name) for name in measured]
-    found = {}
+    kinds = {}
     for name, device in catalogue.accelerators().items():
         others = [each for each in donors if each.name != name]
         if not hidden:
-            found[name] = OWN if name in measured else PROFILED
+            kinds[name] = OWN if name in measured else PROFILED
         else:
-            found[name] = relation(device, nearest(device, others))
-    assert set(found.values()) <= {*RELATIONS, PROFILED}
-    return found
+            kinds[name] = relation(device, nearest(device, others))
+    assert set(kinds.values()) <= {*RELATIONS, PROFILED}
+    return kinds
 
 
 def _interval_columns(held: pd.DataFrame, table: list[Row]) -> dict[str, np.ndarray]:
@@ -115,7 +114,7 @@ def _interval_columns(held: pd.DataFrame, table: list[Row]) -> dict[str, np.ndar
     return {"low": held["predicted"] * low, "high": held["predicted"] * high}
 
 
-def _profile_row(each: Fitted, waits: waiting.Waits) -> Row:
+def _profile_row(each: Fitted, waits: Waits) -> Row:
     burst, wait = waits[each.name, each.experts, each.without]
     numbers = dict(zip(NUMBERS, map(float, each.numbers), strict=True))
     return {
@@ -132,17 +131,17 @@ def _profile_row(each: Fitted, waits: waiting.Waits) -> Row:
 
 
 def _held_out_rows(held: pd.DataFrame) -> Iterator[Row]:
-    """Measured and held-out predictions in each row's own sense: a rate where a rate was measured."""
+    """Measured values and held-out predictions: durations in seconds, or rates where a rate was measured."""
     rate = held["metric"].str.contains(profiles.RATES).to_numpy()
     for place, row in enumerate(held.itertuples()):
-        seen = {"measured": row.seconds, "predicted": row.predicted, "low": row.low, "high": row.high}
+        values = {"measured": row.seconds, "predicted": row.predicted, "low": row.low, "high": row.high}
         if rate[place]:
-            seen = {
+            values = {
                 "measured": 1 / row.seconds,
                 "predicted": 1 / row.predicted,
                 "low": 1 / row.high,
                 "high": 1 / row.low,
             }
         named = ("table", "case", "metric", "source", "profile", "family", "accelerator", "kind")
-        numbers = {key: float(value) for key, value in seen.items()}
+        numbers = {key: float(value) for key, value in values.items()}
         yield {key: getattr(row, key) for key in named} | {"experts": bool(row.moe), **numbers}

@@ -6,23 +6,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tokenomics import paths
 from tokenomics.compute.inference.engines import profile_name
 from tokenomics.errors import RunError
 from tokenomics.facts import measurements
-from tokenomics.rows import predict as score
 from tokenomics.rows import reading
-from tokenomics.rows.constant import family_of
+from tokenomics.rows.held_out import KINDS, family_of
 from tokenomics.rows.inference import LOADS
+from tokenomics.rows.predict import record
 
-KINDS = ("inference_throughput", "inference_latency")
 SILICON = "silicon_sample"
 PACKAGE = "aiconfigurator_core"
 TTFT_TPOT = (("ttft_mean", "silicon_ttft_ms"), ("tpot_mean", "silicon_tpot_ms"))
 PROVIDER = "provider API"
 """Not an engine: nobody outside knows what runs, nor for how many."""
 SAME = ["backend", "system", "isl", "osl", "silicon_ttft_ms", "silicon_tpot_ms"]
-"""Rows alike in these are copies of one measurement, whatever model or layout they name."""
+"""Rows alike in these are duplicates of one measurement, whatever model or layout they name."""
 NODE = 8
 """Devices of every machine of the sample's single-node benchmarks."""
 LATENT = "DeepSeek|Kimi|GLM"
@@ -47,8 +45,8 @@ def measured() -> pd.DataFrame:
     """
     frames = [_published(kind) for kind in KINDS] + [silicon()]
     rows = pd.concat(frames, ignore_index=True)
-    devices = {name: score.record("accelerator", name) for name in rows["hardware"].unique()}
-    models = {name: score.record("model", name) for name in rows["model"].unique()}
+    devices = {name: record("accelerator", name) for name in rows["hardware"].unique()}
+    models = {name: record("model", name) for name in rows["model"].unique()}
     rows = rows[rows["hardware"].map(devices).notna() & rows["model"].map(models).notna()]
     return rows.assign(
         accelerator=rows["hardware"].map(lambda name: devices[name].name),
@@ -61,7 +59,7 @@ def measured() -> pd.DataFrame:
 def _published(kind: str) -> pd.DataFrame:
     """Rows of a measurement table that may serve validation, of loads that need no queue."""
     table = measurements.read(kind)
-    chunk = next(reading.chunks(paths.DATA / "measurements" / f"{kind}.csv", rows=len(table)))
+    chunk = reading.published(kind)
     keep = measurements.for_validation(table, without=("unverified", "suspect")).index
     inputs = chunk.inputs.loc[keep]
     inputs = inputs[inputs["load"].isin(LOADS) & (inputs["metric"] != "fits_in_memory")]
@@ -78,10 +76,10 @@ def _published(kind: str) -> pd.DataFrame:
 
 
 def silicon() -> pd.DataFrame:
-    """Aggregated rows of the package's sample of measured servers, without copies, one row a metric.
+    """Aggregated rows of the package's sample of measured servers, without duplicates, one row a metric.
 
-    Copies whose tensor parallelism disagrees are dropped altogether; so are rows whose stated concurrency is not their
-    batch size (several servers, or a load that was never reached).
+    Duplicates whose tensor parallelism disagrees are dropped altogether; so are rows whose stated concurrency is not
+    their batch size (several servers, or a load that was never reached).
     """
     raw = sample()
     raw = raw[raw["mode"] == "agg"]

@@ -84,7 +84,7 @@ BOUNDS: Mapping[str, Mapping[str, tuple[float, float, float]]] = {
 }
 """Parameters of each operator that are fitted: lowest, first and highest value."""
 TILES = ((128, 128), (128, 256), (256, 128), (64, 128))
-"""Tiles a product may have; the one with the smallest error is kept."""
+"""Tiles a GEMM may have; the one with the smallest error is kept."""
 FORMULAS = {
     "gemm": times.gemm_seconds,
     "prefill_attention": times.prefill_attention_seconds,
@@ -122,9 +122,9 @@ def log_residuals(p: OperatorParameters, device: Accelerator, sample: Sample) ->
 def fit(sample: Sample, device: Accelerator) -> Fit:
     """Fit, then refit without each fold of groups to see how far off unseen shapes are."""
     tiles = TILES if sample.operator == "gemm" else TILES[:1]
-    some = sample.rows(np.arange(0, len(sample.seconds), len(tiles)))
-    tried = [solve(_blank(sample, each), device, some) for each in tiles]
-    best = min(tried, key=lambda p: np.abs(log_residuals(p, device, some)).mean())
+    thinned = sample.rows(np.arange(0, len(sample.seconds), len(tiles)))
+    tried = [solve(_blank(sample, tile), device, thinned) for tile in tiles]
+    best = min(tried, key=lambda p: np.abs(log_residuals(p, device, thinned)).mean())
     best = solve(best, device, sample, again=True) if len(tiles) > 1 else best
     held_out = np.full(len(sample.seconds), np.nan)
     for fold in _folds(sample.group):
@@ -160,8 +160,8 @@ def solve(p: OperatorParameters, device: Accelerator, sample: Sample, again: boo
 
     bounds = (low / scale, high / scale)
     options = {"bounds": bounds, "loss": "soft_l1", "f_scale": OUTLIER, "max_nfev": 40}
-    found = [least_squares(residuals, np.clip(x / scale, *bounds), **options) for x in starts]
-    best = min(found, key=lambda each: each.cost).x
+    solutions = [least_squares(residuals, np.clip(x / scale, *bounds), **options) for x in starts]
+    best = min(solutions, key=lambda solution: solution.cost).x
     best = np.where(best < NEGLIGIBLE, 0.0, best)
     return _with(p, names, np.clip(best * scale, low, high))
 

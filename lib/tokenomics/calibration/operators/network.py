@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tokenomics.calibration.operators.samples import SYSTEMS, Sample, newest, system_folder
+from tokenomics.calibration.operators.samples import Sample, System, newest, system_folder
 from tokenomics.compute.operators.communication import DOMAIN, exchange_seconds
 from tokenomics.compute.operators.fitted import OperatorParameters
 from tokenomics.facts.accelerators import Accelerator
@@ -18,7 +18,7 @@ PHASES = {"dispatch_avg_t_us": 1.0, "combine_avg_t_us": 2.0}
 """Columns of time, and the bytes of a value sent: 8 bits to the experts, 16 back."""
 
 
-def sample(system: str) -> Sample | None:
+def sample(system: System) -> Sample | None:
     """Measured exchanges between nodes: DeepEP's low-latency kernel, which sends a token once a choice."""
     import pyarrow.parquet
 
@@ -32,17 +32,17 @@ def _nodes(table) -> int:
     return table.column("node_num").to_pandas().max()
 
 
-def _sample(system: str, path: Path) -> Sample:
+def _sample(system: System, path: Path) -> Sample:
     raw = pd.read_parquet(path)
     raw = raw[raw["node_num"] > 1]
     values = (raw["num_token"] * raw["num_topk"] * raw["hidden_size"]).to_numpy(dtype=float)
     message = np.concatenate([values * size for size in PHASES.values()])
     devices = np.tile(DOMAIN * raw["node_num"].to_numpy(dtype=float), len(PHASES))
     return Sample(
-        *(SYSTEMS[system][0], "all_to_all", "bf16", "sglang", str(raw["version"].iloc[0]), "deepep_ll"),
+        *(system.accelerator, "all_to_all", "bf16", "sglang", str(raw["version"].iloc[0]), "deepep_ll"),
         main=False,
-        compute_units=SYSTEMS[system][1],
-        cache_bytes=SYSTEMS[system][2],
+        compute_units=system.multiprocessors,
+        cache_bytes=system.cache_bytes,
         inputs={"message": message, "devices": devices},
         seconds=1e-6 * np.concatenate([raw[column].to_numpy(dtype=float) for column in PHASES]),
         group=devices.astype(int),

@@ -10,16 +10,15 @@ import numpy as np
 
 from tokenomics import paths
 from tokenomics.calibration.operators import fitting, network
-from tokenomics.calibration.operators.samples import PACKAGE, SYSTEMS, TABLES, Sample, package_version, samples
+from tokenomics.calibration.operators.samples import PACKAGE, TABLES, Sample, System, package_version, samples, systems
 from tokenomics.compute.operators.fitted import RELATIONS, borrowed, nearest, relation
 from tokenomics.facts import catalogue, tables
-from tokenomics.facts.accelerators import Accelerator
 
 FOLDER = paths.DATA / "calibration"
 SOURCE = "aiconfigurator_operator_tables"
 WORKERS = 2
 HOST_FLOOR_S = 30e-6
-"""A product with a longer floor was launched from the host: kept in the table, but nobody's main kernel."""
+"""A GEMM with a longer floor was launched from the host: kept in the table, but never an engine's main kernel."""
 IDENTITY = ("accelerator", "operator", "dtype", "engine", "kernel")
 Fitted = tuple[Sample, fitting.Fit]
 Row = dict[str, object]
@@ -28,7 +27,7 @@ Row = dict[str, object]
 def calibrate(folder: Path = FOLDER) -> None:
     """Rewrite the four tables; the same package, numpy and scipy give the same bytes."""
     with ProcessPoolExecutor(WORKERS) as pool:
-        fitted = [each for part in pool.map(fit_system, SYSTEMS) for each in part]
+        fitted = [each for part in pool.map(fit_system, systems()) for each in part]
     transferred, pooled = leave_out_accelerators(fitted)
     folder.mkdir(parents=True, exist_ok=True)
     tables.write_rows(folder / "operators.csv", [_parameter_row(sample, fit) for sample, fit in fitted], (*IDENTITY,))
@@ -42,9 +41,9 @@ def calibrate(folder: Path = FOLDER) -> None:
     )
 
 
-def fit_system(system: str) -> list[Fitted]:
+def fit_system(system: System) -> list[Fitted]:
     """Every kernel of every operator measured on a system, with its fit."""
-    device = catalogue.accelerator(SYSTEMS[system][0])
+    device = catalogue.accelerator(system.accelerator)
     fitted = []
     for sample in (each for operator in TABLES for each in samples(system, operator)):
         fit = fitting.fit(sample, device)
@@ -78,17 +77,14 @@ def leave_out_accelerators(fitted: list[Fitted]) -> tuple[list[Row], list[Row]]:
 
 
 def between_nodes(fitted: list[Fitted]) -> list[Row]:
-    """The prior of the network beside measured exchanges, on each system that has them."""
+    """Errors of the network's prior on measured exchanges between nodes, of each system that has them."""
     within = {sample.accelerator: fit.parameters for sample, fit in fitted if sample.operator == "all_to_all"}
-    found = [each for system in SYSTEMS if (each := network.sample(system))]
-    return [
-        _error_row(each, "network", network.log_residuals(within[each.accelerator], _device(each), each))
-        for each in found
-    ]
-
-
-def _device(sample: Sample) -> Accelerator:
-    return catalogue.accelerator(sample.accelerator)
+    rows = []
+    for sample in filter(None, map(network.sample, systems())):
+        device = catalogue.accelerator(sample.accelerator)
+        residuals = network.log_residuals(within[sample.accelerator], device, sample)
+        rows.append(_error_row(sample, "network", residuals))
+    return rows
 
 
 def _pooled(pool: Mapping[tuple[str, str], list[np.ndarray]]) -> list[Row]:
@@ -115,7 +111,7 @@ def _pooled(pool: Mapping[tuple[str, str], list[np.ndarray]]) -> list[Row]:
 
 
 def engine_spread(kernels: Iterable[Sample]) -> list[Row]:
-    """How far engines are from their mean at the same shape: what no model of the device alone can resolve."""
+    """How far two engines' main kernels are apart at the same shape: what no model of the device alone can resolve."""
     groups: dict[tuple[str, str, str], list[Sample]] = {}
     for sample in kernels:
         if sample.main:

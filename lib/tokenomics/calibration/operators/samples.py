@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import metadata, resources
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tokenomics.compute.operators.fitted import COLLECTIVES
+from tokenomics.facts import tables
 
 PACKAGE = "aiconfigurator-core"
 SEED = 20261124
@@ -18,25 +20,6 @@ MOST_ROWS = 2000
 FOLDS = 3
 MAIN_SHARE = 0.15
 """Kernels with a smaller share of an engine's rows serve odd shapes only."""
-SYSTEMS = {
-    "a100_sxm": ("A100-SXM-80GB", 108, 40e6),
-    "b200_sxm": ("B200-SXM-180GB", 148, 126e6),
-    "b300_sxm": ("B300-SXM-288GB", 148, 126e6),
-    "b60": ("Arc-Pro-B60-24GB", 20, 18e6),
-    "gb200": ("GB200", 148, 126e6),
-    "gb300": ("GB300", 148, 126e6),
-    "h100_sxm": ("H100-SXM-80GB", 132, 50e6),
-    "h200_sxm": ("H200-SXM-141GB", 132, 50e6),
-    "l40s": ("L40S", 142, 96e6),
-    "rtx_pro_6000_server": ("RTX-PRO-6000-Blackwell-Server", 188, 128e6),
-}
-"""The package's systems: catalogue name, multiprocessors (Xe cores for the B60) and bytes of the last-level cache.
-
-Multiprocessors are TechPowerUp's, and so are the caches of A100, H100, H200 and RTX PRO 6000. It lists 48 MB for the
-L40S, 50 MB for data-centre Blackwell and 4 MB for the B60; the values here were not read in a source (fits with
-a free size found 90 to 110 MB for B200 and L40S). They shape how warm measurements are
-read, not what is predicted for serving.
-"""
 TABLES = {
     "gemm": ("gemm", "gemm_perf"),
     "prefill_attention": ("attention", "context_attention_perf"),
@@ -65,6 +48,30 @@ LARGEST_GROUP = 32
 """Query heads a key head: beyond, TensorRT-LLM falls back to a kernel that reads the cache once a query head."""
 UNGATED_HIDDEN, UNGATED_TOP_K = 2688, 22
 """Nemotron-3's experts have no gate."""
+
+
+@dataclass(frozen=True)
+class System:
+    """A system of the package, a row of ``data/calibration/systems.csv``.
+
+    Attributes:
+        name: the package's.
+        accelerator: the catalogue's name.
+        multiprocessors: streaming multiprocessors (Xe cores for Intel).
+        cache_bytes: last-level cache; it shapes how warm measurements are read, not what is predicted for serving.
+    """
+
+    name: str
+    accelerator: str
+    multiprocessors: int
+    cache_bytes: float
+
+
+@cache
+def systems() -> tuple[System, ...]:
+    """All systems, in alphabetical order."""
+    rows = tables.read("calibration/systems").itertuples()
+    return tuple(System(r.system, r.accelerator, int(r.multiprocessors), float(r.cache_bytes)) for r in rows)
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,7 @@ def package_version() -> str:
     return metadata.version(PACKAGE)
 
 
-def samples(system: str, operator: str) -> Iterator[Sample]:
+def samples(system: System, operator: str) -> Iterator[Sample]:
     """Samples of an operator on a system, by engine, data type and kernel; none where it was not measured."""
     family, table = TABLES[operator]
     folder = system_folder(system) / family
@@ -119,22 +126,22 @@ def samples(system: str, operator: str) -> Iterator[Sample]:
             yield from _kernels(system, operator, engine, str(dtype), rows)
 
 
-def system_folder(system: str) -> Path:
+def system_folder(system: System) -> Path:
     """Where the package keeps a system's tables."""
-    return Path(str(resources.files("aiconfigurator_core"))) / "systems" / "data" / system
+    return Path(str(resources.files("aiconfigurator_core"))) / "systems" / "data" / system.name
 
 
-def newest(tables: Iterable[Path]) -> Path | None:
+def newest(candidates: Iterable[Path]) -> Path | None:
     """The table, in a folder named by its version, of the newest version at least half as long as the longest."""
     import pyarrow.parquet
 
-    lengths = {path: pyarrow.parquet.read_metadata(path).num_rows for path in tables}
+    lengths = {path: pyarrow.parquet.read_metadata(path).num_rows for path in candidates}
     complete = [path for path, rows in lengths.items() if 2 * rows >= max(lengths.values())]
     return max(complete, key=lambda path: [int(each) for each in re.findall(r"\d+", path.parent.name)], default=None)
 
 
-def _kernels(system: str, operator: str, engine: str, dtype: str, rows: pd.DataFrame) -> Iterator[Sample]:
-    """One sample a kernel for experts, where shapes compete; else one for all (products) or the main one."""
+def _kernels(system: System, operator: str, engine: str, dtype: str, rows: pd.DataFrame) -> Iterator[Sample]:
+    """Samples of an engine's kernels: experts have one each, GEMMs and collectives one of all, others the main one."""
     counts = rows["kernel_source"].value_counts()
     counts = counts[counts >= MAIN_SHARE * len(rows)].sort_index().sort_values(ascending=False, kind="stable")
     pooled = operator in ("gemm", "all_reduce", "all_to_all")
@@ -148,10 +155,10 @@ def _kernels(system: str, operator: str, engine: str, dtype: str, rows: pd.DataF
         if len(kept) > MOST_ROWS:
             kept = kept.sample(MOST_ROWS, random_state=SEED).sort_index()
         yield Sample(
-            *(SYSTEMS[system][0], operator, dtype, engine, str(kept["version"].iloc[0]), "+".join(sorted(names))),
+            *(system.accelerator, operator, dtype, engine, str(kept["version"].iloc[0]), "+".join(sorted(names))),
             main=place == 0,
-            compute_units=SYSTEMS[system][1],
-            cache_bytes=SYSTEMS[system][2],
+            compute_units=system.multiprocessors,
+            cache_bytes=system.cache_bytes,
             inputs={each: kept[each].to_numpy(dtype=float) for each in inputs},
             seconds=kept["seconds"].to_numpy(dtype=float),
             group=_groups(kept, inputs[0]),

@@ -8,7 +8,6 @@ were left out and predicted the same way.
 
 import csv
 import dataclasses
-import sys
 from dataclasses import dataclass
 from functools import cache
 
@@ -203,9 +202,6 @@ def _transfer_quantiles() -> dict[tuple[str, str], tuple[float, float]]:
 
 def read_table(path) -> list[dict[str, str]]:
     """A calibration table, without pandas: this module is imported by code that must start fast."""
-    tables = sys.modules.get("tokenomics.facts.tables")
-    if tables is not None:  # a running notebook notes what it read
-        tables.opened.update((paths.shown(path), paths.shown(tables.meta_path(path))))
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))

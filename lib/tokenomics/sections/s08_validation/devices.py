@@ -7,7 +7,7 @@ from tokenomics.calibration.engines.profiles import INPUTS, UNFIT, ask, duration
 from tokenomics.compute.inference.engines import Profile
 from tokenomics.facts import tables
 from tokenomics.rows import predict as score
-from tokenomics.rows.inference import LOADS, NAME
+from tokenomics.rows.inference import LOADS
 from tokenomics.sections.s08_validation.rows import all_inputs
 from tokenomics.sections.s08_validation.targets import COLUMNS, line
 
@@ -78,7 +78,7 @@ def unqueued() -> pd.DataFrame:
     """Rows that profiles are not fitted to, as the scorer predicts them: memory, verdicts, MLPerf offline."""
     rows = all_inputs()
     rows = rows[rows["metric"].isin((*UNFIT, VERDICT))].reset_index(drop=True)
-    made = score.predict(rows[INPUTS], NAME)
+    made = score.predict(rows[INPUTS], "inference")
     return rows.assign(**made, error=made["predicted"] / rows["value"].where(rows["value"] > 0) - 1)
 
 
@@ -90,7 +90,7 @@ def ran() -> pd.DataFrame:
     alike = rows.merge(failed[keys].drop_duplicates(), on=keys)
     alike = alike[alike["metric"] != VERDICT].drop_duplicates([*keys, "n_gpu", "isl", "osl", "batch"])
     alike = alike.reset_index(drop=True).assign(metric=VERDICT, unit="", value=1.0)
-    return alike.assign(**score.predict(alike[INPUTS], NAME))
+    return alike.assign(**score.predict(alike[INPUTS], "inference"))
 
 
 def share_predicted() -> tuple[float, int]:

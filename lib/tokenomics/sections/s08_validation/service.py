@@ -14,17 +14,15 @@ from tokenomics.compute.inference.engines import profile, profile_name
 from tokenomics.facts import catalogue, tables
 from tokenomics.rows import predict as score
 from tokenomics.rows.bounds import MLPERF
-from tokenomics.rows.constant import family_of
-from tokenomics.rows.deployment import OPEN, ORCA_PROMPT_TOKENS, setting
-from tokenomics.rows.inference import NAME
+from tokenomics.rows.case import ORCA_PROMPT_TOKENS, Setting
+from tokenomics.rows.deployment import OPEN
+from tokenomics.rows.held_out import family_of
 from tokenomics.scoring import report
 from tokenomics.sections.s08_validation.errors import statistic
 from tokenomics.sections.s08_validation.rows import all_inputs
 from tokenomics.sections.s08_validation.targets import COLUMNS, line
 
 ONLINE, SERVER = OPEN
-SIMULATED = "tokenomics.rows.open_load"
-"""What the scorer loads to answer for these loads: named here, so that whoever shows them depends on it."""
 SATURATED = 0.8
 """Share of the rate at which all requests sent at once are completed, above which a queue is said to saturate."""
 ROUNDING_MS = 0.5
@@ -72,7 +70,7 @@ def arrivals() -> pd.DataFrame:
     """
     rows = all_inputs()
     rows = rows[rows["load"].isin(OPEN)].reset_index(drop=True)
-    made = score.predict(rows[INPUTS], NAME)
+    made = score.predict(rows[INPUTS], "inference")
     rows = rows.assign(**made)[made["status"] == "ok"].reset_index(drop=True)
     named = {
         "model": [catalogue.model(name).name for name in rows["model"]],
@@ -245,8 +243,7 @@ def choices(rows: pd.DataFrame) -> pd.DataFrame:
     }
     answers = rows[rows["metric"].isin(MLPERF)]
     for name, factor in PROMPTS.items():
-        with setting(prompt=factor * ORCA_PROMPT_TOKENS):
-            made = score.predict(answers[INPUTS], NAME)["predicted"]
+        made = score.predict(answers[INPUTS], "inference", Setting(prompt=factor * ORCA_PROMPT_TOKENS))["predicted"]
         for model, some in answers.groupby("model"):
             found[f"MLPerf server, {model}, prompts {name}"] = made[some.index] / some["value"] - 1
     lines = [(name, len(off), float(off.abs().median()), float(off.median())) for name, off in found.items()]

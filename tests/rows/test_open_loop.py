@@ -7,12 +7,12 @@ import pytest
 from tokenomics.compute.inference import engines
 from tokenomics.compute.inference.server import Server
 from tokenomics.facts import catalogue
-from tokenomics.rows import open_load, reading
+from tokenomics.rows import open_loop, reading
 from tokenomics.rows import predict as score
-from tokenomics.rows.deployment import setting
+from tokenomics.rows.case import USUAL, Setting
 from tokenomics.service import replica
 from tokenomics.service.qoe import MLPERF
-from tokenomics.service.replica import Asked, Copy
+from tokenomics.service.replica import EngineReplica, OfferedLoad
 
 INPUTS = [*reading.TEXTS, *reading.NUMBERS["inference"]]
 ONLINE = {
@@ -27,15 +27,15 @@ SERVED = ONLINE | {
 }
 
 
-def predicted(*rows, like=ONLINE):
+def predicted(*rows, like=ONLINE, setting=USUAL):
     """Predictions of rows that differ from a usual one in some columns."""
-    return score.predict(pd.DataFrame([like | row for row in rows])[INPUTS], "inference")
+    return score.predict(pd.DataFrame([like | row for row in rows])[INPUTS], "inference", setting)
 
 
 @pytest.fixture(scope="module")
-def copy():
+def alone():
     on = server_of("Llama-3.1-8B", "TensorRT-LLM 0.14")
-    return Copy(on.on, on.profile)
+    return EngineReplica(on.on, on.profile)
 
 
 def server_of(model, engine):
@@ -44,10 +44,9 @@ def server_of(model, engine):
     return server(catalogue.model(model), catalogue.accelerator("H100 SXM 80GB"), engine=engine)
 
 
-def test_a_lonely_request_takes_its_prompt_and_its_steps(copy):
-    asked = Asked(1e-3, 50, 467, 256)
-    found = replica.statistics(copy, asked)
-    it = Server(copy.on, copy.profile)
+def test_a_lonely_request_takes_its_prompt_and_its_steps(alone):
+    found = replica.statistics(alone, OfferedLoad(1e-3, 50, 467, 256))
+    it = Server(alone.on, alone.profile)
     assert found["ttft"][0] == pytest.approx(float(it.ttft(467).value), rel=0.02)
     assert found["itl_mean"][0] == pytest.approx(float(it.tpot(1, 467 + 128).value), rel=0.02)
     assert found["serving_output_tok_s"][0] < 1
@@ -80,7 +79,7 @@ def test_replicas_share_the_requests():
 
 def test_published_rows_are_simulated_without_their_family(monkeypatch):
     seen = []
-    monkeypatch.setattr(open_load.replica, "statistics", lambda copy, asked: seen.append(copy) or {"itl_mean": (0.01,)})
+    monkeypatch.setattr(open_loop.service, "statistics", lambda one, _: seen.append(one) or {"itl_mean": (0.01,)})
     predicted({}, {"isl": 468.0})
     name = engines.profile_name("TensorRT-LLM 0.14", catalogue.accelerator("H100 SXM 80GB"))
     assert seen[0].profile == engines.profile(name, False, "Llama-3") != engines.profile(name, False)
@@ -96,16 +95,16 @@ def served():
 
 def test_the_server_rate_is_the_highest_that_keeps_both_limits():
     on = server_of("Llama-3.1-8B", "TensorRT 10.2.0")
-    copy, slo, means = Copy(on.on, on.profile), MLPERF["Llama-3.1-8B server"], (300.0, 200.0)
-    rate = replica.highest_rate(copy, means, slo)
+    one, slo, means = EngineReplica(on.on, on.profile), MLPERF["Llama-3.1-8B server"], (300.0, 200.0)
+    rate = replica.highest_rate(one, means, slo)
 
     def worst(factor):
-        asked = Asked(factor * rate, replica.server_requests(factor * rate), *means, drawn=True)
-        done = replica.simulated(copy, asked.stream(replica.SEED))
+        load = OfferedLoad(factor * rate, replica.server_requests(factor * rate), *means, drawn=True)
+        done = replica.simulated(one, load.stream(replica.SEED))
         return np.quantile(done.ttft_s, 0.99) / slo.ttft_s, np.nanquantile(done.tpot_s, 0.99) / slo.tpot_s
 
     assert max(worst(1.0)) <= 1 < max(worst(1.02))
-    assert replica.highest_rate(Copy(on.on, on.profile, 1e3, 1e3), means, slo) == 0
+    assert replica.highest_rate(EngineReplica(on.on, on.profile, 1e3, 1e3), means, slo) == 0
 
 
 def test_mlperf_rows_are_answered_or_refused(served):
@@ -122,8 +121,8 @@ def test_mlperf_rows_are_answered_or_refused(served):
 
 
 def test_longer_prompts_of_mlperf_cost_throughput(served):
-    with setting(prompt=600.0):
-        assert predicted({}, like=SERVED)["predicted"][0] < 0.9 * served["predicted"]
+    longer = predicted({}, like=SERVED, setting=Setting(prompt=600.0))
+    assert longer["predicted"][0] < 0.9 * served["predicted"]
 
 
 def test_a_request_that_no_cache_holds_does_not_fit():
@@ -132,11 +131,11 @@ def test_a_request_that_no_cache_holds_does_not_fit():
 
 
 def test_drawn_lengths_have_the_stated_means():
-    requests = Asked(5.0, 20_000, 291, 146, drawn=True).stream(1)
+    requests = OfferedLoad(5.0, 20_000, 291, 146, drawn=True).stream(1)
     assert requests.prompt.mean() == pytest.approx(291, rel=0.03)
     assert requests.output.mean() == pytest.approx(146, rel=0.03)
     assert np.diff(requests.arrival_s).mean() == pytest.approx(0.2, rel=0.03)
-    faster = Asked(10.0, 20_000, 291, 146, drawn=True).stream(1)
+    faster = OfferedLoad(10.0, 20_000, 291, 146, drawn=True).stream(1)
     assert np.array_equal(faster.prompt, requests.prompt)
     assert faster.arrival_s == pytest.approx(requests.arrival_s / 2)
 

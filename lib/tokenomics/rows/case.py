@@ -1,37 +1,52 @@
-"""Where a model plugs into the scorer.
+"""What a scoring model gets and gives: a :class:`Case` of rows in, a :class:`Prediction` out.
 
-A predictor gets a :class:`Case`, some rows that share metric, load, model, accelerator and precision, and returns a
-:class:`Prediction` for them, in SI units and vectorised::
+A model is a mapping from metric to :class:`Predictor`. A predictor gets some rows that share metric, load, model,
+accelerator and precision, and answers for all of them at once, in SI units::
 
-    @register("operators", ["tpot", "itl_mean"], needs=["isl"])
     def tpot(case):
         seconds = step_seconds(case.deployment, case["batch"], case["isl"])
         return Prediction(seconds, low=0.9 * seconds, high=1.1 * seconds)
 
-A new model is such a module and one line in :data:`MODULES`; ``tokenomics score --model operators`` then knows it.
-A predictor never sees a measured value: the scorer hands over input columns only.
+    PREDICTORS = dict.fromkeys(("tpot", "itl_mean"), Predictor(tpot, needs=("isl",)))
+
+:func:`tokenomics.rows.predict.predict` takes such a mapping. A predictor never sees a measured value: it is handed
+input columns only.
 """
 
-import importlib
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute.bounds import Deployment, Precision
-from tokenomics.errors import DataError
+from tokenomics.compute.inference.engines import Profile
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 
-MODULES = {
-    "bounds": "tokenomics.rows.bounds",
-    "constant": "tokenomics.rows.constant",
-    "inference": "tokenomics.rows.inference",
-    "best": "tokenomics.rows.fallback",
-}
-"""Model name to the module that registers its predictors when imported."""
+ORCA_PROMPT_TOKENS = 291.0
+"""Prompt of MLPerf's language models, which the results do not state: taken to be as long as Open-Orca's answers."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a caller may force, to fit engine profiles, to leave an accelerator out or to try an assumption.
+
+    Attributes:
+        profile: use this profile for every row.
+        left_out: treat every accelerator as if nobody had measured it.
+        plain: no interval, no bound: the duration as it is.
+        prompt: tokens of MLPerf's prompts, which its results do not state.
+    """
+
+    profile: Profile | None = None
+    left_out: bool = False
+    plain: bool = False
+    prompt: float = ORCA_PROMPT_TOKENS
+
+
+USUAL = Setting()
 
 
 @dataclass(frozen=True)
@@ -46,6 +61,7 @@ class Case:
         device: the accelerator.
         precision: storage and arithmetic.
         columns: numbers of the rows by column (``n_gpu``, ``isl``, ``batch`` ...), NaN where empty.
+        setting: what the caller forces.
     """
 
     metric: str
@@ -55,6 +71,7 @@ class Case:
     device: Accelerator
     precision: Precision
     columns: Mapping[str, NDArray[np.float64]]
+    setting: Setting = USUAL
 
     def __getitem__(self, column: str) -> NDArray[np.float64]:
         return self.columns[column]
@@ -86,44 +103,9 @@ class Prediction:
     fits: ArrayLike = True
 
 
-Predictor = Callable[[Case], Prediction]
-
-
 @dataclass(frozen=True)
-class Entry:
-    """A registered predictor and the columns without which it cannot work."""
+class Predictor:
+    """How a model predicts a metric, and the columns without which it cannot."""
 
-    predict: Predictor
-    needs: tuple[str, ...] = field(default=())
-
-
-_registry: dict[str, dict[str, Entry]] = {}
-
-
-def register(model: str, metrics: Collection[str], needs: Collection[str] = ()) -> Callable[[Predictor], Predictor]:
-    """Plug a predictor of some metrics into a model; a second one for the same metric replaces the first."""
-
-    def add(predict: Predictor) -> Predictor:
-        for metric in metrics:
-            _registry.setdefault(model, {})[metric] = Entry(predict, tuple(needs))
-        return predict
-
-    return add
-
-
-def predictors(model: str) -> Mapping[str, Entry]:
-    """A model's predictors by metric.
-
-    Raises:
-        DataError: an unknown model.
-    """
-    if model in MODULES:
-        importlib.import_module(MODULES[model])
-    if model not in _registry:
-        raise DataError("score", "model", model, ", ".join(names()))
-    return _registry[model]
-
-
-def names() -> list[str]:
-    """Models that ``--model`` accepts."""
-    return sorted(MODULES)
+    predict: Callable[[Case], Prediction]
+    needs: tuple[str, ...] = ()

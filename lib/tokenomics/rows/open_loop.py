@@ -16,34 +16,33 @@ from tokenomics.compute.inference import memory
 from tokenomics.compute.inference.engines import Profile
 from tokenomics.compute.inference.intervals import kind_of, quantiles_of
 from tokenomics.compute.operators.selection import Serving
-from tokenomics.rows import conditions
+from tokenomics.rows import held_out
 from tokenomics.rows.bounds import MLPERF, TTFT
-from tokenomics.rows.constant import family_of
-from tokenomics.rows.deployment import BEAMS, SERVER, active, layouts, profile_of, serving
-from tokenomics.rows.registry import Case, Prediction
-from tokenomics.service import replica
+from tokenomics.rows.case import Case, Prediction
+from tokenomics.rows.deployment import BEAMS, SERVER, layouts, profile_of, serving
+from tokenomics.service import replica as service
 from tokenomics.service.qoe import MLPERF as LIMITS
 from tokenomics.service.qoe import Slo
-from tokenomics.service.replica import Asked, Copy
+from tokenomics.service.replica import EngineReplica, OfferedLoad
 
 
 def predicted(case: Case) -> Prediction:
     """Rows in SI units (rates: tokens/s of all replicas); NaN where the metric or model is not simulated."""
     value, fits = np.full_like(case["n_gpu"], np.nan), np.ones(len(case["n_gpu"]), dtype=bool)
     low, high = value.copy(), value.copy()
-    learned, complete = conditions.learned(case), _complete(case)
+    published, complete = held_out.published(case), _complete(case)
     for layout, replicas, rows in layouts(case):
         on = serving(case, layout)
         fits[rows] = memory.weight_bytes_per_device(on) <= case.device.memory_bytes * bounds.LARGEST_GB
-        for row in rows[fits[rows] & complete[rows]]:
-            without = family_of(case.model) if learned[row] else ""
+        for row in rows[fits[rows] & complete[rows]].tolist():
+            without = held_out.family_of(case.model) if published[row] else ""
             profile = profile_of(case, without)
-            found = [_answers(case, int(row), each, replicas) for each in _copies(on, profile, without)]
-            fits[row] = found[0] is not None
+            answers = [_answers(case, row, each, replicas) for each in _at_ends(case, on, profile, without)]
+            fits[row] = answers[0] is not None
             if fits[row]:
-                front = profile.wait_s if case.metric in TTFT else 0.0
-                value[row] = np.mean(found[0])
-                low[row], high[row] = np.min(np.hstack(found)), np.max(np.hstack(found)) + front
+                front_end = profile.wait_s if case.metric in TTFT else 0.0
+                value[row] = np.mean(answers[0])
+                low[row], high[row] = np.min(np.hstack(answers)), np.max(np.hstack(answers)) + front_end
     return Prediction(value, low, high, fits)
 
 
@@ -57,38 +56,39 @@ def _complete(case: Case) -> NDArray[np.bool_]:
     return known & limited & (not case.model.family.startswith(BEAMS))
 
 
-def _copies(on: Serving, profile: Profile, without: str) -> list[Copy]:
-    """A replica as modelled, and with its steps at the ends of their interval."""
-    if active().plain:
-        return [Copy(on, profile)]
+def _at_ends(case: Case, on: Serving, profile: Profile, without: str) -> list[EngineReplica]:
+    """A replica as modelled, and with its steps at the two ends of their interval."""
+    modelled = EngineReplica(on, profile)
+    if case.setting.plain:
+        return [modelled]
     kind, moe = kind_of(on, profile), on.model.is_moe
-    ends = [np.exp(quantiles_of(profile.name, kind, name, moe, without)) for name in ("decode", "prefill")]
-    return [Copy(on, profile), *(Copy(on, profile, float(d), float(p)) for d, p in zip(*ends, strict=True))]
+    decode, prompt = (np.exp(quantiles_of(profile.name, kind, name, moe, without)) for name in ("decode", "prefill"))
+    return [modelled, *(EngineReplica(on, profile, float(d), float(p)) for d, p in zip(decode, prompt, strict=True))]
 
 
-def _answers(case: Case, row: int, copy: Copy, replicas: float) -> NDArray[np.float64] | None:
+def _answers(case: Case, row: int, replica: EngineReplica, replicas: float) -> NDArray[np.float64] | None:
     """One row's answers, one a stream; NaN for a metric without one, ``None`` where a request does not fit."""
     osl = float(case["osl"][row])
-    isl = float(case.known("isl", active().prompt)[row])
+    isl = float(case.known("isl", case.setting.prompt)[row])
     if case.metric in MLPERF:
-        rate = replica.highest_rate(copy, (isl, osl), _limits(case))
+        rate = service.highest_rate(replica, (isl, osl), _limits(case))
         return None if np.isnan(rate) else np.array([rate * replicas * osl])
-    found = replica.statistics(copy, _asked(case, row, (isl, osl), replicas))
-    if found is None:
+    statistics = service.statistics(replica, _offered(case, row, (isl, osl), replicas))
+    if statistics is None:
         return None
-    value = np.array(found.get(case.metric, (np.nan,)))
-    if case.metric not in replica.RATES:
+    value = np.array(statistics.get(case.metric, (np.nan,)))
+    if case.metric not in service.RATES:
         return value
     return value * replicas / (case["n_gpu"][row] if case.metric == "output_throughput_per_gpu" else 1.0)
 
 
-def _asked(case: Case, row: int, lengths: tuple[float, float], replicas: float) -> Asked:
-    """What a replica is asked of a row's requests."""
+def _offered(case: Case, row: int, lengths: tuple[float, float], replicas: float) -> OfferedLoad:
+    """What a row's requests offer to one of its replicas."""
     rate = float(case["rate_qps"][row]) / replicas
     if case.load == SERVER:
-        return Asked(rate, replica.server_requests(rate), *lengths, drawn=True)
-    sent = case.known("requests", replica.REQUESTS)[row] if "requests" in case.columns else replica.REQUESTS
-    return Asked(rate, max(round(sent / replicas), 1), *lengths)
+        return OfferedLoad(rate, service.server_requests(rate), *lengths, drawn=True)
+    sent = case.known("requests", service.REQUESTS)[row] if "requests" in case.columns else service.REQUESTS
+    return OfferedLoad(rate, max(round(sent / replicas), 1), *lengths)
 
 
 def _limits(case: Case) -> Slo | None:
