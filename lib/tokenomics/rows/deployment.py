@@ -9,6 +9,7 @@ from tokenomics.compute.inference import durations, engines, memory
 from tokenomics.compute.inference.engines import Profile
 from tokenomics.compute.layout import Layout
 from tokenomics.compute.operators.selection import Serving
+from tokenomics.facts.engines import of_profile, published
 from tokenomics.rows.case import Case
 
 SERVER = "mlperf_server"
@@ -16,8 +17,6 @@ OPEN = ("open", SERVER)
 """Loads of random arrivals."""
 BEAMS = "GPT-J"
 """The model family that MLPerf runs with four beams, which nothing here models."""
-BY_LAYERS = "llama.cpp"
-"""The engine that cuts models by layers unless told otherwise."""
 DOMAIN = 8
 """Devices of a fast domain where the vendor names no number."""
 SIZES = ("n_gpu", "tp", "pp", "dp", "ep")
@@ -33,10 +32,11 @@ def profile_of(case: Case, without: str = "") -> Profile:
 def serving(case: Case, layout: Layout) -> Serving:
     """The deployment of a case in a layout."""
     name = engines.profile_name(case.engine, case.device)
+    engine = of_profile(name)
     return Serving(
-        *(engines.as_run(case.model, name), case.device, case.precision, layout, engines.kernels_of(name)),
-        fused=engines.fuses(name),
-        alike=case.load == "static" and engines.repeats_prompt(name),
+        *(engines.as_run(case.model, name), case.device, case.precision, layout, engine.kernels),
+        fused=engine.fuses,
+        alike=case.load == "static" and engine.repeats_prompt,
         left_out=case.setting.left_out,
     )
 
@@ -61,7 +61,7 @@ def _layout(case: Case, sizes: Sequence[int]) -> Layout:
     model, (n, tp, pp, dp, ep) = case.model, sizes
     if case.load.startswith("mlperf"):
         return fastest(case, n)
-    if engines.profile_name(case.engine, case.device).startswith(BY_LAYERS):
+    if published(case.engine).splits_layers:
         return Layout(pp=n)
     if tp * pp * dp > n:
         dp = max(1, n // (tp * pp))

@@ -15,16 +15,11 @@ from tokenomics.compute.inference.engines import Profile
 from tokenomics.compute.inference.server import Server
 from tokenomics.compute.operators.selection import Serving
 from tokenomics.errors import DataError
+from tokenomics.facts.engines import of_profile
 from tokenomics.service.qoe import Slo
 from tokenomics.service.simulator import Outcome, Requests, Rules, StepTable, simulate, step_tables
-from tokenomics.service.simulator.rules import CHUNKED, DECODE, PREFILL
 from tokenomics.service.workload.arrivals import Poisson, arrival_times
 
-POLICIES = {
-    **dict.fromkeys(("vllm 2023", "vllm 2024", "sglang"), PREFILL),
-    **dict.fromkeys(("fastertransformer", "deepspeed"), DECODE),
-}
-"""How engines schedule, by the beginning of a profile's name; the others mix chunks of prompts into decodes."""
 REQUESTS, DRAWS = 500, 5
 """Requests of an open run where a row states none (as many as TensorRT-LLM's online runs), and streams drawn."""
 SERVER_S, FEWEST, MOST = 600.0, 1000, 10_000
@@ -86,7 +81,7 @@ def steps_and_rules(replica: EngineReplica, longest: int) -> tuple[StepTable, Ru
         blocks = step_tables.cache_blocks(it, longest=longest)
     except DataError:
         return None
-    policy = next((each for name, each in POLICIES.items() if replica.profile.name.startswith(name)), CHUNKED)
+    policy = of_profile(replica.profile.name).policy
     most = {"max_batch": MOST_SEQUENCES, "max_tokens": int(PASS_TOKENS)}
     rules = Rules(policy, kv_blocks=blocks, stages=replica.on.layout.pp, **most)
     if longest > (blocks - rules.kept_blocks) * rules.block_tokens:

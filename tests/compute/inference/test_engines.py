@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 
 from tokenomics.calibration.engines.profiles import HIGHEST, LOWEST, NUMBERS
 from tokenomics.compute.inference import engines
-from tokenomics.compute.inference.engines import GENERIC, NONE, Profile, Work
+from tokenomics.compute.inference.engines import NONE, Profile, Work
 from tokenomics.compute.operators.fitted import read_table
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue, tables
+from tokenomics.facts import engines as facts
+from tokenomics.facts.engines import GENERIC
 
 H100, MI300X, MI250, GAUDI2 = "H100-SXM-80GB", "MI300X", "MI250", "Gaudi2"
 COEFFICIENTS = ("prefill_s", "decode_s", "prefill_passes", "decode_steps", "sequence_steps")
@@ -105,9 +107,8 @@ def test_every_published_engine_has_a_profile_on_every_device(device):
     ],
 )
 def test_what_a_profile_says_of_its_kernels_and_benchmarks(name, kernels, fused, repeats):
-    assert engines.kernels_of(name) == kernels
-    assert engines.fuses(name) is fused
-    assert engines.repeats_prompt(name) is repeats
+    engine = facts.of_profile(name)
+    assert (engine.kernels, engine.fuses, engine.repeats_prompt) == (kernels, fused, repeats)
 
 
 def test_a_name_without_rows_takes_the_latest_period_on_the_same_devices_then_generic():

@@ -11,10 +11,12 @@ from tokenomics.compute.counts.parameters import kv_bytes, weight_bytes
 from tokenomics.compute.counts.precision import parse
 from tokenomics.compute.inference import durations, memory
 from tokenomics.compute.inference.engines import Profile
-from tokenomics.compute.inference.memory import RESERVES, Reserve, capacity, reserve, used
+from tokenomics.compute.inference.memory import capacity, reserve, used
 from tokenomics.compute.layout import Layout
 from tokenomics.compute.operators.selection import Serving
 from tokenomics.facts import catalogue
+from tokenomics.facts import engines as facts
+from tokenomics.facts.engines import Reserve
 from tokenomics.rows import predict as score
 from tokenomics.rows import reading
 
@@ -30,9 +32,8 @@ def serve(model="Llama-2-70B", device="A100-SXM-40GB", precision="fp16", **layou
 @pytest.fixture
 def kept(monkeypatch):
     """Engines keep back round numbers, whatever was learned of them since."""
-    made = Reserve(usable=0.9, runtime_bytes=1.5e9, buffer_bytes=0.5e9, pass_tokens=8192, workspace=1.0)
-    for name in ("vllm", "generic"):
-        monkeypatch.setitem(RESERVES, name, made)
+    made = Reserve(usable=0.9, runtime_bytes=1.5e9, buffer_bytes=0.5e9, step_tokens=8192, workspace=1.0)
+    monkeypatch.setattr(memory, "reserve", lambda name: made)
 
 
 @pytest.mark.usefixtures("kept")
@@ -108,7 +109,7 @@ def test_what_ran_out_of_memory_and_what_ran(memory_rows):
 def test_capacity_is_what_still_fits(model, engine, tp, context):
     on = serve(model, "H100-SXM-80GB", tp=tp)
     keep = reserve(engine)
-    if keep.pass_tokens is None:
+    if keep.step_tokens is None:
         return  # room for activations then depends on the batch
     most = float(capacity(on, engine, context))
     assert most == int(most) >= 0
@@ -179,12 +180,12 @@ def test_experts_are_spread_over_all_groups_and_the_rest_copied():
 
 
 def test_the_right_reserve_is_found():
-    assert reserve("trtllm 2023") is RESERVES["trtllm 2023"]
-    assert reserve("trtllm 2026") is RESERVES["trtllm"]
-    assert reserve("vllm 2024 CDNA3") is RESERVES["vllm"]
-    assert reserve("gpt-fast") is RESERVES["generic"] is reserve("")
-    for each in RESERVES.values():
-        assert isinstance(each, Reserve) and 0 < each.usable <= 1
+    assert reserve("trtllm 2023").runtime_bytes == 1.6e9 and not reserve("trtllm 2023").of_free
+    assert reserve("trtllm 2026").of_free and reserve("trtllm 2026").whole
+    assert reserve("vllm 2024 CDNA3") == Reserve(usable=0.9, fills=True)
+    assert reserve("gpt-fast") == Reserve(usable=0.95) == reserve("")
+    for each in facts.engines():
+        assert 0 < each.reserve.usable <= 1
 
 
 def test_a_model_too_large_has_no_capacity():

@@ -9,9 +9,10 @@ from tokenomics.calibration.engines.profiles import NUMBERS, Fitted, Waits
 from tokenomics.calibration.engines.samples import SAME, TTFT_TPOT, precisions, sample
 from tokenomics.compute.counts.precision import parse
 from tokenomics.compute.inference.disaggregation import Pools, closed_loop
-from tokenomics.compute.inference.engines import Profile, fuses, kernels_of, profile_name
+from tokenomics.compute.inference.engines import Profile, profile_name
 from tokenomics.compute.layout import Layout
 from tokenomics.compute.operators.selection import Serving
+from tokenomics.facts.engines import of_profile
 from tokenomics.rows.held_out import family_of
 from tokenomics.rows.predict import record
 
@@ -37,8 +38,9 @@ def predictions(fitted: list[Fitted], waits: Waits) -> Iterator[dict[str, object
         numbers = dict(zip(NUMBERS, map(float, fit.numbers), strict=True))
         profile = Profile(name, **numbers, burst=burst, wait_s=wait)
         precision = parse(row["precision_text"])
+        engine = of_profile(name)
         workers = [
-            Serving(model, device, precision, _layout(row, pool, model.is_moe), kernels_of(name), fused=fuses(name))
+            Serving(model, device, precision, _layout(row, pool, model.is_moe), engine.kernels, fused=engine.fuses)
             for pool in ("prefill", "decode")
         ]
         counts = [int(row[f"{pool}_num_workers"]) for pool in ("prefill", "decode")]

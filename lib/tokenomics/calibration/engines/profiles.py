@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tokenomics.compute.inference.engines import GENERIC, Profile
+from tokenomics.compute.inference.engines import Profile
+from tokenomics.facts.engines import GENERIC
 from tokenomics.rows import reading
 from tokenomics.rows.case import Setting
 from tokenomics.rows.predict import predict

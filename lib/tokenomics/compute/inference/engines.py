@@ -1,4 +1,4 @@
-"""What an engine adds to the work of the device: four numbers a profile, from ``data/calibration/engines.csv``.
+"""What an engine adds to the work of the device: six numbers a profile, from ``data/calibration/engines.csv``.
 
 A request's time is ``prefill_slowdown x device time of prefill + decode_slowdown x device time of decode + step_s a
 pass + sequence_s a sequence and step``; several devices have to be kept in step layer by layer, which adds to
@@ -12,7 +12,6 @@ latencies (``calibration.engines``), once with all model families and once witho
 never rests on a measurement of the family that it predicts (a profile that has no rows of a family stands as it is).
 """
 
-import re
 from dataclasses import dataclass, fields, replace
 from functools import cache
 
@@ -23,37 +22,19 @@ from tokenomics import paths
 from tokenomics.compute.operators.fitted import read_table
 from tokenomics.errors import DataError
 from tokenomics.facts.accelerators import Accelerator
+from tokenomics.facts.engines import GENERIC, of_profile, published
 from tokenomics.facts.models import Model
 
 TABLE = paths.DATA / "calibration" / "engines.csv"
-GENERIC, NONE = "generic", "none"
-NAMES = (
-    (r"tensorrt|trt.?llm", "trtllm"),
-    (r"vllm", "vllm"),
-    (r"sglang", "sglang"),
-    (r"llama\.?cpp|gguf|ollama", "llama.cpp"),
-    (r"faster.?transformer", "fastertransformer"),
-    (r"gpt.?fast", "gpt-fast"),
-    (r"deepspeed", "deepspeed"),
-    (r"executorch", "executorch"),
-)
-"""What an engine is called, and its short name; the first that fits."""
-PERIODS = {
-    "trtllm": ((0.10, "2023"), (1.0, "2025"), (np.inf, "2026")),
-    "vllm": ((0.04, "2023"), (0.08, "2024"), (np.inf, "2026")),
-}
-"""Versions below each number (major + minor / 100) belong to a period; without one, a benchmark is taken to be of 2024.
-"""
-UNSTATED = "2024"
+NONE = "none"
 TOGETHER_LAYERS = 60.0
 """Layers at which keeping several devices in step costs as much again as a pass costs its host: the median over the
 models measured on several devices."""
-RESEARCH = (r"splitwise|paper", "2023")
 
 
 @dataclass(frozen=True)
 class Profile:
-    """An engine's four numbers.
+    """An engine's six numbers.
 
     Attributes:
         name: ``engine``, ``engine period`` or ``engine period generation``; ``generic`` for an engine nobody measured.
@@ -132,49 +113,16 @@ def profile_name(engine: str, device: Accelerator) -> str:
 
     Off NVIDIA's devices, whose kernels were measured, a profile also stands for the kernels of a generation.
     """
-    text = engine.strip().casefold()
-    short = next((name for pattern, name in NAMES if re.search(pattern, text)), None)
-    if short is None:
+    found = published(engine)
+    if found.name == GENERIC:
         return GENERIC
-    parts = [short]
-    if short in PERIODS:
-        version = re.search(r"(?:llm|vllm|trtllm)\D{0,3}(\d+)\.(\d+)", text)
-        library = re.search(r"tensorrt (\d+)", text)
-        if library:  # TensorRT 9 came with TensorRT-LLM 0.5 to 0.9, TensorRT 10 from then on
-            parts.append("2023" if int(library[1]) < 10 else "2025")
-        elif re.search(RESEARCH[0], text):
-            parts.append(RESEARCH[1])
-        elif version:
-            number = int(version[1]) + int(version[2]) / 100
-            parts.append(next(period for below, period in PERIODS[short] if number < below))
-        else:
-            parts.append(UNSTATED)
     stack = [] if device.vendor == "NVIDIA" else [(device.generation or device.vendor).replace(" ", "-")]
-    return " ".join([*parts, *stack])
-
-
-def kernels_of(engine: str) -> str | None:
-    """The engine whose measured kernels a profile uses; ``None`` where it has none of its own."""
-    short = engine.split(" ", maxsplit=1)[0]
-    return short if short in ("trtllm", "vllm", "sglang") else None
-
-
-def fuses(name: str) -> bool:
-    """Whether a profile's engine fuses the quantising of activations: early TensorRT engines and vLLM's compiled graphs
-    do; TensorRT-LLM from 0.10 on and SGLang launch it apart."""
-    return not name.startswith(("trtllm 2025", "trtllm 2026", "sglang"))
-
-
-def repeats_prompt(name: str) -> bool:
-    """Whether static batches published for a profile hold one prompt many times, as the tools of early TensorRT-LLM and
-    DeepSpeed did: with experts, a batch then reads no more of them than one sequence."""
-    return name.startswith(("trtllm 2023", "trtllm 2024", "deepspeed"))
+    return " ".join([found.profile, *stack])
 
 
 def as_run(model: Model, name: str) -> Model:
-    """A model as a profile's engine runs it: before 1.0, TensorRT-LLM knew no sliding window unless the one who started
-    it gave ``max_attention_window_size``, and attended to everything."""
-    if not (model.sliding_layers and name.startswith(("trtllm 2023", "trtllm 2024", "trtllm 2025"))):
+    """A model as a profile's engine runs it: one that knows no sliding window attends to everything."""
+    if not model.sliding_layers or of_profile(name).sliding_window:
         return model
     return replace(model, full_layers=model.full_layers + model.sliding_layers, sliding_layers=0)
 

@@ -2,7 +2,7 @@
 
 Weights are split as the layout says, keys and values as far as there are heads (more devices than key heads hold
 copies; MLA's latent is held by every device of a tensor-parallel group), and an engine keeps back a share of memory, a
-constant for runtime and communication, and room for the largest pass. Left out: fragmentation of blocks.
+constant for runtime and communication, and room for the largest step. Left out: fragmentation of blocks.
 """
 
 from dataclasses import dataclass
@@ -13,50 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from tokenomics.compute.bounds import LARGEST_GB
 from tokenomics.compute.counts.parameters import activation_bytes, kv_bytes, parameters, weight_bytes
 from tokenomics.compute.operators.selection import Serving
+from tokenomics.facts.engines import Reserve, of_profile
 
 Bytes = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Reserve:
-    """What an engine keeps back on each device.
-
-    Attributes:
-        usable: share of the device's memory that the engine may fill; of what the model leaves free with ``of_free``.
-        of_free: what ``usable`` is a share of.
-        runtime_bytes: context, kernels and libraries.
-        buffer_bytes: communication buffers, for each device with peers.
-        pass_tokens: tokens of the largest pass, for whose activations room is kept; ``None`` means the whole prompt
-            batch at once.
-        workspace: bytes of workspace over the bytes of activations.
-        fills: the engine takes all usable memory for its cache at start.
-        whole: a request runs only when its whole sequence fits beside those of the others, its output included.
-    """
-
-    usable: float = 0.9
-    of_free: bool = False
-    runtime_bytes: float = 1.5e9
-    buffer_bytes: float = 0.5e9
-    pass_tokens: float | None = 8192
-    workspace: float = 1.0
-    fills: bool = False
-    whole: bool = False
-
-
-RESERVES = {
-    "generic": Reserve(usable=0.95),
-    "trtllm 2023": Reserve(usable=0.9, runtime_bytes=1.6e9, fills=True, whole=True),
-    "trtllm 2024": Reserve(usable=0.9, runtime_bytes=1.6e9, fills=True, whole=True),
-    "trtllm": Reserve(usable=0.9, of_free=True, fills=True, whole=True),
-    "vllm": Reserve(usable=0.9, fills=True),
-    "sglang": Reserve(usable=0.9, fills=True),
-    "deepspeed": Reserve(usable=0.95, fills=True),
-    "fastertransformer": Reserve(usable=1.0, runtime_bytes=2.55e9, pass_tokens=None, workspace=5.0),
-}
-"""By profile, else by engine; the engines' own defaults: vLLM's gpu_memory_utilization 0.9; TensorRT-LLM's free
-fraction 0.9 of what is left after loading, and its scheduler GUARANTEED_NO_EVICT. FasterTransformer's two constants
-were read off its published memory table, the runtime of early TensorRT-LLM off the batches at which Llama-2-70B on four
-A100 of 40 GB starts to run in waves."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +25,7 @@ class Memory:
     Attributes:
         weights: the device's share of the model.
         cache: keys and values of all sequences.
-        activations: intermediate values of the largest pass, with the engine's workspace.
+        activations: intermediate values of the largest step, with the engine's workspace.
         buffers: communication.
         runtime: context and libraries.
     """
@@ -83,9 +42,9 @@ class Memory:
         return self.weights + self.cache + self.activations + self.buffers + self.runtime
 
 
-def reserve(engine: str) -> Reserve:
+def reserve(name: str) -> Reserve:
     """What the engine of a profile keeps back."""
-    return RESERVES.get(engine) or RESERVES.get(engine.split(" ", maxsplit=1)[0]) or RESERVES["generic"]
+    return of_profile(name).reserve
 
 
 def weight_bytes_per_device(on: Serving) -> float:
@@ -110,13 +69,13 @@ def used(on: Serving, engine: str, batch: ArrayLike, context: ArrayLike, prompt:
     Args:
         on: the deployment.
         engine: name of its profile.
-        batch: sequences of the whole copy.
+        batch: sequences of the whole replica.
         context: tokens of each at the end.
-        prompt: prompt tokens of each, for engines that read all prompts in one pass; ``context`` where ``None``.
+        prompt: prompt tokens of each, for engines that read all prompts in one step; ``context`` where ``None``.
     """
     keep, layout = reserve(engine), on.layout
     local = np.asarray(batch, dtype=float) / layout.dp
-    tokens = keep.pass_tokens
+    tokens = keep.step_tokens
     if tokens is None:
         tokens = local * np.asarray(context if prompt is None else prompt, dtype=float)
     peers = layout.devices > 1
@@ -143,7 +102,7 @@ def free_bytes(on: Serving, engine: str, batch: ArrayLike = 1, prompt: ArrayLike
 def capacity(
     on: Serving, engine: str, context: ArrayLike, beside: ArrayLike = 0.0, each_beside: ArrayLike = 0.0
 ) -> Bytes:
-    """Sequences of ``context`` tokens whose caches fit at a time in the whole copy; 0 where the weights do not fit.
+    """Sequences of ``context`` tokens whose caches fit at a time in the whole replica; 0 where the weights do not fit.
 
     Of one device, ``beside`` bytes are taken by something else, and each sequence takes ``each_beside`` more.
     """

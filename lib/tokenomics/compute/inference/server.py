@@ -24,6 +24,7 @@ from tokenomics.compute.operators.selection import Serving, completed
 from tokenomics.errors import DataError
 from tokenomics.estimate import Estimate, Values
 from tokenomics.facts.accelerators import Accelerator
+from tokenomics.facts.engines import of_profile
 from tokenomics.facts.models import Model
 
 MEMORY, HOST = "memory", "host"
@@ -153,6 +154,8 @@ def server(
     if layout.tp > model.heads:
         raise DataError("server", "tp", layout.tp, f"1 to {model.heads} (heads of {model.name})")
     name = engines.profile_name(engine, device)
-    kernels, fused = engines.kernels_of(name), engines.fuses(name)
-    on = Serving(engines.as_run(model, name), device, parse(precision, kv_precision), layout, kernels, fused)
+    facts = of_profile(name)
+    on = Serving(
+        *(engines.as_run(model, name), device, parse(precision, kv_precision), layout), facts.kernels, facts.fuses
+    )
     return Server(on, engines.profile(name, model.is_moe))

@@ -1,0 +1,41 @@
+"""Engines are rows: what a text means, and that a new row is all that a new engine needs."""
+
+import pytest
+
+from tokenomics.compute.inference.server import server
+from tokenomics.facts import catalogue, engines
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """The table with one more engine, known by its name alone."""
+    header, *rows = engines.TABLE.read_text(encoding="utf-8").splitlines()
+    sglang = next(row for row in rows if ",sglang," in row)
+    path = tmp_path / "engines.csv"
+    path.write_text("\n".join([header, *rows, sglang.replace("sglang", "mlc-llm").replace(",0.9,", ",0.5,")]) + "\n")
+    text = path.read_text(encoding="utf-8").replace("mlc-llm,false", "vllm,false")
+    path.write_text(text, encoding="utf-8")
+    monkeypatch.setattr(engines, "TABLE", path)
+    for cached in (engines.engines, engines.of_profile):
+        cached.cache_clear()
+    yield
+    monkeypatch.undo()
+    for cached in (engines.engines, engines.of_profile):
+        cached.cache_clear()
+
+
+def test_policies_and_periods_of_published_texts():
+    assert engines.published("vLLM 0.3.2").policy == "prefill"
+    assert engines.published("vllm 0.19").policy == "chunked"
+    assert engines.published("TensorRT 9.3").profile == "trtllm 2023"
+    assert engines.published("nobody's").name == engines.GENERIC
+    assert engines.of_profile("vllm 2024 CDNA3").period == "2024"
+
+
+@pytest.mark.usefixtures("table")
+def test_a_new_row_is_a_new_engine():
+    model, device = catalogue.model("Llama-3.1-8B"), catalogue.accelerator("H100-SXM-80GB")
+    new = server(model, device, engine="MLC-LLM 2.0")
+    assert new.on.kernels == "vllm" and engines.published("MLC-LLM 2.0").reserve.usable == 0.5
+    step = new.tpot(batch=16, context=2048)
+    assert step.low < step.value < step.high
