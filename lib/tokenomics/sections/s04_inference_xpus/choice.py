@@ -6,11 +6,12 @@ from statistics import median
 import numpy as np
 import pandas as pd
 
-from tokenomics.compute.inference.provision import label
-from tokenomics.compute.inference.search import Candidate
+from tokenomics.compute.inference.provision import TEXTS, Load, label
+from tokenomics.compute.inference.search import Candidate, search
 from tokenomics.errors import DataError
 from tokenomics.facts import prices
 from tokenomics.facts.accelerators import Accelerator
+from tokenomics.facts.models import Model
 from tokenomics.notebook import units
 from tokenomics.notebook.report import Metric, cell
 from tokenomics.sections.operating_points import MILLI, PER_DEVICE
@@ -104,6 +105,13 @@ def value(points: pd.DataFrame, devices: Iterable[Accelerator], price_list: str)
         rows[usd] = rows[speed] * SECONDS_PER_HOUR / MILLION / rows["usd_per_hour"]
         rows[joule] = rows[speed] / rows["tdp_w"]
     return rows
+
+
+def candidates(load: Load, model: Model, device: Accelerator, devices: int, most_tpot_ms: float) -> list[Candidate]:
+    """Layouts of so many devices, in all, that serve the requests of a load within the limit, best first."""
+    formats = {"precision": TEXTS[load.weight_bits], "kv_precision": TEXTS[load.kv_bits], "engine": load.engine}
+    limit_s = most_tpot_ms / MILLI
+    return search(model, device, devices, prompt=load.prompt, output=load.output, most_tpot_s=limit_s, **formats)
 
 
 def layouts_table(found: Sequence[Candidate], most_tpot_ms: float = np.inf) -> pd.DataFrame:

@@ -88,6 +88,11 @@ def sighted(load: Load, it: Server, encoders: Iterable[str], side: int, counts: 
     return pd.concat(rows, ignore_index=True)
 
 
+def added(adapters: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """The rows of :func:`adapted`, then those of :func:`sighted`: the data of one figure."""
+    return pd.concat([adapters, images])
+
+
 def drafting_metrics(gains: pd.DataFrame, own: Server, draft: str, acceptance: float) -> dict[str, Metric]:
     """Gain by the draft model for one user and at the largest batch, at one acceptance."""
     chosen = gains[(gains["panel"] == draft) & (gains["acceptance_share"] == acceptance)].sort_values("batch")

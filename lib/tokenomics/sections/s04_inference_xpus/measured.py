@@ -14,6 +14,7 @@ from tokenomics.facts import catalogue, tables
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 from tokenomics.notebook.report import Metric
+from tokenomics.rows import share_of_bound
 
 SHOWN = {
     ("gemm", "bf16", "flop"): "products, 16 bit",
@@ -38,6 +39,12 @@ QUANTITIES = {
     "tpot_mean": "TPOT under load",
 }
 """What a measured metric tells about."""
+
+
+def judged_rows() -> pd.DataFrame:
+    """Published rows of inference that may serve validation, with the share of their bound."""
+    rows = [share_of_bound.shares(kind) for kind in ("inference_throughput", "inference_latency")]
+    return pd.concat(rows, ignore_index=True)
 
 
 def ceilings() -> pd.DataFrame:
