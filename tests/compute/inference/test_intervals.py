@@ -12,6 +12,7 @@ from tokenomics.compute.inference import engines, intervals
 from tokenomics.compute.inference.intervals import ANY, COVERAGE, interval, keys, kind_of, pick, quantiles_of
 from tokenomics.compute.operators.selection import Serving
 from tokenomics.facts import catalogue, tables
+from tokenomics.facts.engines import of_profile
 
 OWN = ["A100-SXM-80GB", "H100-SXM-80GB", "H200-SXM-141GB", "B200-SXM-180GB", "L40S"]
 FAR = ["TPU-v5e", "Gaudi3", "MI355X", "Trainium2", "V100-SXM-32GB", "RTX-5090", "Ascend-910B"]
@@ -22,7 +23,7 @@ ENGINES = ["", "vLLM", "vLLM 0.19", "TensorRT-LLM 0.9.0", "TensorRT-LLM 1.0", "s
 def asked(device, engine="", model="Llama-3.1-70B"):
     device, model = catalogue.accelerator(device), catalogue.model(model)
     name = engines.profile_name(engine, device)
-    on = Serving(model, device, parse("bf16"), kernels=engines.kernels_of(name))
+    on = Serving(model, device, parse("bf16"), kernels=of_profile(name).kernels)
     return on, engines.profile(name, model.is_moe)
 
 

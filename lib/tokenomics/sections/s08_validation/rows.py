@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from tokenomics import paths
 from tokenomics.compute.counts.precision import parse
-from tokenomics.compute.inference import durations, engines
+from tokenomics.compute.inference import durations
 from tokenomics.compute.inference.engines import NONE
 from tokenomics.compute.inference.intervals import keys
 from tokenomics.compute.layout import Layout
 from tokenomics.compute.operators.selection import Serving
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue, measurements, tables
+from tokenomics.facts.engines import of_profile
 from tokenomics.notebook.report import Metric
 from tokenomics.rows import reading
 from tokenomics.rows.inference import quantity
@@ -191,8 +192,8 @@ def static_batch(rows: pd.DataFrame) -> Parts:
     simple &= (rows["parallelism"] == "single_device") & (rows["bits"] == "16 bit") & (rows["kind"] == "own")
     row = rows[simple].sort_values("case").iloc[0]
     model, device = catalogue.model(row["model"]), catalogue.accelerator(row["accelerator"])
-    kernels = engines.kernels_of(row["profile"]), engines.fuses(row["profile"])
-    serving = Serving(model, device, parse(row["precision"]), Layout(), *kernels)
+    engine = of_profile(row["profile"])
+    serving = Serving(model, device, parse(row["precision"]), Layout(), engine.kernels, engine.fuses)
     work = durations.static_batch(serving, row["profile"], row["batch"], row["isl"], row["osl"])
     fits = tables.read("calibration/engines")
     same = (fits["name"] == row["profile"]) & (fits["without"] == row["family"]) & ~fits["experts"].astype(bool)
