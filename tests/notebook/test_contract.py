@@ -146,7 +146,7 @@ def test_a_figure_is_linked_in_a_run_and_embedded_by_hand(out, monkeypatch):
 def test_table_is_written_rounded_with_units_and_its_metrics(out):
     table = pd.DataFrame({"tpot_ms": [1 / 3], "tpot_low_ms": [0.3], "tpot_high_ms": [0.4], "engine": ["x"]})
     metrics = {"tpot": report.cell(table.iloc[0], "tpot_ms", "the only TPOT")}
-    shown = tables.save(table, "t", "Caption.", SOURCE, metrics)
+    shown = tables.save(table, "t", "Caption.", SOURCE, metrics=metrics)
     assert (out / "tables" / "01_t.csv").read_text() == "tpot_ms,tpot_low_ms,tpot_high_ms,engine\n0.333333,0.3,0.4,x\n"
     assert json.loads((out / "tables" / "01_t.json").read_text())["units"] == dict.fromkeys(table, "ms") | {
         "engine": "text"
@@ -165,7 +165,7 @@ def test_table_is_written_rounded_with_units_and_its_metrics(out):
         ("usd_per_mtok", "USD/Mtok", "price per Mtok [USD/Mtok]"),
         ("held_out_error", "share", "held out [%]"),
         ("devices", "1", "devices"),
-        ("tokens_per_j_ratio", "1", "tokens per j ratio"),
+        ("tokens_per_j_ratio", "1", "tokens per j"),
     ],
 )
 def test_a_columns_ending_is_its_unit(column, unit, label):

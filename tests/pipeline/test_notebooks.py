@@ -1,4 +1,4 @@
-"""Every notebook runs on other parameters with only what its stage declares at hand; its checks refuse wrong numbers."""
+"""Every notebook runs on other parameters with only what its stage declares; its checks refuse wrong numbers."""
 
 import json
 import os

@@ -45,8 +45,8 @@ READER = experience.Reader(SLO, 5.0)
 @pytest.fixture(scope="module")
 def own():
     pool = case.drawn("azure_conversation_2023", 8000, 1)
-    load = s04_inference_xpus.Load(1150, 210, 32, 8, 16, "vLLM 0.19")
-    it = s04_inference_xpus.group(load, catalogue.model("Llama-3.1-8B"), H100)
+    load = provision.Load(1150, 210, 32, 8, 16, "vLLM 0.19")
+    it = provision.replica_of(load, catalogue.model("Llama-3.1-8B"), H100)
     return case.build(it, pool, RENT, case.Setting(64, 2048, 1000))
 
 
@@ -154,7 +154,7 @@ def test_a_full_copy_is_cheapest_and_half_of_it_twice_as_dear(own):
 
 class TestFrontiers:
     def test_cheaper_is_slower(self):
-        load = s04_inference_xpus.Load(1000, 200, 1, 8, 16, "vLLM 0.19")
+        load = provision.Load(1000, 200, 1, 8, 16, "vLLM 0.19")
         rows = frontiers.priced(load, catalogue.model("Llama-3.1-8B"), {H100: RENT}, 2, [1.0, 8.0, 64.0])
         ordered = rows.sort_values("speed_tokens_per_s")
         assert ordered["usd_per_mtoken"].is_monotonic_increasing
@@ -364,7 +364,7 @@ class TestFleet:
 
 
 def test_changes_stand_beside_the_base(own):
-    load = s04_inference_xpus.Load(1150, 210, 32, 8, 16, "vLLM 0.19")
+    load = provision.Load(1150, 210, 32, 8, 16, "vLLM 0.19")
     made = sensitivity.variants(own, SLO, load, 1)
     some = {name: made[name]() for name in ("TPOT within half", "replies twice as long")}
     rows = sensitivity.table((own, SLO), some).set_index("change")

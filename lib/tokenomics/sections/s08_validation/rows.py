@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tokenomics import paths
 from tokenomics.compute.counts.precision import parse
 from tokenomics.compute.inference import durations
-from tokenomics.compute.inference.engines import NONE
+from tokenomics.compute.inference.engines import NONE, Work
 from tokenomics.compute.inference.intervals import keys
 from tokenomics.compute.layout import Layout
 from tokenomics.compute.operators.selection import Serving
@@ -178,7 +178,7 @@ class Parts(NamedTuple):
     """A held-out row taken apart: what its device does (seconds, steps, sequence-steps), the fit of its profile."""
 
     row: pd.Series
-    work: engines.Work
+    work: Work
     fit: pd.Series
 
 
