@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tokenomics.compute.inference import provision
 from tokenomics.economics import cost
 from tokenomics.errors import DataError
 from tokenomics.estimate import Estimate
 from tokenomics.facts import catalogue, claims
 from tokenomics.notebook import figure_lint, style
-from tokenomics.sections import s04_inference_xpus
+from tokenomics.sections.s04_inference_xpus import choice
 from tokenomics.sections.s05_tokenomics_qoe import (
     arrangements,
     case,
@@ -76,7 +77,7 @@ class TestCase:
     def test_rents_are_medians_of_each_providers_cheapest(self):
         found = case.listed("skypilot_catalog")
         rent = case.rents(H100, found)
-        assert float(rent.value) == pytest.approx(s04_inference_xpus.choice.rent(H100, "skypilot_catalog"))
+        assert float(rent.value) == pytest.approx(choice.rent(H100, "skypilot_catalog"))
         assert rent.low <= rent.value <= rent.high
         none = catalogue.accelerator("TPU-v5p")
         assert case.rents(none, found) is None
