@@ -69,15 +69,3 @@ def resolve(name: str, kind: str, known: Iterable[str], where: str = "catalogue"
     nearest = list(dict.fromkeys(candidates[each] for each in near))[:NEAREST]
     hint = ", ".join(nearest) if nearest else f"a name listed by `tokenomics list {kind}s`"
     raise DataError(where, kind, name, f"a known {kind}; nearest: {hint}")
-
-
-def renamed(kind: str, place: str) -> dict[str, str]:
-    """Old name to new name of what was renamed (``data/catalogue/renamed.csv``).
-
-    Args:
-        kind: ``parameter`` or ``column``.
-        place: the notebook of a parameter, ``score`` for columns of benchmark files.
-    """
-    table = tables.read("catalogue/renamed")
-    rows = table[(table["kind"] == kind) & (table["place"] == place)]
-    return dict(zip(rows["old"], rows["new"], strict=True))

@@ -6,7 +6,7 @@ from typing import Any, get_args, get_origin
 
 from tokenomics import paths
 from tokenomics.errors import DataError
-from tokenomics.facts import names, yaml_file
+from tokenomics.facts import yaml_file
 from tokenomics.parameters.types import Common
 
 COMMON_FILE = "00_common"
@@ -32,11 +32,11 @@ def load(declared: type[Common], folder: Path | None = None, overrides: Iterable
         (own, set(declared.model_fields) - set(Common.model_fields)),
     ):
         found = yaml_file.read(path)
-        _refuse_unknown(found, fields, paths.shown(path), declared.notebook)
+        _refuse_unknown(found, fields, paths.shown(path))
         values |= found
         origin |= dict.fromkeys(found, paths.shown(path))
     given = dict(parse_override(text) for text in overrides)
-    _refuse_unknown(given, set(declared.model_fields), "--set", declared.notebook)
+    _refuse_unknown(given, set(declared.model_fields), "--set")
     values |= given
     origin |= dict.fromkeys(given, "--set")
     missing = sorted(set(declared.model_fields) - set(values))
@@ -83,14 +83,11 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise DataError("--set", name, value, "a YAML 1.2 value") from None
 
 
-def _refuse_unknown(found: Mapping[str, Any], fields: set[str], where: str, notebook: str) -> None:
+def _refuse_unknown(found: Mapping[str, Any], fields: set[str], where: str) -> None:
     import difflib
 
     for key in found:
         if key not in fields:
-            new = names.renamed("parameter", notebook).get(key)
-            if new:
-                raise DataError(where, key, found[key], f"its new name: {new}")
             near = difflib.get_close_matches(key, fields, 3, cutoff=0.5)
             allowed = f"nearest: {', '.join(near)}" if near else ", ".join(sorted(fields))
             raise DataError(where, key, found[key], f"a known parameter; {allowed}")
