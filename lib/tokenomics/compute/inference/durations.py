@@ -3,7 +3,7 @@
 Everything is put together from passes (:mod:`.steps`) as :class:`tokenomics.compute.inference.engines.Work`,
 whose duration an engine's profile gives; how many sequences run at a time follows from memory
 (:mod:`.memory`). Arguments are numbers or arrays and are broadcast. Intervals are in
-:mod:`.intervals`.
+``inference.intervals``.
 
 Left out: preemption, prefixes shared between requests (pass fewer prompt tokens after ``cached`` ones). Drafted tokens,
 adapters and images are in :mod:`.speculation`, :mod:`.adapters` and

@@ -48,7 +48,7 @@ class Server:
         return bounds.Deployment(self.on.model, completed(self.on.device), self.on.precision, self.devices)
 
     def estimate(self, seconds: ArrayLike, quantity: str, least: ArrayLike = 0.0) -> Estimate:
-        """A duration with the interval of a quantity (:mod:`.intervals`), never below ``least``."""
+        """A duration with the interval of a quantity (``inference.intervals``), never below ``least``."""
         value = np.maximum(seconds, least)
         low, high = interval(value, self.on, self.profile, quantity)
         return Estimate(value, np.maximum(low, least), high)

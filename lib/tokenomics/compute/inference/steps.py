@@ -1,7 +1,7 @@
 """Seconds of one pass of a model: any batch of decode tokens and prefill chunks, on the devices of a layout.
 
-The sum over operators of their calibrated times (:mod:`.times`), as one device computes them one
-after the other. What the engine adds is in :mod:`.engines`; what a request sees, in
+The sum over operators of their calibrated times (``operators.times``), as one device computes them one
+after the other. What the engine adds is in ``inference.engines``; what a request sees, in
 :mod:`.durations`. Arguments are numbers or arrays and are broadcast.
 
 Left out: overlap of communication with arithmetic, prefetching of weights, imbalance between pipeline stages.

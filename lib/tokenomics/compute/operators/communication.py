@@ -1,6 +1,6 @@
 """Seconds that the devices of a layout talk in one pass: tensor, pipeline and expert parallelism.
 
-Within a fast domain times are calibrated (:mod:`.times`); between domains they follow from the
+Within a fast domain times are calibrated (``operators.times``); between domains they follow from the
 network's data sheet, a prior that is fitted to nothing. Left out: overlap with arithmetic, congestion, switches that
 reduce by themselves, uneven loads of experts.
 """

@@ -30,7 +30,7 @@ TEXT = ("accelerator", "operator", "dtype", "engine", "engine_version", "kernel"
 
 @dataclass(frozen=True)
 class OperatorParameters:
-    """What the formulas of :mod:`.times` need; fields an operator does not use keep the default.
+    """What the formulas of ``operators.times`` need; fields an operator does not use keep the default.
 
     Attributes:
         accelerator, operator, dtype, engine, engine_version, kernel: what was measured.

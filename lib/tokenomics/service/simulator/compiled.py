@@ -1,4 +1,4 @@
-"""The plain replica (:mod:`.reference`) on arrays, compiled by numba: the same decisions, the
+"""The plain replica (``simulator.reference``) on arrays, compiled by numba: the same decisions, the
 same arithmetic in the same order, hence the same numbers. One pipeline stage.
 
 What makes it fast is that nothing is done for each running request and pass:

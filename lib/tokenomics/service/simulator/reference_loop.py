@@ -1,4 +1,4 @@
-"""Several plain replicas (:mod:`.reference`) behind a router."""
+"""Several plain replicas (``simulator.reference``) behind a router."""
 
 from collections.abc import Iterator
 from dataclasses import replace
