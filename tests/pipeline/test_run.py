@@ -19,7 +19,9 @@ from tokenomics.sections import registry
 
 NOTEBOOK = "01_ubiquitous_llms"
 BIN = Path(sys.executable).parent
-BEGIN = f'from tokenomics.notebook import begin, report\np = begin("{NOTEBOOK}", globals())'
+BEGIN = f"""from tokenomics.notebook import begin, report
+from tokenomics.sections.s{NOTEBOOK}.parameters import Parameters
+p = begin(Parameters, globals())"""
 GOOD = 'report.metric("answer", p.frontier_rank + 0.5, "1", "an answer")\nprint(p.frontier_rank)\nobject()'
 PATIENCE_S = 60
 

@@ -9,7 +9,7 @@ products, communication, element-wise work), so that tokens added to decodes cos
 second reading of weights; ``prefill`` the attention of chunks. Several chunks are read as one with the same work:
 ``chunk = sqrt(sum of squares)`` and ``past = sum(chunk x past) / chunk``, exact for the products of attention.
 
-The functions that look up are plain Python and are compiled as they stand by :mod:`...serving.kernel`.
+The functions that look up are plain Python and are compiled as they stand by ``simulator.compiled``.
 """
 
 from collections.abc import Sequence
