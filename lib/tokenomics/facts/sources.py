@@ -12,7 +12,7 @@ SEPARATOR = ";"
 
 @cache
 def sources() -> dict[str, dict[str, str]]:
-    """All sources by key: title, author, year, url, licence, accessed (ISO date), kind.
+    """All sources by key: title, author, year, url, licence, accessed (ISO date, or never where nobody read it), kind.
 
     Raises:
         DataError: a key stands twice or is empty.
