@@ -12,7 +12,7 @@ from tokenomics.economics import cost
 from tokenomics.economics.cost import amounts, hourly, objective
 from tokenomics.errors import DataError
 from tokenomics.estimate import Estimate
-from tokenomics.facts import catalogue
+from tokenomics.facts import catalogue, prices
 from tokenomics.facts.prices import ApiPrice, RentalPrice
 from tokenomics.service.qoe import MLPERF, Slo
 
@@ -97,6 +97,21 @@ class TestHours:
             assert cost.own(replace(BOUGHT, **changed), load).usd.value >= plain
         longer = replace(BOUGHT, pue=pue, usd_per_kwh=price, interest=interest, years=5)
         assert cost.own(longer, load).usd.value < plain
+
+
+class TestRent:
+    def test_is_the_median_of_each_providers_cheapest_offer_on_one_list(self):
+        listed = prices.listed_by("skypilot_catalog")
+        found = cost.rent(catalogue.accelerator("H100-SXM-80GB"), listed)
+        mine = [o for o in listed if (o.accelerator, o.kind) == ("H100-SXM-80GB", "on_demand") and o.usable]
+        least = [min(o.usd_per_accelerator_hour for o in mine if o.provider == p) for p in {o.provider for o in mine}]
+        assert float(found.value) == np.median(least) and found.low <= found.value <= found.high
+
+    def test_what_nobody_offers_has_none(self):
+        tpu = catalogue.accelerator("TPU-v5p")
+        assert prices.listed_by("no such list") == [] and cost.rent(tpu, prices.listed_by("skypilot_catalog")) is None
+        with pytest.raises(DataError, match="own_accelerator"):
+            cost.required_rent(tpu, [])
 
 
 class TestTokens:

@@ -118,12 +118,6 @@ def test_a_frontier_keeps_the_limit_and_has_a_price():
     assert row["tok_per_j"] == pytest.approx(row[operating_points.PER_DEVICE] / H100.tdp_w)
 
 
-def test_a_rent_is_of_one_list_only():
-    assert 0.5 < choice.rent(H100, "skypilot_catalog") < 10
-    assert np.isnan(choice.rent(H100, "no such list"))
-    assert np.isnan(choice.rent(PHONE, "skypilot_catalog"))
-
-
 def test_a_limit_that_nothing_keeps_is_said_in_one_line():
     points = operating_points.frontier(LOAD, LLAMA, [H100], 2, [1.0])
     with pytest.raises(DataError, match="most_tpot_ms"):

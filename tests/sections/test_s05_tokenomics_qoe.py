@@ -74,16 +74,6 @@ class TestCase:
         with pytest.raises(DataError, match="at most 8"):
             own.run(1.0, replicas=9)
 
-    def test_rents_are_medians_of_each_providers_cheapest(self):
-        found = case.listed("skypilot_catalog")
-        rent = case.rents(H100, found)
-        assert float(rent.value) == pytest.approx(choice.rent(H100, "skypilot_catalog"))
-        assert rent.low <= rent.value <= rent.high
-        none = catalogue.accelerator("TPU-v5p")
-        assert case.rents(none, found) is None
-        with pytest.raises(DataError, match="own_accelerator"):
-            case.needed(None, none)
-
 
 class TestLatency:
     def test_the_formula_holds_when_idle_and_fails_when_not(self, own):

@@ -148,6 +148,11 @@ class RentalPrice:
 Price = TypeVar("Price", ApiPrice, RentalPrice)
 
 
+def listed_by(price_list: str) -> list[RentalPrice]:
+    """Rental offers of one list, by its key in ``data/sources.csv``."""
+    return [offer for offer in rental_prices() if offer.source == price_list]
+
+
 def listed_on(prices: Iterable[Price], day: dt.date) -> list[Price]:
     """The usable prices that lists showed from at or before ``day`` until at or after it, in the given order.
 

@@ -15,7 +15,18 @@ adds.
 from tokenomics.economics.cost.api import api_usd, listed, tokenizer_ratio
 from tokenomics.economics.cost.capacity import Demand, Plan, plan
 from tokenomics.economics.cost.choice import breakeven_rate, cheapest
-from tokenomics.economics.cost.hourly import Hour, Power, Purchase, offers, on_demand, own, reserved, spot
+from tokenomics.economics.cost.hourly import (
+    Hour,
+    Power,
+    Purchase,
+    offers,
+    on_demand,
+    own,
+    rent,
+    required_rent,
+    reserved,
+    spot,
+)
 from tokenomics.economics.cost.objective import SloPrice, price_of_slo
 from tokenomics.economics.cost.simulation import achieved, simulated
 from tokenomics.economics.cost.tokens import (
@@ -47,6 +58,8 @@ __all__ = [
     "per_user_month",
     "plan",
     "price_of_slo",
+    "rent",
+    "required_rent",
     "reserved",
     "self_hosted",
     "simulated",

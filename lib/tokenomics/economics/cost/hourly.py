@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from tokenomics.economics.cost.amounts import HOURS_PER_MONTH, HOURS_PER_YEAR, checked, share
 from tokenomics.errors import DataError
 from tokenomics.estimate import Amount, Estimate, combine, total
+from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.prices import RentalPrice
 
 ASSUMED = "assumed"
@@ -194,6 +195,36 @@ def offers(prices: Iterable[RentalPrice], quantiles: tuple[float, float] = (0.1,
         raise DataError("offers", "prices", "none", "at least one listed price")
     low, high = np.quantile(usd, quantiles)
     return Estimate(np.asarray(np.median(usd)), np.asarray(low), np.asarray(high))
+
+
+def rent(device: Accelerator, listed: Iterable[RentalPrice], kind: str = "on_demand") -> Estimate | None:
+    """USD an hour of an accelerator: the median over providers of each one's cheapest offer, with the 10 % and 90 %
+    quantiles as ends; ``None`` where nobody offers it.
+
+    Args:
+        kind: ``on_demand``, ``reserved`` or ``spot``.
+    """
+    least: dict[str, RentalPrice] = {}
+    for offer in listed:
+        if (offer.accelerator, offer.kind) == (device.name, kind) and offer.usable:
+            least[offer.provider] = min(offer, least.get(offer.provider, offer), key=_hour_usd)
+    return offers(least.values()) if least else None
+
+
+def required_rent(device: Accelerator, listed: Iterable[RentalPrice]) -> Estimate:
+    """The on-demand rent of an accelerator that has to have one.
+
+    Raises:
+        DataError: nobody offers it.
+    """
+    found = rent(device, listed)
+    if found is None:
+        raise DataError("parameters", "own_accelerator", device.name, "one that the price_list rents")
+    return found
+
+
+def _hour_usd(offer: RentalPrice) -> float:
+    return offer.usd_per_accelerator_hour
 
 
 def monthly(hour: Hour, accelerators: ArrayLike = 1.0) -> Estimate:

@@ -1,13 +1,13 @@
 """Choosing: the best point of each accelerator within a limit, what it costs in money and power, and layouts."""
 
 from collections.abc import Iterable, Sequence
-from statistics import median
 
 import numpy as np
 import pandas as pd
 
 from tokenomics.compute.inference.provision import TEXTS, Load, label
 from tokenomics.compute.inference.search import Candidate, search
+from tokenomics.economics import cost
 from tokenomics.errors import DataError
 from tokenomics.facts import prices
 from tokenomics.facts.accelerators import Accelerator
@@ -69,20 +69,6 @@ def value_metrics(chosen: pd.DataFrame, own: pd.Series, profile: str) -> dict[st
     return metrics | best(chosen, "mtok_per_usd", "usd") | best(chosen, "tok_per_j", "joule")
 
 
-def rent(device: Accelerator, price_list: str) -> float:
-    """USD an hour of one accelerator: the median over providers of the cheapest on-demand offer on one list.
-
-    Returns:
-        NaN where the list has no offer.
-    """
-    cheapest: dict[str, float] = {}
-    for offer in prices.rental_prices():
-        if (offer.accelerator, offer.source, offer.kind) == (device.name, price_list, "on_demand") and offer.usable:
-            price = offer.usd_per_accelerator_hour
-            cheapest[offer.provider] = min(price, cheapest.get(offer.provider, price))
-    return median(cheapest.values()) if cheapest else np.nan
-
-
 def value(points: pd.DataFrame, devices: Iterable[Accelerator], price_list: str) -> pd.DataFrame:
     """Output of the chosen points per dollar of rent and per joule at the devices' TDP.
 
@@ -96,7 +82,9 @@ def value(points: pd.DataFrame, devices: Iterable[Accelerator], price_list: str)
     """
     rows = points.copy()
     known = {device.name: device for device in devices}
-    rows["usd_per_hour"] = [rent(known[name], price_list) for name in rows["accelerator"]]
+    listed = prices.listed_by(price_list)
+    rents = [cost.rent(known[name], listed) for name in rows["accelerator"]]
+    rows["usd_per_hour"] = [np.nan if rent is None else float(rent.value) for rent in rents]
     rows["tdp_w"] = [known[name].tdp_w or np.nan for name in rows["accelerator"]]
     for end in ("", units.LOW, units.HIGH):
         speed, usd, joule = (

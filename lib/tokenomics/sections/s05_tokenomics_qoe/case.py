@@ -1,18 +1,14 @@
 """One copy of a model, what comes to it, and what an hour of it costs: everything that is simulated starts here."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from tokenomics.compute.inference.server import Server
-from tokenomics.economics import cost
 from tokenomics.errors import DataError
 from tokenomics.estimate import Estimate
-from tokenomics.facts import prices
-from tokenomics.facts.accelerators import Accelerator
-from tokenomics.facts.prices import RentalPrice
 from tokenomics.service import qoe, workload
 from tokenomics.service.simulator import Outcome, Rules, StepTable, simulate
 from tokenomics.service.simulator.capacity import at_end, largest, requests, saturated
@@ -147,29 +143,3 @@ def build(server: Server, pool: workload.Stream, hour: Estimate, setting: Settin
 def drawn(name: str, count: int, seed: int) -> workload.Stream:
     """Requests of a shipped workload at one a second, without bursts and ties: only lengths are taken from it."""
     return workload.workload(name).draw(count, seed=seed, arrivals=workload.Poisson(1.0), prefixes=False)
-
-
-def rents(device: Accelerator, offers: Iterable[RentalPrice], kind: str = "on_demand") -> Estimate | None:
-    """USD an hour of an accelerator: median over providers of each one's cheapest offer, with the 10 % and 90 %
-    quantiles as ends; ``None`` where there is no offer."""
-    found = [offer for offer in offers if (offer.accelerator, offer.kind) == (device.name, kind) and offer.usable]
-    least: dict[str, RentalPrice] = {}
-    for offer in sorted(found, key=lambda each: -each.usd_per_accelerator_hour):
-        least[offer.provider] = offer
-    return cost.offers(least.values()) if least else None
-
-
-def needed(rent: Estimate | None, device: Accelerator) -> Estimate:
-    """A rent that must be there.
-
-    Raises:
-        DataError: the list has no offer for the accelerator.
-    """
-    if rent is None:
-        raise DataError("parameters", "own_accelerator", device.name, "one that the price_list rents")
-    return rent
-
-
-def listed(price_list: str) -> list[RentalPrice]:
-    """Offers of one list."""
-    return [offer for offer in prices.rental_prices() if offer.source == price_list]
