@@ -1,6 +1,7 @@
 """Imports go down the floors only, the light ones stay light, and the pipeline's stages declare all that they reach."""
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -96,8 +97,28 @@ def test_the_experiment_stands_apart(module):
 
 @pytest.mark.parametrize("module", [m for m in MODULES if part(m) not in ("", "__main__", APART)])
 def test_imports_go_down(module):
-    upward = {name for name in imports_of_module(module) if floor(name) > floor(module)}
+    used = {name for name in imports_of_module(module) if part(name) != APART}
+    upward = {name for name in used if floor(name) > floor(module)}
     assert not upward, f"{module} imports from a floor above: {sorted(upward)}"
+
+
+def test_only_sections_read_the_experiment():
+    readers = {m for m in MODULES if any(part(name) == APART for name in imports_of_module(m))}
+    assert {part(m) for m in readers} <= {APART, "sections"}
+
+
+def section(module: str) -> str:
+    """The section that a module belongs to, ``""`` for what all of them share."""
+    found = re.match(r"tokenomics\.sections\.(s\d\d_\w+)", module)
+    return found[1] if found else ""
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_section_stands_alone(name):
+    own = f"s{name}"
+    files = [imports_of_module(m) for m in MODULES if section(m) == own]
+    used = {section(each) for names in [*files, imports_of_notebook(name)] for each in names}
+    assert used <= {"", own}, f"{name} imports from other sections: {sorted(used - {'', own})}"
 
 
 def test_every_module_lies_on_a_floor():

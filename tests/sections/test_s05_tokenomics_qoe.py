@@ -14,7 +14,6 @@ from tokenomics.errors import DataError
 from tokenomics.estimate import Estimate
 from tokenomics.facts import catalogue, claims
 from tokenomics.notebook import figure_lint, style
-from tokenomics.sections.s04_inference_xpus import choice
 from tokenomics.sections.s05_tokenomics_qoe import (
     arrangements,
     case,

@@ -110,9 +110,9 @@ def named(fig: "Figure", axes: "Axes", columns: int = 3) -> None:
 
 
 def regions(
-    data: pd.DataFrame, x: str, y: str, colours: Mapping[str, str], row_in: float
+    data: pd.DataFrame, x: str, y: str, colours: Mapping[str, str], row_in: float, *, word: str = "limit"
 ) -> "tuple[Figure, dict[str, Axes]]":
-    """Which ``limit`` holds over two columns: a panel for each ``panel``, by its name, and a legend of what occurs.
+    """Which ``word`` holds over two columns: a panel for each ``panel``, by its name, and a legend of what occurs.
 
     Axes are left linear and unnamed; a grid that a scale brings must be taken off again.
     """
@@ -123,10 +123,10 @@ def regions(
     fig, shown = grid(names, row_in=row_in, sharex=True, sharey=True)
     look = {"cmap": ListedColormap(list(colours.values())), "vmin": -0.5, "vmax": len(colours) - 0.5}
     for axes, name in zip(shown, names, strict=True):
-        rows = data[data["panel"] == name].assign(code=lambda some: some["limit"].map(list(colours).index))
+        rows = data[data["panel"] == name].assign(code=lambda some: some[word].map(list(colours).index))
         wide = rows.pivot(index=y, columns=x, values="code")
         axes.pcolormesh(wide.columns, wide.index, wide, rasterized=True, **look)
-    used = [name for name in colours if name in set(data["limit"])]
+    used = [name for name in colours if name in set(data[word])]
     fig.legend(handles=[Patch(color=colours[name], label=name) for name in used], ncols=len(used), **ABOVE)
     return fig, dict(zip(names, shown, strict=True))
 

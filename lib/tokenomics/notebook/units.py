@@ -16,6 +16,7 @@ from tokenomics.estimate import ENDS, Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 SUFFIXES = {
     "usd_per_mtok": "USD/Mtok",
@@ -60,13 +61,13 @@ SUFFIXES = {
     "error": "share",
     "coverage": "share",
     "bias": "share",
-    **dict.fromkeys(("ratio", "factor", "score", "number"), "1"),
+    **dict.fromkeys(("ratio", "factor", "score", "number", "p_value"), "1"),
 }
 """Ending of a column's name to its unit; the longest that fits is taken. A ``share`` is one of 1, drawn in per cent."""
 COUNTS = {
     *("devices", "replicas", "requests", "rows", "batch", "concurrency", "parameters", "queries", "n", "seed", "rank"),
     *("tp", "pp", "dp", "ep", "chunks", "seeds", "points", "accelerators", "users", "updates", "examples", "facts"),
-    *("adapters", "images", "sequences", "kernels"),
+    *("adapters", "images", "sequences", "kernels", "questions", "answers", "epoch"),
 }
 """Last words of columns that count something."""
 WORDS = {
@@ -156,9 +157,14 @@ def label(column: str, words: str = "") -> str:
 
 def axis_labels(axes: "Axes", x: str = "", y: str = "", x_words: str = "", y_words: str = "") -> None:
     """Label axes by the columns they show; shares are marked in per cent. An axis without a column gets no label."""
-    from matplotlib.ticker import PercentFormatter
-
     for axis, column, words in ((axes.xaxis, x, x_words), (axes.yaxis, y, y_words)):
         axis.set_label_text(label(column, words) if column else "")
         if SUFFIXES.get(suffix_of(column)) == "share":
-            axis.set_major_formatter(PercentFormatter(1.0, symbol=""))
+            per_cent(axis)
+
+
+def per_cent(axis: "Axis") -> None:
+    """Mark an axis of shares in per cent."""
+    from matplotlib.ticker import PercentFormatter
+
+    axis.set_major_formatter(PercentFormatter(1.0, symbol=""))

@@ -31,7 +31,7 @@ FLOORS = (
 )
 """Rooms of the library from the ground up: a module imports from its own and from lower ones only."""
 APART = "experiment"
-"""The room beside the floors: uses the two lowest only, and none uses it."""
+"""The room beside the floors: it uses the two lowest only, and only a section reads what it measured."""
 NOT_IN_API = ("errors", "paths", "parameters", "pipeline", "site", "cli", "sections", APART)
 """Rooms that readers of the reference do not need."""
 TEX = str.maketrans({**{sign: f"\\{sign}" for sign in "&%#_${}"}, "~": r"\~{}", "\\": ""})

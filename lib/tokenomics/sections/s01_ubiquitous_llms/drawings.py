@@ -95,14 +95,13 @@ def task_price(data: pd.DataFrame) -> "Figure":
 def speed(data: pd.DataFrame) -> "Figure":
     """Distribution of output speeds in each year."""
     import seaborn as sns
-    from matplotlib.ticker import PercentFormatter
 
     fig, axes = figures.canvas()
     sns.ecdfplot(data.assign(listed=data["listed"].astype(str)), x="tok_per_s", hue="listed", ax=axes)
     axes.set_xscale("log")
     units.axis_labels(axes, x="tok_per_s", x_words="output speed of one request")
     axes.set_ylabel("offers below [%]")
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
+    units.per_cent(axes.yaxis)
     return fig
 
 

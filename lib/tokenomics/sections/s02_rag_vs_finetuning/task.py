@@ -1,31 +1,77 @@
-"""The task of notebook 02's price maps, from its parameters: case, indexes, offers, tuning on own devices."""
+"""The assumed task of notebook 02: parameters as a case, approaches to it, indexes, offers, tuning of one's own.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+How often each approach is right is an input (:class:`Right`): the experiment's measured shares, a published study's, or
+an assumption that says so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from tokenomics.compute.training.tuning import METHODS
 from tokenomics.economics import adaptation, cost
-from tokenomics.economics.adaptation import Approach, Index, QueryUsd, Use
+from tokenomics.economics.adaptation import Approach, Index, QueryUsd, Reading
 from tokenomics.errors import DataError
-from tokenomics.estimate import Estimate
-from tokenomics.facts import catalogue, prices
+from tokenomics.estimate import Amount, Estimate, combine
+from tokenomics.facts import prices
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 from tokenomics.facts.prices import ApiPrice
-from tokenomics.notebook import report
-from tokenomics.sections.s02_rag_vs_finetuning import costs
-from tokenomics.sections.s02_rag_vs_finetuning.costs import LORA, RAG, TUNED, Case, Right
 
-GRID = (10.0 ** np.arange(1, 8.01, 0.25), 10.0 ** np.arange(-1, 3.01, 0.2))
-"""Queries and updates a month of the maps."""
-SIZES = 10.0 ** np.arange(6, 9.01, 0.5)
-"""Chunks of the indexes."""
-EQUAL = {name: Right(1.0, 0.0) for name in costs.WAYS}
-"""As if every way were right on all that it knows, and on nothing that changed unnoticed."""
-FACTORS, READ = (1.0, 1.25, 1.5, 2.0, 3.0, 6.0), (1, 5, 20)
+LONG, RAG, TUNED, BOTH = "long prompt", "RAG", "tuned", "both"
+APPROACHES = (LONG, RAG, TUNED, BOTH)
+LORA = METHODS[1]
+
+
+@dataclass(frozen=True)
+class Right:
+    """Share of right answers: on facts as they stood when the version was made, and on facts that changed since."""
+
+    fresh: Amount
+    changed: Amount
+
+
+@dataclass(frozen=True)
+class Case:
+    """A task and its knowledge.
+
+    Attributes:
+        question, output: tokens of a question and of an answer.
+        instruction: tokens that every prompt starts with.
+        chunks, chunk: chunks given to a query, and tokens of each.
+        knowledge: tokens of the whole knowledge base.
+        context: most tokens of a prompt that the model reads.
+        wordings, passes: of the training set made from the knowledge, and over it.
+        tuning_usd_per_mtoken: USD per million training tokens.
+        tuned_factor: price of a tuned model's tokens over the listed ones.
+        tuned_month_usd: of keeping a tuned model ready.
+        tunable: most tokens of knowledge that tuning is taken to hold; beyond, a tuned model alone is not an option.
+    """
+
+    question: float = 25
+    output: float = 80
+    instruction: float = 100
+    chunks: float = 5
+    chunk: float = 200
+    knowledge: float = 1e6
+    context: float = 128e3
+    wordings: float = 4
+    passes: float = 3
+    tuning_usd_per_mtoken: float = 10.0
+    tuned_factor: float = 1.5
+    tuned_month_usd: float = 0.0
+    tunable: float = np.inf
+
+    @property
+    def version_usd(self) -> float:
+        """USD of tuning once."""
+        return self.knowledge * self.wordings * self.passes * self.tuning_usd_per_mtoken / 1e6
+
+
+EQUAL = {name: Right(1.0, 0.0) for name in APPROACHES}
+"""As if every approach were right on all that it knows, and on nothing that changed unnoticed."""
 
 
 def case(p: Any) -> Case:
@@ -51,23 +97,41 @@ def index(p: Any, kind: str = adaptation.GRAPH, chunks: Any = None) -> Index:
     )
 
 
-def indexes(p: Any) -> dict[str, Index]:
-    """Each kind of index over :data:`SIZES`."""
-    return {kind: index(p, kind, SIZES) for kind in (adaptation.FLAT, adaptation.GRAPH, adaptation.CODES)}
+def indexes(p: Any, chunks: np.ndarray) -> dict[str, Index]:
+    """Each kind of index over numbers of chunks."""
+    return {kind: index(p, kind, chunks) for kind in (adaptation.FLAT, adaptation.GRAPH, adaptation.CODES)}
 
 
-def record_indexes(kinds: Mapping[str, Index], sizes: pd.DataFrame) -> None:
-    """What the prose says of the largest index."""
-    found = sizes.set_index(["kind", "cost", "chunks"])["value"]
-    most = float(SIZES[-1])
-    report.metric("largest_chunks", most, "1", "chunks of the largest index")
-    report.metric(
-        "graph_memory_tb", kinds[adaptation.GRAPH].memory_bytes[-1] / 1e12, "TB", "memory of the largest graph"
-    )
-    for kind in (adaptation.GRAPH, adaptation.CODES):
-        report.metric(f"{kind}_month_usd", found[kind, "month", most], "USD/month", f"keeping the largest {kind} index")
-    flat = found[adaptation.FLAT, "million queries", most] / 1e6
-    report.metric("flat_query_usd", flat, "USD", "a query of the largest flat index")
+def approaches(case: Case, right: Mapping[str, Right], index: Index) -> dict[str, Approach]:
+    """The approaches that ``right`` knows.
+
+    Both is tuned once, to read; updates touch its index. A long prompt is an option only where the context holds the
+    knowledge, a tuned model only where its weights do.
+
+    Raises:
+        DataError: an approach that is not one of :data:`APPROACHES`.
+    """
+    start, given = case.instruction + case.question, case.chunks * case.chunk
+    search = {"query_usd": index.query_usd(case.question), "month_usd": index.month_usd()}
+    build = index.build_usd()
+    tuned_tokens = {"token_factor": case.tuned_factor}
+    kept = combine(lambda search, own: search + own, [search["month_usd"], case.tuned_month_usd])
+    settings: dict[str, dict[str, Any]] = {
+        LONG: {"query": Reading(start + case.knowledge, case.output, case.instruction + case.knowledge)},
+        RAG: {"query": Reading(start + given, case.output, case.instruction), "version_usd": build} | search,
+        TUNED: {"query": Reading(case.question, case.output), "version_usd": case.version_usd} | tuned_tokens,
+        BOTH: {"query": Reading(case.question + given, case.output), "version_usd": build} | search | tuned_tokens,
+    }
+    settings[BOTH]["once_usd"] = case.version_usd
+    settings[TUNED]["month_usd"], settings[BOTH]["month_usd"] = case.tuned_month_usd, kept
+    made = {}
+    for name, share in right.items():
+        if name not in APPROACHES:
+            raise DataError("approaches", "approach", name, ", ".join(APPROACHES))
+        fits = {LONG: start + case.knowledge + case.output <= case.context, TUNED: case.knowledge <= case.tunable}
+        if fits.get(name, True):
+            made[name] = Approach(name, right=share.fresh, right_changed=share.changed, **settings[name])
+    return made
 
 
 def every_offer(year: int) -> list[ApiPrice]:
@@ -92,24 +156,9 @@ def newest(product: str, year: int) -> ApiPrice:
     return max(some, key=lambda each: (each.date, each.usd_per_mtoken_cached_input is not None, each.provider))
 
 
-def regions(beliefs: Mapping[str, Mapping[str, Approach]], offers: Sequence[ApiPrice], changed: float) -> pd.DataFrame:
-    """:func:`.costs.crossover` over :data:`GRID`, a panel for each offer and each belief about right answers."""
-    parts = [
-        costs.crossover(ways, priced_at(offer), *GRID, changed).assign(panel=f"{offer.model}, {belief}")
-        for offer in offers
-        for belief, ways in beliefs.items()
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
-def drawn_lists(found: pd.DataFrame, offers: Sequence[ApiPrice]) -> pd.DataFrame:
-    """Offers on which tuning pays at some number of queries, with the price of input, open weights apart."""
-    known = {(each.model, each.provider): each.usd_per_mtoken_input for each in offers}
-    rows = found[np.isfinite(found["breakeven"])]
-    paid = [known[key] for key in zip(rows["model"], rows["provider"], strict=True)]
-    weights = np.where(rows["model"].isin(list(catalogue.models())), "open weights", "closed weights")
-    table = rows[["model", "provider", "breakeven"]].assign(usd_per_mtoken_input=paid, weights=weights)
-    return table.sort_values(["weights", "usd_per_mtoken_input", "model", "provider"], ignore_index=True)
+def priced_at(offer: ApiPrice) -> QueryUsd:
+    """A query at an offer's list price."""
+    return adaptation.at_prices(cost.listed(offer))
 
 
 def own_tuning(p: Any, model: Model, device: Accelerator, rent: Estimate) -> Estimate:
@@ -117,30 +166,3 @@ def own_tuning(p: Any, model: Model, device: Accelerator, rent: Estimate) -> Est
     tokens = p.knowledge_tokens * p.wordings
     setting = {"method": LORA, "sequence": p.chunk_tokens, "mfu": p.tuning_mfu, "passes": p.passes}
     return adaptation.tuning_usd(model, device, rent, tokens, **setting)
-
-
-def ratios(priced: pd.DataFrame) -> pd.Series:
-    """A saturated query with RAG over one of the tuned model, by model, of :func:`.costs.on_devices`."""
-    wide = priced.pivot(index="model", columns="way", values="value").loc[list(dict.fromkeys(priced["model"]))]
-    return wide[RAG] / wide[TUNED]
-
-
-def sensitivity(p: Any, right: Mapping[str, Right], price: QueryUsd) -> pd.DataFrame:
-    """Queries from which tuning is no dearer than RAG, by the price of tuned tokens and the chunks that RAG reads.
-
-    Returns:
-        Columns tuned_factor, chunks_read, breakeven (empty where never).
-    """
-    rows, use = [], Use(1.0, updates=p.updates, changed=p.changed)
-    for factor in FACTORS:
-        for read in READ:
-            some = replace(case(p), tuned_factor=factor, chunks=float(read))
-            ways = costs.approaches(some, {name: right[name] for name in (RAG, TUNED)}, index(p))
-            pays = float(adaptation.breakeven_queries(ways[TUNED], ways[RAG], use, price).value)
-            rows.append((factor, read, pays if np.isfinite(pays) else np.nan))
-    return pd.DataFrame(rows, columns=["tuned_factor", "chunks_read", "breakeven"])
-
-
-def priced_at(offer: ApiPrice) -> QueryUsd:
-    """A query at an offer's list price."""
-    return adaptation.at_prices(cost.listed(offer))

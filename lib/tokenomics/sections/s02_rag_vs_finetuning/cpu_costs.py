@@ -1,10 +1,10 @@
-"""Tables of notebook 02 from what the experiment left: arms in words, errors, costs of a query, break-even here.
+"""What the experiment's queries and tuning runs took, in processor seconds, and from where tuning pays off there.
 
 Costs are those of one thread of the machine that the experiment ran on. Energy is not measured there: it is watts of a
 core, assumed, times processor seconds.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,72 +13,16 @@ import pandas as pd
 
 from tokenomics.economics import adaptation
 from tokenomics.economics.adaptation import Approach, Reading, Use
-from tokenomics.errors import DataError
-from tokenomics.estimate import Amount, Estimate, combine
-from tokenomics.sections.s02_rag_vs_finetuning.costs import BOTH, LONG, RAG, TUNED, Right
+from tokenomics.estimate import ENDS, Amount, Estimate, combine
+from tokenomics.notebook import units
+from tokenomics.notebook.report import Metric
+from tokenomics.sections.s02_rag_vs_finetuning.arms import NAMES, RECIPES, named
+from tokenomics.sections.s02_rag_vs_finetuning.task import BOTH, LONG, RAG, TUNED, Right
 
-NAMES = {
-    "base": "untuned",
-    "long_prompt": "long prompt",
-    "rag": "RAG",
-    "oracle": "right chunk given",
-    "lora": "tuned",
-    "full": "tuned, all weights",
-    "lora_rag": "tuned + RAG",
-    "aware_rag": "tuned to read + RAG",
-    "aware_closed": "tuned to read",
-    "both_rag": "tuned on both + RAG",
-    "both_closed": "tuned on both",
-}
-"""The experiment's arms in words, in the order of tables and figures."""
 LIKE = {"aware_rag": "lora_rag", "both_rag": "lora_rag"}
 """Arms that were not timed one by one, and one that reads as many tokens with adapters of the same size."""
 PREFIX = "prefix"
 SECONDS_PER_HOUR = 3600.0
-
-
-def way(arm: str, chunks: int) -> str:
-    """An arm in words, with its number of chunks.
-
-    Raises:
-        DataError: an unknown arm.
-    """
-    if arm not in NAMES:
-        raise DataError("experiment", "arm", arm, ", ".join(NAMES))
-    return f"{NAMES[arm]}, k = {chunks}" if chunks and arm != "oracle" else NAMES[arm]
-
-
-def in_words(rows: Iterable[Mapping[str, Any]], splits: Sequence[str]) -> pd.DataFrame:
-    """Arms with their intervals on some splits, in the order of :data:`NAMES`.
-
-    Args:
-        rows: of ``experiment.summary.arms``.
-        splits: in the order wanted.
-
-    Returns:
-        Columns split, way, chunks, value, value_low, value_high, answers, facts, seeds.
-    """
-    table = pd.DataFrame(rows)
-    table = table[table["split"].isin(splits)].rename(columns={"low": "value_low", "high": "value_high"})
-    table["way"] = [way(*each) for each in zip(table["arm"], table["chunks"], strict=True)]
-    places = [table["split"].map(list(splits).index), table["arm"].map(list(NAMES).index), table["chunks"]]
-    order = np.lexsort([each.to_numpy() for each in reversed(places)])
-    columns = ["split", "way", "chunks", "value", "value_low", "value_high", "answers", "facts", "seeds"]
-    return table.iloc[order][columns].reset_index(drop=True)
-
-
-def kinds(counts: Mapping[tuple[str, int], Mapping[str, int]]) -> pd.DataFrame:
-    """Kinds of answers as shares: columns way, kind, share.
-
-    Args:
-        counts: by arm and chunks, of ``experiment.summary.kinds``.
-    """
-    rows = [
-        {"way": way(*arm), "kind": kind, "share": count / sum(some.values())}
-        for arm, some in counts.items()
-        for kind, count in some.items()
-    ]
-    return pd.DataFrame(rows)
 
 
 def one_by_one(latency: pd.DataFrame, core_w: float) -> pd.DataFrame:
@@ -89,8 +33,8 @@ def one_by_one(latency: pd.DataFrame, core_w: float) -> pd.DataFrame:
         core_w: watts of a busy core.
 
     Returns:
-        Columns way, prompt_tokens, cached_tokens, output_tokens, read_s, write_s, wall_s, wall_p90_s, cpu_s,
-        cpu_s_per_output_token, energy_j, peak_bytes, prefix_cpu_s; means, but wall-clock seconds are medians.
+        Columns arm, prompt_tokens, cached_tokens, output_tokens, read_s, write_s, wall_s, wall_p90_s, cpu_s,
+        cpu_s_per_tok (of output), energy_j, peak_bytes, prefix_cpu_s; means, but wall-clock seconds are medians.
     """
     rows = []
     asked = latency[latency["question"] != PREFIX]
@@ -99,9 +43,9 @@ def one_by_one(latency: pd.DataFrame, core_w: float) -> pd.DataFrame:
         mean = some[["prompt_tokens", "cached_tokens", "output_tokens", "read_s", "write_s"]].mean().to_dict()
         wall = {"wall_s": some["wall_s"].median(), "wall_p90_s": some["wall_s"].quantile(0.9)}
         cpu = float(some["cpu_s"].mean())
-        spent = {"cpu_s": cpu, "cpu_s_per_output_token": cpu / some["output_tokens"].mean(), "energy_j": core_w * cpu}
+        spent = {"cpu_s": cpu, "cpu_s_per_tok": cpu / some["output_tokens"].mean(), "energy_j": core_w * cpu}
         memory = {"peak_bytes": float(some["peak_bytes"].max()), "prefix_cpu_s": float(shared.get(key, 0.0))}
-        rows.append({"arm": key[0], "chunks": key[1], "way": way(*key)} | mean | wall | spent | memory)
+        rows.append({"key": key, "arm": named(*key)} | mean | wall | spent | memory)
     return _ordered(rows)
 
 
@@ -109,13 +53,13 @@ def together(costs: pd.DataFrame, splits: Sequence[str]) -> pd.DataFrame:
     """What one query costs when many are asked together, over some splits and all seeds.
 
     Returns:
-        Columns way, questions, batched_cpu_s, batched_wall_s (of a query).
+        Columns arm, questions, batched_cpu_s, batched_wall_s (of a query).
     """
     rows = []
     for key, some in costs[costs["split"].isin(splits)].groupby(["arm", "chunks"]):
         count = some["questions"].sum()
         spent = {"batched_cpu_s": some["cpu_s"].sum() / count, "batched_wall_s": some["wall_s"].sum() / count}
-        rows.append({"arm": key[0], "chunks": key[1], "way": way(*key), "questions": count} | spent)
+        rows.append({"key": key, "arm": named(*key), "questions": count} | spent)
     return _ordered(rows)
 
 
@@ -124,14 +68,14 @@ def tuning(runs: pd.DataFrame, core_w: float) -> pd.DataFrame:
 
     Returns:
         Columns recipe, seeds, examples, tokens, trained_parameters, own_cpu_s (without the run it starts from), cpu_s,
-        cpu_s_low, cpu_s_high, energy_j, peak_bytes.
+        cpu_low_s, cpu_high_s, energy_j, peak_bytes.
     """
     alone = runs.set_index(["recipe", "seed"])["cpu_s"]
     before = [alone.get(key, 0.0) for key in zip(runs["start"], runs["seed"], strict=True)]
     rows = []
     for recipe, some in runs.assign(whole=runs["cpu_s"] + before).groupby("recipe"):
         told = some[["examples", "tokens", "trained_parameters"]].iloc[0].to_dict()
-        ends = {f"cpu_s{end}": how(some["whole"]) for end, how in (("", np.mean), ("_low", min), ("_high", max))}
+        ends = units.columns("cpu_s", Estimate(*(some["whole"].agg(how) for how in ("mean", "min", "max"))))
         spent = {"own_cpu_s": some["cpu_s"].mean(), **ends, "energy_j": core_w * ends["cpu_s"]}
         rows.append({"recipe": recipe, "seeds": len(some)} | told | spent | {"peak_bytes": some["peak_bytes"].max()})
     return pd.DataFrame(rows)
@@ -155,13 +99,12 @@ class Spent:
 
     def query(self, arm: str, chunks: int) -> pd.Series:
         """A row of :attr:`one`; of an arm that was not timed, the row of its like."""
-        rows = self.one.set_index("way")
-        return rows.loc[way(LIKE.get(arm, arm), chunks)]
+        return self.one.set_index("arm").loc[named(LIKE.get(arm, arm), chunks)]
 
     def tuning(self, recipe: str) -> Estimate:
         """CPU-seconds of a recipe and what it starts from: mean, least and most over seeds."""
         row = self.tuned.set_index("recipe").loc[recipe]
-        return Estimate(*(np.asarray(row[f"cpu_s{end}"]) for end in ("", "_low", "_high")))
+        return Estimate(*(np.asarray(row[column]) for column in ("cpu_s", "cpu_low_s", "cpu_high_s")))
 
     def embedding(self, step: str) -> float:
         """CPU-seconds of embedding one text."""
@@ -172,11 +115,11 @@ class Spent:
 def on_this_core(
     spent: Spent, right: Mapping[str, Right], depths: Mapping[str, int], per_cpu_s: float
 ) -> dict[str, Approach]:
-    """The four ways as they were run, in whatever a CPU-second is worth (USD, joules, 1).
+    """The four approaches as they were run, in whatever a CPU-second is worth (USD, joules, 1).
 
     Args:
         spent: processor seconds.
-        right: shares of right answers of each way.
+        right: shares of right answers of each approach.
         depths: chunks that RAG and both read.
         per_cpu_s: worth of a CPU-second.
 
@@ -211,50 +154,96 @@ def FREE(reading: Reading) -> Estimate:  # noqa: N802  the price that charges no
     return Estimate.of(0.0)
 
 
-def per_right(ways: Mapping[str, Approach], queries: Sequence[float], uses: Mapping[str, Use]) -> pd.DataFrame:
+def per_right(
+    approaches: Mapping[str, Approach],
+    queries: Sequence[float],
+    uses: Mapping[str, Use],
+    core_w: float,
+    core_hour_usd: float,
+) -> pd.DataFrame:
     """What a right answer costs against the number of queries.
 
     Args:
-        ways: of :func:`on_this_core`.
+        approaches: of :func:`on_this_core`, in CPU-seconds.
         queries: in all.
         uses: by panel, how the knowledge changes; its own queries are not looked at.
+        core_w, core_hour_usd: watts of a busy core, and USD of an hour of it.
 
     Returns:
-        Columns panel, way, queries, value, low, high, of the cheaper of following updates and letting them pass.
+        Columns panel, approach, queries, cpu_s and its ends, energy_j, usd, of the cheaper of following updates and
+        letting them pass.
     """
-    rows = []
+    parts = []
     for panel, use in uses.items():
         asked = Use(np.asarray(queries, dtype=float), use.months, use.updates, use.changed)
-        for name, each in ways.items():
-            both = [adaptation.usd_per_right(each, asked, FREE, follows=follows) for follows in (True, False)]
-            best = np.where(both[0].value <= both[1].value, 0, 1)
-            ends = [np.choose(best, [getattr(b, end) for b in both]) for end in ("value", "low", "high")]
-            rows += [
-                {"panel": panel, "way": name, "queries": n, "value": v, "low": low, "high": high}
-                for n, v, low, high in zip(queries, *ends, strict=True)
-            ]
-    return pd.DataFrame(rows)
+        for name, each in approaches.items():
+            spent = _cheaper(each, asked)
+            cpu = np.asarray(spent.value)
+            row = {"panel": panel, "approach": name, "queries": queries} | units.columns("cpu_s", spent)
+            parts.append(pd.DataFrame(row | {"energy_j": core_w * cpu, "usd": core_hour_usd / SECONDS_PER_HOUR * cpu}))
+    return pd.concat(parts, ignore_index=True)
 
 
-def beside_ours(published: pd.DataFrame, ours: Mapping[str, float], setting: str) -> pd.DataFrame:
-    """Published shares of right answers beside those measured here, in percent.
+def _cheaper(approach: Approach, use: Use) -> Estimate:
+    """CPU-seconds of a right answer with updates followed or let pass, whichever takes less."""
+    both = [adaptation.usd_per_right(approach, use, FREE, follows=follows) for follows in (True, False)]
+    best = np.where(both[0].value <= both[1].value, 0, 1)
+    return Estimate(*(np.choose(best, [each.at(end) for each in both]) for end in ENDS))
+
+
+def tuning_metrics(runs: pd.DataFrame, parameters: float) -> dict[str, Metric]:
+    """What the prose says of tuning.
 
     Args:
-        published: rows of ``published_studies.csv``; rows that are gains or words are left out.
-        ours: by approach (base, rag, tuned, both), shares.
-        setting: what was asked here.
-
-    Returns:
-        Columns study (with its setting), approach, value, read.
+        runs: of :func:`tuning`.
+        parameters: of the model.
     """
-    shares = published[published["value"].notna() & published["metric"].isin(["exact match, %", "accuracy, %"])]
-    rows = pd.DataFrame({"study": shares["study"] + ": " + shares["setting"], "approach": shares["approach"]})
-    rows = rows.assign(value=shares["value"], read=shares["read"])
-    own = pd.DataFrame({"study": f"here: {setting}", "approach": list(ours), "value": [100 * v for v in ours.values()]})
-    return pd.concat([own.assign(read="own"), rows], ignore_index=True)
+    rows = runs.set_index("recipe")
+    lora = rows.loc["lora"]
+    metrics = {
+        "lora_share": Metric(lora["trained_parameters"] / parameters, "share", "adapters over all weights"),
+        "lora_peak_gb": Metric(lora["peak_bytes"] / 1e9, "GB", "most memory while adapters are trained"),
+    }
+    spent = {f"{k}_cpu_s": Metric(rows.loc[k, "cpu_s"], "s", f"CPU-seconds of a run, {w}") for k, w in RECIPES.items()}
+    return metrics | spent
+
+
+def query_metrics(spent: Spent, depths: Mapping[str, int]) -> dict[str, Metric]:
+    """What the prose says of a query asked alone."""
+    metrics = {}
+    for key, arm in (("rag", ("rag", depths[RAG])), ("lora", ("lora", 0)), ("long", ("long_prompt", 0))):
+        row, name = spent.query(*arm), named(*arm)
+        metrics[f"{key}_wall_ms"] = Metric(1e3 * row["wall_s"], "ms", f"median of a query alone, {name}")
+        metrics[f"{key}_j"] = Metric(row["energy_j"], "J", f"modelled energy of a query alone, {name}")
+    return metrics
+
+
+def breakeven_metrics(here: Mapping[str, Approach], pays: Estimate) -> dict[str, Metric]:
+    """Where tuning pays off here, and the CPU-seconds that decide it.
+
+    Args:
+        here: of :func:`on_this_core`, in CPU-seconds.
+        pays: queries from which tuning takes no more than RAG.
+    """
+    rag, tuned = here[RAG].query_usd, here[TUNED].query_usd
+    index = float(Estimate.of(here[RAG].version_usd).value)
+    return {
+        "here_breakeven": Metric.of(pays, "1", "queries from which tuning takes no more CPU-seconds than RAG"),
+        "index_cpu_s": Metric(index, "s", "CPU-seconds of the index"),
+        "lora_query_cpu_s": Metric(tuned, "s", "CPU-seconds of a tuned query"),
+        "rag_cpu_s": Metric(rag, "s", "CPU-seconds of a query with RAG, its search included"),
+        "cpu_ratio": Metric(rag / tuned, "1", "RAG over tuned, a query"),
+    }
+
+
+def breakeven_by_hand(spent: Spent, depths: Mapping[str, int]) -> float:
+    """Queries from which the tuned model has taken no more CPU-seconds than RAG."""
+    rag, tuned = (float(spent.query(*arm)["cpu_s"]) for arm in (("rag", depths[RAG]), ("lora", 0)))
+    saved = rag + spent.embedding("embed_questions") - tuned
+    return (float(spent.tuning("lora").value) - spent.facts * spent.embedding("embed_chunks")) / saved
 
 
 def _ordered(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame(rows)
-    order = np.lexsort([table["chunks"], table["arm"].map(list(NAMES).index)])
-    return table.iloc[order].drop(columns=["arm", "chunks"]).reset_index(drop=True)
+    order = sorted(table.index, key=lambda at: (list(NAMES).index(table["key"][at][0]), table["key"][at][1]))
+    return table.loc[order].drop(columns="key").reset_index(drop=True)
