@@ -309,6 +309,9 @@ def test_reproduce_reports_a_result_that_was_changed_by_hand(dvc_project):
     path.write_text(path.read_text().replace("10.5", "11.5"))
     done = call(dvc_project, "tokenomics", "reproduce")
     assert done.returncode == 1 and "metrics.json: bytes differ" in done.stdout
+    write_notebook(dvc_project, GOOD, "raise ValueError('spoiled')")
+    done = call(dvc_project, "tokenomics", "reproduce")
+    assert done.returncode == 1 and f"{NOTEBOOK}: its stage failed" in done.stdout and "spoiled" in done.stdout
 
 
 def git(*arguments: str, folder: Path) -> None:
@@ -327,7 +330,7 @@ def test_reproduce_reruns_everything_in_a_fresh_clone(dvc_project, tmp_path):
     git("clone", "-q", str(dvc_project), str(clone), folder=tmp_path)
     assert "up to date" in call(clone, "dvc", "repro").stdout
     done = call(clone, "tokenomics", "reproduce")
-    assert done.returncode == 0 and "Running stage" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and f"{NOTEBOOK}: done (1 of 1" in done.stdout, done.stdout + done.stderr
     assert state(result(clone)) == state(result(dvc_project))
 
 

@@ -11,7 +11,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from tokenomics.pipeline import headlines, stages
 
 DVC_ENVIRONMENT = {"DVC_NO_ANALYTICS": "1"}
 RTOL = 1e-5
+OUTPUT_TAIL = 4000
+"""Characters of a failed stage's output that are shown."""
 NOT_COMPARED_ELSEWHERE = {".png", ".svg", ".pdf", ".ipynb"}
 
 
@@ -40,13 +44,13 @@ def reproduce() -> int:
         for name in notebooks:
             if (paths.RESULTS / name).exists():
                 shutil.copytree(paths.RESULTS / name, reference / name)
-        code = dvc("repro", "--force", "--keep-going", "--single-item", *notebooks).returncode if notebooks else 0
+        failed = _rerun(notebooks)
         lines = [
             f"{name}: frozen, and its output {path} is not the one recorded in dvc.lock"
             for name, (_, outs) in frozen.items()
             for path in outs
         ]
-        lines += ["dvc repro failed (see above)"] if code else []
+        lines += [f"{name}: its stage failed (see above)" for name in failed]
         for name in notebooks:
             lines += [f"results/{name}/{line}" for line in _compared(reference / name, paths.RESULTS / name)]
     print(headlines.table())
@@ -55,6 +59,28 @@ def reproduce() -> int:
             print(f"\nnote: {name} is frozen, and {path} changed since it ran: run its make target", end="")
     print("\n".join(["", *lines, f"differences: {len(lines)}"]) if lines else "\nall results are as committed")
     return 1 if lines else 0
+
+
+def _rerun(names: list[str]) -> list[str]:
+    """Force stages, as many at a time as there are cores (each uses one), and return those that failed.
+
+    What a stage prints is shown if it fails; for each one that is done there is a line.
+    """
+    failed, start = [], time.monotonic()
+    with ThreadPoolExecutor(max(min(len(names), os.cpu_count() or 1), 1)) as pool:
+        running = {pool.submit(dvc, "--wait-for-lock", "repro", "--force", "--single-item", n): n for n in names}
+        try:
+            for count, done in enumerate(as_completed(running), 1):
+                name, result = running[done], done.result()
+                ended = "failed" if result.returncode else "done"
+                print(f"{name}: {ended} ({count} of {len(names)}, {time.monotonic() - start:.0f} s)", flush=True)
+                if result.returncode:
+                    failed.append(name)
+                    print(result.stdout[-OUTPUT_TAIL:], flush=True)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return sorted(failed)
 
 
 def changed(names: list[str]) -> dict[str, tuple[list[str], list[str]]]:
@@ -87,11 +113,12 @@ def without_git() -> None:
         raise RunError("dvc could not be configured for a folder without git")
 
 
-def dvc(*arguments: str) -> subprocess.CompletedProcess:
-    """Run this environment's dvc in the project, its programs first on the path."""
+def dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run this environment's dvc in the project, its programs first on the path; what it prints is kept."""
     binaries = Path(sys.executable).parent
     environment = os.environ | DVC_ENVIRONMENT | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
-    return subprocess.run([str(binaries / "dvc"), *arguments], cwd=paths.ROOT, env=environment, check=False)
+    command, kept = [str(binaries / "dvc"), *arguments], {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.run(command, cwd=paths.ROOT, env=environment, text=True, check=False, **kept)
 
 
 def _compared(reference: Path, fresh: Path) -> list[str]:
