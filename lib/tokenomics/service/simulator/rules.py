@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenomics.errors import DataError
+from tokenomics.errors import DataError, whole
 from tokenomics.service.simulator.requests import Requests
 
 PREFILL, DECODE, CHUNKED = "prefill", "decode", "chunked"
@@ -54,8 +54,7 @@ class Rules:
             if getattr(self, name) not in allowed:
                 raise DataError("Rules", name, getattr(self, name), ", ".join(allowed))
         for name in ("max_batch", "max_tokens", "kv_blocks", "block_tokens", "stages", "most_waiting"):
-            if getattr(self, name) != int(getattr(self, name)) or getattr(self, name) < 1:
-                raise DataError("Rules", name, getattr(self, name), "a whole number >= 1")
+            whole("Rules", name, getattr(self, name))
         if not 0 <= self.watermark < 1:
             raise DataError("Rules", "watermark", self.watermark, "0 <= watermark < 1")
         if not 0 <= self.swap_block_s < np.inf:

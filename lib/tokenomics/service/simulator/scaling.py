@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenomics.errors import DataError
+from tokenomics.errors import DataError, whole
 from tokenomics.service.simulator.rules import UNLIMITED, Rules
 
 WAITING, INSIDE, CACHE = "waiting", "inside", "cache"
@@ -56,8 +56,7 @@ class Scaling:
         if self.metric not in (WAITING, INSIDE, CACHE):
             raise DataError("Scaling", "metric", self.metric, f"{WAITING}, {INSIDE}, {CACHE}")
         for name in ("least", "most"):
-            if getattr(self, name) != int(getattr(self, name)) or getattr(self, name) < 1:
-                raise DataError("Scaling", name, getattr(self, name), "a whole number >= 1")
+            whole("Scaling", name, getattr(self, name))
         for name, good, allowed in (
             ("least", self.least <= self.most, f"<= most ({self.most})"),
             ("high", 0 < self.high < np.inf, "0 < high < inf"),

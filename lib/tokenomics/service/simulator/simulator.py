@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenomics.errors import DataError
+from tokenomics.errors import DataError, whole
 from tokenomics.service.simulator.outcome import Outcome
 from tokenomics.service.simulator.reference_loop import PlainLoop
 from tokenomics.service.simulator.requests import Requests
@@ -72,9 +72,8 @@ def simulate(
 
 
 def _check(replicas: int, routing: str, most_ahead: int, loop: str) -> None:
-    for name, value, least in (("replicas", replicas, 1), ("most_ahead", most_ahead, 0)):
-        if value != int(value) or value < least:
-            raise DataError("simulate", name, value, f"a whole number >= {least}")
+    whole("simulate", "replicas", replicas)
+    whole("simulate", "most_ahead", most_ahead, 0)
     for name, value, allowed in (("routing", routing, ROUTINGS), ("loop", loop, (AUTO, PLAIN, FAST))):
         if value not in allowed:
             raise DataError("simulate", name, value, ", ".join(allowed))

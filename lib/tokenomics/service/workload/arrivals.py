@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenomics.service.workload.stream import positive, require
+from tokenomics.errors import positive, require
 
 DAY_S = 86400.0
 HOUR_S = 3600.0

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenomics.errors import positive, require
 from tokenomics.service.workload.arrivals import Process, arrival_times
-from tokenomics.service.workload.stream import Blocks, Stream, positive, require
+from tokenomics.service.workload.stream import Blocks, Stream
 
 BLOCK_TOKENS = 64
 

@@ -6,12 +6,13 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenomics.errors import require
 from tokenomics.service.workload.arrivals import Constant, Gamma, Modulated, Process
 from tokenomics.service.workload.conversations import Ties
 from tokenomics.service.workload.fidelity import dispersion, prefix_statistics, silent_share, statistics
 from tokenomics.service.workload.lengths import Lengths
 from tokenomics.service.workload.published import Workload
-from tokenomics.service.workload.stream import Stream, require
+from tokenomics.service.workload.stream import Stream
 
 SHORT_S, LONG_S = 10.0, 60.0
 """Windows whose count dispersion is reproduced."""

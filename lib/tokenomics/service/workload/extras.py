@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from tokenomics.errors import require
 from tokenomics.service.workload.conversations import Spread
-from tokenomics.service.workload.stream import Stream, require
+from tokenomics.service.workload.stream import Stream
 
 
 def with_reasoning(stream: Stream, hidden: Spread, share: float = 1.0, seed: int = 0) -> Stream:

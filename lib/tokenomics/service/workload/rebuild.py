@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from tokenomics import paths
-from tokenomics.errors import RunError
+from tokenomics.errors import RunError, require
 from tokenomics.facts import tables
 from tokenomics.service.workload import arrivals as processes
 from tokenomics.service.workload.derive import DIGITS, measured
 from tokenomics.service.workload.fidelity import compare
 from tokenomics.service.workload.lengths import Lengths
 from tokenomics.service.workload.published import Workload
-from tokenomics.service.workload.stream import Stream, require
+from tokenomics.service.workload.stream import Stream
 from tokenomics.service.workload.traces import read_trace
 
 FOLDER = paths.DATA / "workloads"

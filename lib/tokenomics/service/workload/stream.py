@@ -6,23 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenomics.errors import DataError
-
-
-def require(good: bool, where: str, key: str, value: object, allowed: str) -> None:
-    """Raise a one-line :class:`DataError` unless ``good``."""
-    if not good:
-        raise DataError(where, key, value, allowed)
-
-
-def positive(where: str, key: str, value: object) -> None:
-    """Refuse anything but a finite number above zero.
-
-    Raises:
-        DataError: text, nothing, NaN, infinity, zero or less.
-    """
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    require(bool(number and np.isfinite(value) and value > 0), where, key, value, "a finite number > 0")
+from tokenomics.errors import DataError, positive, require
 
 
 @dataclass(frozen=True, eq=False)
