@@ -98,8 +98,8 @@ def line(name, load, bar, speed, done) -> None:
     totals, count = done.totals, len(done.requests)
     ends = max(float(np.nanmax(done.finish_s)), 1e-9)
     print(
-        f"| {name} | {load:.0%} | {bar:,} | {speed[0]:,.0f} | {speed[1]:,.0f} | {totals['passes'] / count:.1f} | "
-        f"{totals['decode_tokens'] / totals['passes']:.1f} | {totals['preemptions'] / count:.3f} | "
+        f"| {name} | {load:.0%} | {bar:,} | {speed[0]:,.0f} | {speed[1]:,.0f} | {totals['steps'] / count:.1f} | "
+        f"{totals['decode_tokens'] / totals['steps']:.1f} | {totals['preemptions'] / count:.3f} | "
         f"{np.mean(~done.finished):.3f} | {totals['cached_tokens'] / done.requests.prompt.sum():.0%} | "
         f"{totals['paid_s'] / ends:.2f} |",
         flush=True,
@@ -210,7 +210,7 @@ def main() -> None:
     if not chosen.growth:
         sizes = lengths(chosen.trace, chosen.count)
         print(
-            "| what | load | bar | requests/s | a processor-second | passes | mean batch | preemptions | unfinished "
+            "| what | load | bar | requests/s | a processor-second | steps | mean batch | preemptions | unfinished "
             "| cached | replicas paid |"
         )
         for name, rules in POLICIES.items():
@@ -218,7 +218,7 @@ def main() -> None:
                 at = requests(sizes, load * capacity[name], chosen.count)
                 line(name, load, BARS["plain"], *timed(at, lambda ask, rules=rules: simulate(ask, table, rules)))
         few = requests(sizes, 0.7 * capacity["chunked"], 2000)
-        plain = timed(few, lambda ask: simulate(ask, table, POLICIES["chunked"], loop="plain"))
+        plain = timed(few, lambda ask: simulate(ask, table, POLICIES["chunked"], loop="reference"))
         line("chunked, plain Python", 0.7, 0, *plain)
         transfer = Transfer.over(float(kv_bytes_per_token(model)), LINK_BYTES_PER_S, 1e-3)
         features(table, transfer, sizes, capacity["chunked"], chosen.count)

@@ -69,7 +69,7 @@ def test_ends_of_step_times_enclose_the_middle(group):
 
 
 def test_the_saturated_rate_by_hand():
-    # eight replies of 100 tokens at a time, 20 ms a pass; prompts of one token cost 0.1 ms
+    # eight replies of 100 tokens at a time, 20 ms a step; prompts of one token cost 0.1 ms
     asked = Requests(np.arange(400.0), 1, 100)
     assert capacity.saturated(asked, TABLE, RULES) == pytest.approx(8 / 0.02, rel=0.01)
     with pytest.raises(DataError, match="more than fit into a batch"):

@@ -11,9 +11,9 @@ from tokenomics.compute.inference.server import server
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue
 from tokenomics.service.simulator import UNSERVED, Prefixes, Requests, Rules, StepTable, simulate, step_tables
-from tokenomics.service.simulator.histogram import histogram
+from tokenomics.service.simulator.outcome import histogram
 
-LOOPS = ["plain", "fast"]
+LOOPS = ["reference", "compiled"]
 
 RNG = np.random.default_rng(1)
 N, K = np.arange(17)[:, None], np.arange(9)
@@ -34,13 +34,13 @@ ONE = StepTable(decode_s=np.ones((3, 2)), linear_s=np.arange(3) * 1.0)
 @pytest.mark.parametrize(("sizes", "chances"), [((1,), (1.0,)), ((1, 5), (0.8, 0.2))])
 def test_waits_are_those_of_a_queue_with_one_server(loop, sizes, chances):
     """Replies of one token, one at a time: Pollaczek-Khinchine, W = rate E[S^2] / 2 (1 - load)."""
-    rng, count, load = np.random.default_rng(3), 40_000 if loop == "fast" else 15_000, 0.7
+    rng, count, load = np.random.default_rng(3), 40_000 if loop == "compiled" else 15_000, 0.7
     service = rng.choice(sizes, size=count, p=chances)
     mean, square = np.dot(sizes, chances), np.dot(np.square(sizes), chances)
     arrivals = np.cumsum(rng.exponential(mean / load, count))
     done = simulate(Requests(arrivals, service, 1), ONE, Rules(max_batch=1, max_tokens=8), loop=loop)
     assert np.mean(done.queue_s) == pytest.approx(
-        load / mean * square / 2 / (1 - load), rel=0.08 if loop == "fast" else 0.15
+        load / mean * square / 2 / (1 - load), rel=0.08 if loop == "compiled" else 0.15
     )
     wait, now = np.empty(count), 0.0
     for row in range(count):  # Lindley's recursion, exactly
@@ -128,7 +128,7 @@ def test_histogram_quantiles(values, q):
         (lambda: simulate(Requests([0.0], 100, 62), TABLE, Rules(max_batch=4, kv_blocks=10)), "KV capacity"),
         (lambda: simulate(Requests([0.0], 1, 1), TABLE, Rules(max_batch=17)), "at most the table's 16"),
         (lambda: simulate(Requests([0.0], 1, 1), TABLE, Rules(max_batch=4), routing="best"), "routing = best"),
-        (lambda: simulate(Requests([0.0], 1, 1), print, Rules(), loop="fast"), "loop = fast"),
+        (lambda: simulate(Requests([0.0], 1, 1), print, Rules(), loop="compiled"), "loop = compiled"),
         (lambda: StepTable(decode_s=[[1.0, -1.0], [1.0, 1.0]], linear_s=[0.0, 1.0]), "decode_s"),
         (lambda: StepTable(decode_s=[1.0, 2.0], linear_s=[0.0, 1.0]), "2 dimensions"),
     ],
@@ -140,11 +140,11 @@ def test_errors_are_one_line(make, says):
 
 
 def test_without_numba_the_plain_loop_runs(monkeypatch):
-    expected = simulate(offered(20), TABLE, Rules(max_batch=8), loop="plain")
+    expected = simulate(offered(20), TABLE, Rules(max_batch=8), loop="reference")
     monkeypatch.setitem(sys.modules, "numba", None)
     np.testing.assert_array_equal(simulate(offered(20), TABLE, Rules(max_batch=8)).finish_s, expected.finish_s)
     with pytest.raises(DataError, match="without numba"):
-        simulate(offered(20), TABLE, Rules(max_batch=8), loop="fast")
+        simulate(offered(20), TABLE, Rules(max_batch=8), loop="compiled")
 
 
 def test_modelled_passes_are_the_servers():

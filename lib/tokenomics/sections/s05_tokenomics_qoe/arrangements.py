@@ -13,7 +13,7 @@ from tokenomics.sections.s05_tokenomics_qoe.schedulers import Kind
 from tokenomics.service import workload
 from tokenomics.service.simulator import Outcome, Pool, Transfer, simulate_pools
 from tokenomics.service.simulator.capacity import delivered, requests
-from tokenomics.service.simulator.routing import ROUTINGS
+from tokenomics.service.simulator.fleet import ROUTINGS
 from tokenomics.service.timeline import quantiles
 
 

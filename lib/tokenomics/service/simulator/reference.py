@@ -1,23 +1,30 @@
-"""One replica, pass by pass, in plain Python: the order of decisions is here to be read.
+"""One replica, step by step, in plain Python: the order of decisions is here to be read.
 
-A pass is composed when the first stage can take one, and completed when it leaves the last stage; then its tokens
-exist, finished requests free their blocks, and the next pass is composed. Composing goes in order of priority, then of
+A step is composed when the first stage can take one, and completed when it leaves the last stage; then its tokens
+exist, finished requests free their blocks, and the next step is composed. Composing goes in order of priority, then of
 arrival, and never overtakes the first waiting request.
 
 Cache: a waiting request starts when blocks for what it has to read are free above the watermark. A decode writes one
 token and needs a new block whenever the last one is full; where blocks are short, running requests lose their place
-from the last in order on, and nobody is started in such a pass. Swapped requests come back before anyone is started.
-A request whose prompt was read elsewhere starts in a pass of decodes, as one of them. Before a pass is composed, those
+from the last in order on, and nobody is started in such a step. Swapped requests come back before anyone is started.
+A request whose prompt was read elsewhere starts in a step of decodes, as one of them. Before a step is composed, those
 leave whose time is over.
 """
 
 from bisect import insort
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
+from itertools import islice
 
+import numpy as np
+from numpy.typing import NDArray
+
+from tokenomics.service.simulator.fleet import LEAST_LOADED, ROUND_ROBIN, Fleet, Held
+from tokenomics.service.simulator.outcome import Outcome, Record
 from tokenomics.service.simulator.prefix import PrefixCache, Prefixes
+from tokenomics.service.simulator.requests import Requests
 from tokenomics.service.simulator.rules import CHUNKED, DECODE, SWAP, Rules
 from tokenomics.service.simulator.times import StepTimes
 
@@ -63,8 +70,8 @@ class Job:
 
 
 @dataclass(slots=True)
-class Pass:
-    """Requests of one pass; of ``chunks``, each with the tokens read now and before."""
+class Step:
+    """Requests of one step; of ``chunks``, each with the tokens read now and before."""
 
     decodes: list[Job] = field(default_factory=list)
     chunks: list[tuple[Job, int, int]] = field(default_factory=list)
@@ -84,16 +91,16 @@ class Pass:
 
 
 class Replica:
-    """State of one replica. ``record`` is told what happens (see :class:`.record.Record`)."""
+    """State of one replica. ``record`` is told what happens ."""
 
-    def __init__(self, rules: Rules, times: StepTimes, record, number: int = 0, prefix: Prefixes | None = None):
+    def __init__(self, rules: Rules, times: StepTimes, record: Record, number: int = 0, prefix: Prefixes | None = None):
         self.rules, self.times, self.record, self.number = rules, times, record, number
         self.clock, self.free = 0.0, rules.kv_blocks
         self.stage_free = [0.0] * rules.stages
         self.waiting: list[Job] = []
         self.swapped: list[Job] = []
         self.running: list[Job] = []
-        self.flight: deque[Pass] = deque()
+        self.flight: deque[Step] = deque()
         self.filling = True
         self.unit = prefix.tokens if prefix else 1
         self.known = PrefixCache(self.unit // rules.block_tokens)
@@ -110,7 +117,7 @@ class Replica:
         heappush(self.waiting, job)
 
     def advance(self, until: float) -> None:
-        """Compose and complete every pass that is due before ``until``."""
+        """Compose and complete every step that is due before ``until``."""
         while True:
             while self.clock < until and len(self.flight) < self.rules.stages and self._launch():
                 pass
@@ -143,10 +150,10 @@ class Replica:
         return True
 
     @staticmethod
-    def _jobs(batch: Pass) -> list[Job]:
+    def _jobs(batch: Step) -> list[Job]:
         return batch.decodes + [job for job, _, _ in batch.chunks]
 
-    def _complete(self, batch: Pass) -> None:
+    def _complete(self, batch: Step) -> None:
         for job in sorted(batch.decodes, key=lambda job: job.index):
             self._token(job, batch.end_s)
         for job, tokens, _ in batch.chunks:
@@ -178,11 +185,11 @@ class Replica:
             self.record.gave_up(job)
         heapify(self.swapped)
 
-    def _chunked(self) -> Pass:
+    def _chunked(self) -> Step:
         batch = self._decodes()
         for job in [job for job in self.running if not (job.in_flight or job.decoding)]:
             left = min(job.to_read - job.read, self.rules.max_tokens - len(batch.decodes) - batch.new)
-            if left > 0 and len(batch) < self.rules.pass_requests:
+            if left > 0 and len(batch) < self.rules.step_requests:
                 batch.take(job, left)
         while self._may_start(batch) and len(batch.decodes) + batch.new < self.rules.max_tokens:
             job = self._start()
@@ -192,8 +199,8 @@ class Replica:
                 batch.take(job, min(job.to_read - job.read, self.rules.max_tokens - len(batch.decodes) - batch.new))
         return batch
 
-    def _whole(self) -> Pass:
-        batch, longest = Pass(), 0
+    def _whole(self) -> Step:
+        batch, longest = Step(), 0
         if self.rules.policy == DECODE:
             self.filling = self.filling or not self.running
         while self.filling and self._may_start(batch):
@@ -213,18 +220,18 @@ class Replica:
         self.filling = self.rules.policy != DECODE or not self.running
         return batch
 
-    def _decodes(self) -> Pass:
+    def _decodes(self) -> Step:
         """The next token of running requests, after making room for it; then swapped ones come back."""
-        batch = Pass()
+        batch = Step()
         while True:
-            ready = [job for job in self.running if job.decoding and not job.in_flight][: self.rules.pass_requests]
+            ready = [job for job in self.running if job.decoding and not job.in_flight][: self.rules.step_requests]
             if sum(self._next_blocks(job) - job.blocks for job in ready) <= self.free:
                 break
             self._preempt(batch)
         for job in ready:
             self._give(job, self._next_blocks(job))
         while self.swapped and not batch.preempted and self._fits(self._next_blocks(self.swapped[0])):
-            if len(self.running) >= self.rules.max_batch or len(ready) >= self.rules.pass_requests:
+            if len(self.running) >= self.rules.max_batch or len(ready) >= self.rules.step_requests:
                 break
             job = heappop(self.swapped)
             self._give(job, self._next_blocks(job))
@@ -234,7 +241,7 @@ class Replica:
         batch.decodes = ready
         return batch
 
-    def _preempt(self, batch: Pass) -> None:
+    def _preempt(self, batch: Step) -> None:
         job = next(job for job in reversed(self.running) if not job.in_flight)
         blocks = job.blocks
         self._leave(job)
@@ -247,13 +254,13 @@ class Replica:
             job.read, job.to_read = 0, job.prompt + job.made
             heappush(self.waiting, job)
 
-    def _may_start(self, batch: Pass) -> bool:
-        """Whether the first waiting request can start in this pass; those whose patience or time is over leave."""
+    def _may_start(self, batch: Step) -> bool:
+        """Whether the first waiting request can start in this step; those whose patience or time is over leave."""
         while self.waiting and self.waiting[0].leaves_s < self.clock:
             self.record.gave_up(heappop(self.waiting))
         if not self.waiting or self.swapped or batch.preempted:
             return False
-        room = len(self.running) < self.rules.max_batch and len(batch) < self.rules.pass_requests
+        room = len(self.running) < self.rules.max_batch and len(batch) < self.rules.step_requests
         if not room:
             return False
         first = self.waiting[0]
@@ -290,3 +297,75 @@ class Replica:
         self.free -= blocks - job.blocks
         job.blocks = blocks
         self.known.trim(self.free)
+
+
+def _choose(replicas: Sequence[Replica], job: Job, routing: str, most_ahead: int) -> Replica:
+    """The replica for a request, of those that take requests; rules as of :mod:`.fleet`."""
+    if routing == ROUND_ROBIN:
+        return replicas[job.index % len(replicas)]
+    if routing == LEAST_LOADED:
+        return min(replicas, key=lambda replica: replica.inside)
+    most = min(replica.inside for replica in replicas) + most_ahead
+    near = (replica for replica in replicas if replica.inside <= most)
+    return max(near, key=lambda replica: (len(replica.hits(job)), -replica.inside))
+
+
+class ReferenceLoop:
+    """Replicas in the places of a fleet; ``keep`` says whether to keep tokens and the log."""
+
+    def __init__(self, requests: Requests, times: StepTimes, rules: Rules, fleet: Fleet, keep: tuple[bool, bool]):
+        self.requests, self.times, self.rules = requests, times, rules
+        self.routing = fleet.routing, fleet.most_ahead
+        self.record = Record(requests, *keep)
+        self.replicas = [self._replica(number) for number in range(len(fleet.state))]
+        self.taking = self.replicas
+        self.jobs = zip(_jobs(requests), requests.arrival_s.tolist(), strict=True)
+
+    def _replica(self, number: int) -> Replica:
+        return Replica(self.rules, self.times, self.record, number, self.requests.prefix)
+
+    def run(self, first: int, last: int, until: float) -> bool:
+        """Send rows ``first`` up to ``last`` to replicas and go on to ``until``; False where too many wait."""
+        for job, arrival in islice(self.jobs, last - first):
+            self._advance(arrival)
+            chosen = _choose(self.taking, job, *self.routing)
+            chosen.push(job, arrival)
+            if len(chosen.waiting) > self.rules.most_waiting:
+                return False
+        self._advance(until)
+        return True
+
+    def _advance(self, until: float) -> None:
+        for replica in self.replicas:
+            replica.advance(until)
+
+    def held(self) -> Held:
+        """What each replica holds."""
+        waiting, inside, used, clock = zip(
+            *((len(r.waiting), r.inside, self.rules.kv_blocks - r.free, r.clock) for r in self.replicas), strict=True
+        )
+        return Held(np.array(waiting), np.array(inside), np.array(used) / self.rules.kv_blocks, np.array(clock))
+
+    def open(self, taking: NDArray[np.bool_], back: NDArray[np.intp]) -> None:
+        """Send requests to these places from now on; those given ``back`` begin anew."""
+        for place in back.tolist():
+            self.replicas[place] = self._replica(place)
+        self.taking = [replica for replica, open_ in zip(self.replicas, taking, strict=True) if open_]
+
+    def outcome(self, paid_s: float, fleet: dict[str, NDArray]) -> Outcome:
+        """What came out."""
+        done = self.record.outcome()
+        return replace(done, totals={**done.totals, "paid_s": paid_s}, fleet=fleet)
+
+
+def _jobs(requests: Requests) -> Iterator[Job]:
+    count, prefix = len(requests), requests.prefix
+    chains = [()] * count
+    if prefix is not None:
+        ends = prefix.start[:-1] + prefix.full(requests.prompt)
+        chains = [prefix.units[a:b].tolist() for a, b in zip(prefix.start[:-1], ends, strict=True)]
+    ends = requests.gives_up_s, requests.arrival_s + requests.timeout_s
+    columns = requests.keys, requests.prompt, requests.output, *ends
+    for index, (key, prompt, output, *ends) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
+        read = prompt if requests.read else 0
+        yield Job(key, index, prompt, output, *ends, to_read=prompt, read=read, chain=chains[index])

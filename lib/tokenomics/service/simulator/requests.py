@@ -25,7 +25,7 @@ class Requests:
         read: prompts were read elsewhere: on arrival all but the last of the ``prompt`` tokens are in cache, and a
             request begins with a decode of that one (see :mod:`tokenomics.service.simulator.pools`).
         timeout_s: seconds after arrival at which a request is cancelled, started or not; a running one leaves when the
-            pass under way ends. ``inf``: never.
+            step under way ends. ``inf``: never.
 
     Raises:
         DataError: times that fall, are negative or not finite, tokens below one, no request at all, unequal lengths,

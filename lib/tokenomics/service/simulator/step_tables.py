@@ -14,18 +14,18 @@ COLUMNS = 256
 
 
 def modelled(server: Server, max_batch: int = 256, max_tokens: int = 2048, longest: int = 16384) -> StepTable:
-    """Times of a deployment's passes (:mod:`tokenomics.compute.inference.steps`), with what its engine adds.
+    """Times of a deployment's steps (:mod:`tokenomics.compute.inference.steps`), with what its engine adds.
 
-    A pass of decodes costs what :meth:`Server.tpot` says, a prompt alone what :meth:`Server.ttft` says. With pipeline
+    A step of decodes costs what :meth:`Server.tpot` says, a prompt alone what :meth:`Server.ttft` says. With pipeline
     stages the table is of one stage, to be simulated with as many ``stages``; the hop between them is in it.
 
     Args:
         server: the deployment.
-        max_batch: decodes of the largest pass.
-        max_tokens: prompt tokens of the largest pass of chunks.
-        longest: tokens of the longest sequence; with whole prompts also of the largest pass.
+        max_batch: decodes of the largest step.
+        max_tokens: prompt tokens of the largest step of chunks.
+        longest: tokens of the longest sequence; with whole prompts also of the largest step.
 
-    Left out: intervals (the central estimate is used); the output head is counted for one prompt a pass.
+    Left out: intervals (the central estimate is used); the output head is counted for one prompt a step.
     """
     on, profile = server.on, server.profile
     step, most = max(64, -(-longest // COLUMNS)), max(max_tokens, longest)
@@ -67,12 +67,12 @@ def measured(
     """A table from measured points, linear between them.
 
     Args:
-        batch: decodes of a pass, rising; up to the last one the table can be used.
+        batch: decodes of a step, rising; up to the last one the table can be used.
         context: mean tokens of a sequence, rising; linear beyond the last.
-        decode_s: shape (batch, context): seconds of a pass of decodes.
-        tokens: prompt tokens of a pass, rising; below the first a prompt takes as long as the first, beyond the last
+        decode_s: shape (batch, context): seconds of a step of decodes.
+        tokens: prompt tokens of a step, rising; below the first a prompt takes as long as the first, beyond the last
             linear. Tokens added to ``n`` decodes cost ``prefill_s(n + tokens) - prefill_s(n)``.
-        prefill_s: seconds of a pass of prompts.
+        prefill_s: seconds of a step of prompts.
 
     Raises:
         DataError: numbers that do not rise, or too few of them, or shapes that do not fit.

@@ -18,9 +18,9 @@ from tokenomics.service.simulator import (
     simulate,
     simulate_pools,
 )
-from tokenomics.service.simulator.scaling import DRAINING, OFF, SERVING, STARTING, Fleet, Held
+from tokenomics.service.simulator.fleet import DRAINING, OFF, SERVING, STARTING, Fleet, Held
 
-LOOPS = ["plain", "fast"]
+LOOPS = ["reference", "compiled"]
 TABLE = StepTable(decode_s=np.full((9, 2), 0.02), linear_s=np.arange(513) * 1e-3)
 """A decode step takes 20 ms whatever the batch, a token of a prompt 1 ms."""
 RULES = Rules(max_batch=8, max_tokens=512)
@@ -186,7 +186,7 @@ def test_cancelled_requests_leave_their_blocks_to_others(loop):
     done = simulate(requests, TABLE, Rules(max_batch=8, kv_blocks=8, watermark=0.0), tokens=True, loop=loop)
     assert done.status.tolist() == [CANCELLED, FINISHED] and done.finish_s[0] == 0.49
     made = done.tokens_of(0)
-    assert made[~np.isnan(made)] == pytest.approx(np.linspace(0.1, 0.5, 21)), "the pass under way is not broken off"
+    assert made[~np.isnan(made)] == pytest.approx(np.linspace(0.1, 0.5, 21)), "the step under way is not broken off"
     assert done.tokens_of(1) == pytest.approx([0.53, 0.55])
     assert np.isnan(done.e2e_s[0]) and np.isnan(done.tpot_s[0]) and done.ttft_s[0] == pytest.approx(0.1)
     never_started = Requests([0.0, 0.01], 16, 100, timeout_s=[np.inf, 0.3])

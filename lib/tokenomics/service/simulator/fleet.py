@@ -1,6 +1,20 @@
-"""Replicas that come and go with the load, and what they cost.
+"""Several replicas: which one a request goes to, and replicas that come and go with the load, and what they cost.
 
-Every ``every_s`` seconds the metric is read, as a mean over the replicas that take requests and those that start:
+**Routing.** All rules look at what replicas hold at the arrival, after every step that ended before it, and nothing is
+moved later:
+
+* ``round robin``: the next in turn;
+* ``least loaded``: the one with fewest requests inside, the first of equals;
+* ``prefix aware``: the one that knows most units of the prompt, counted from its beginning; among equals the one with
+  fewest requests inside, then the first. So that a popular beginning does not pile up on one replica, those with more
+  than ``most_ahead`` requests above the least loaded are left out. The exact content of each cache is known here
+  (routers that follow the engines' cache events come near); a prompt that is being read counts only once it is read.
+
+:data:`MOST_AHEAD` is the absolute threshold of the cache-aware policy of SGLang's gateway (its documentation,
+``balance-abs-threshold``); its second, relative threshold is left out.
+
+**Scaling.** Every ``every_s`` seconds the metric is read, as a mean over the replicas that take requests and those that
+start:
 
 * above ``high`` so many are started that it would be at most ``high``; each takes requests ``start_s`` later;
 * while it would not exceed ``low`` on one replica fewer, at every reading for ``quiet_s``, the replica with fewest
@@ -21,6 +35,9 @@ from numpy.typing import NDArray
 from tokenomics.errors import DataError, whole
 from tokenomics.service.simulator.rules import UNLIMITED, Rules
 
+ROUND_ROBIN, LEAST_LOADED, PREFIX_AWARE = "round robin", "least loaded", "prefix aware"
+ROUTINGS = (ROUND_ROBIN, LEAST_LOADED, PREFIX_AWARE)
+MOST_AHEAD = 64
 WAITING, INSIDE, CACHE = "waiting", "inside", "cache"
 OFF, STARTING, SERVING, DRAINING = range(4)
 COLUMNS = ("time_s", "serving", "starting", "draining")
@@ -78,7 +95,7 @@ class Scaling:
 
 class Held(NamedTuple):
     """What replicas hold, one entry a place: requests waiting and inside, share of blocks in use, and the clock: the
-    end of the last pass, or the last arrival at an idle replica."""
+    end of the last step, or the last arrival at an idle replica."""
 
     waiting: NDArray[np.int64]
     inside: NDArray[np.int64]
@@ -143,7 +160,7 @@ class Fleet:
             self.rows.append(row)
 
     def close(self, last_arrival: float, held: Held) -> tuple[float, dict[str, NDArray]]:
-        """Replica-seconds paid, up to the last arrival (NaN where there was none) or the end of a replica's last pass,
+        """Replica-seconds paid, up to the last arrival (NaN where there was none) or the end of a replica's last step,
         and the fleet over time."""
         draining = self.state == DRAINING
         self._pay(np.flatnonzero(draining), held.clock)
