@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tokenomics.errors import DataError
 from tokenomics.service.simulator.requests import Requests
+from tokenomics.service.timeline import Timeline
 
 Values = NDArray[np.float64]
 FINISHED, ABANDONED, UNSERVED, CANCELLED = 0, 1, 2, 3
@@ -178,6 +180,18 @@ class Outcome:
         """Times of one request's tokens, seconds; asks for a simulation with ``tokens=True``."""
         start = self.token_start[request]
         return self.token_s[start : start + self.requests.output[request]]
+
+    def timeline(self) -> Timeline:
+        """The tokens that came, of which every measure of experience is taken.
+
+        Raises:
+            DataError: a simulation without ``tokens=True``.
+        """
+        if self.token_s is None:
+            raise DataError("timeline", "token_s", "none", "an outcome of simulate(..., tokens=True)")
+        came = ~np.isnan(self.token_s)
+        count = np.add.reduceat(came.astype(np.int64), self.token_start)
+        return Timeline(self.requests.arrival_s, self.token_s[came], count, self.requests.output)
 
     def distribution(self, name: str) -> Histogram:
         """Histogram of ``ttft_s``, ``tpot_s``, ``e2e_s`` or ``queue_s`` over the requests that have one."""

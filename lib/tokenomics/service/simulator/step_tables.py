@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tokenomics.compute.inference import memory
+from tokenomics.compute.inference.intervals import kind_of, quantiles_of
 from tokenomics.compute.inference.server import Server
 from tokenomics.compute.inference.steps import device_seconds
 from tokenomics.errors import DataError
@@ -46,6 +47,25 @@ def modelled(server: Server, max_batch: int = 256, max_tokens: int = 2048, longe
         past_step=step,
         chunk_step=chunk_step,
     )
+
+
+def at_end(table: StepTable, server: Server, end: str = "value") -> StepTable:
+    """A server's table at the ``low`` (fast) or ``high`` (slow) end of its intervals for decoding and for prefill.
+
+    Both ends are taken together, which makes what follows wider than independent errors would. The fast end is not held
+    against the bound, which lies far below it.
+
+    Raises:
+        DataError: another end.
+    """
+    if end not in ("value", "low", "high"):
+        raise DataError("at_end", "end", end, "value, low, high")
+    if end == "value":
+        return table
+    side, on, profile = ("low", "high").index(end), server.on, server.profile
+    kind, moe = kind_of(on, profile), on.model.is_moe
+    decode, prompt = (quantiles_of(profile.name, kind, each, moe)[side] for each in ("decode", "prefill"))
+    return table.scaled(float(np.exp(decode)), float(np.exp(prompt)))
 
 
 def cache_blocks(server: Server, block_tokens: int = 16, longest: int = 16384) -> int:
