@@ -85,6 +85,25 @@ class Spread:
         return np.maximum(np.rint(self.draw(rng, size)), 1).astype(np.int64)
 
 
+def with_reasoning(stream: Stream, hidden: Spread, share: float = 1.0, seed: int = 0) -> Stream:
+    """Some requests think first: hidden tokens come before the visible reply and are generated like it.
+
+    Args:
+        stream: its ``output_tokens`` are the visible replies.
+        hidden: log-normal number of hidden tokens. No trace at hand tells hidden from visible tokens: an assumption.
+        share: share of requests that think, 0 to 1.
+        seed: of the draw.
+
+    Raises:
+        DataError: a share outside 0..1, or a stream that has hidden tokens already.
+    """
+    require(0 <= share <= 1, "with_reasoning", "share", share, "0 to 1")
+    require(stream.reasoning_tokens is None, stream.name, "reasoning_tokens", "given", "a stream without")
+    rng = np.random.default_rng(seed)
+    tokens = np.where(rng.random(len(stream)) < share, hidden.tokens(rng, len(stream)), 0)
+    return replace(stream, reasoning_tokens=tokens, output_tokens=stream.output_tokens + tokens)
+
+
 @dataclass(frozen=True)
 class SessionShape:
     """What a session is like.
