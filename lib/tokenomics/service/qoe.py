@@ -57,7 +57,7 @@ MLPERF = {
         Slo(0.5, 0.03, 0.99, "Llama-3.1-8B interactive"),
     )
 }
-"""Bars of MLPerf Inference (v4.1, v5.0, v5.1): the 99th percentile of each time must be within its limit."""
+"""Limits of MLPerf Inference (v4.1, v5.0, v5.1): the 99th percentile of each time must be within its limit."""
 
 
 def tokens_per_s(words_per_minute: float = SILENT_WPM, *, tokenizer: str, language: str = "English") -> float:

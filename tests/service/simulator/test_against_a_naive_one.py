@@ -513,7 +513,7 @@ def test_pools_one_after_the_other_are_pools_on_one_clock(loop, situations_of, f
 
 @settings(max_examples=300)
 @given(situations(), fleets(), st.sampled_from([3, 2**40]), st.booleans())
-def test_compiled_and_plain_give_the_same_bits(situation, fleet, most_waiting, read):
+def test_both_loops_give_the_same_bits(situation, fleet, most_waiting, read):
     requests, rules = situation
     rules = replace(rules, most_waiting=most_waiting)
     requests = replace(requests, prefix=None, read=True) if read else requests

@@ -172,7 +172,7 @@ def test_errors_are_one_line(make, says):
     assert says in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_without_numba_the_plain_loop_runs(monkeypatch):
+def test_without_numba_the_reference_loop_runs(monkeypatch):
     expected = simulate(offered(20), TABLE, Rules(max_batch=8), loop="reference")
     monkeypatch.setitem(sys.modules, "numba", None)
     np.testing.assert_array_equal(simulate(offered(20), TABLE, Rules(max_batch=8)).finish_s, expected.finish_s)

@@ -1,4 +1,4 @@
-"""The plain replica (``simulator.reference``) on arrays, compiled by numba: the same decisions, the
+"""One replica of :mod:`tokenomics.service.simulator.reference` on arrays, compiled by numba: the same decisions, the
 same arithmetic in the same order, hence the same numbers. One pipeline stage.
 
 What makes it fast is that nothing is done for each running request and step:
@@ -7,8 +7,8 @@ What makes it fast is that nothing is done for each running request and step:
   it ends is known when it joins, and the next to end stands on top of a heap;
 * which of them need a block in a step depends on the counter modulo the size of a block: a count for each remainder;
 * while nobody can end, start, come back or run out of blocks, the next step differs from the last by one token a
-  request: :func:`stretch` adds up such steps one after the other, a few nanoseconds each. (A closed sum over the
-  stretch would round differently from the plain loop and now and then put an arrival on the other side of a step.)
+  request: :func:`_stretch` adds up such steps one after the other, a few nanoseconds each. (A closed sum over the
+  stretch would round differently from the reference loop and now and then put an arrival on the other side of a step.)
 """
 
 import numpy as np

@@ -1,8 +1,15 @@
-"""State of the compiled loop (:mod:`tokenomics.service.simulator.compiled`): what it consists of.
+"""Arrays of the compiled loop (:mod:`tokenomics.service.simulator.compiled_loop`), and what is kept in them: heaps of
+requests and the prefix cache.
 
 Requests are rows of ``who`` (whole numbers) and ``when`` (seconds), a replica's state is ``at`` and ``now`` besides
 queues; the constants name their columns. ``LATE`` is a time before which no started request is cancelled;
 ``CANCELLED_AT`` is left out where none is.
+
+Heaps are binary heaps of whole numbers in the front of a fixed array; their size is kept by the caller.
+
+In the prefix cache (:mod:`.prefix`) a unit's ``users`` is -1 where it is not in the replica's cache. Units without
+users are idle and form a ring through ``older`` and ``newer``, whose last place stands for its ends: ``newer[end]`` is
+the one to forget first.
 """
 
 from typing import NamedTuple

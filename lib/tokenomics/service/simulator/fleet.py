@@ -22,8 +22,8 @@ start:
   prefix cache is lost.
 
 (Ray Serve and the Kubernetes autoscaler work along these lines: a target a replica, and a delay before going down.)
-A request stays where it was sent: new replicas help later arrivals only. The queue's length says nothing about how
-busy replicas are while it is empty: on ``waiting``, replicas leave until somebody waits.
+A request stays where it was sent: new replicas help later arrivals only. An empty queue does not say how
+busy replicas are: on ``waiting``, replicas leave until a request waits.
 """
 
 from dataclasses import dataclass

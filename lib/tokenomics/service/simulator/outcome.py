@@ -1,4 +1,5 @@
-"""What a simulation gives back: arrays with one entry a request, totals, and whether the load could be held."""
+"""What a simulation gives back: arrays with one entry a request, totals, quantiles, and whether the load was stable;
+and the record from which the reference loop makes it."""
 
 from dataclasses import dataclass, field
 
@@ -27,12 +28,14 @@ LOWEST, PER_OCTAVE, OCTAVES = 1e-7, 128, 48
 """Bins from 0.1 microseconds to 3e7 s, each 0.54 % wide; smaller values count as zero."""
 WINDOWS = 32
 GROWTH_SHARE = 0.02
-"""Requests piling up, as a share of those arriving, from which a load counts as unstable (if beyond chance)."""
+"""Growth of the number of requests in the system, as a share of those arriving, beyond which a load counts as unstable
+(where it is also beyond chance)."""
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """Counts of positive values in logarithmic bins, with count, sum and largest value exact.
+    """Counts of positive values in logarithmic bins, with count, sum and largest value exact; of fixed size, and those
+    of parts can be added up.
 
     Attributes:
         counts: bin 0 holds values up to :data:`LOWEST`, bin ``i`` those up to ``LOWEST 2^(i / PER_OCTAVE)``.
@@ -236,19 +239,19 @@ class Record:
         self.token_s = np.full(int(requests.output.sum()), np.nan) if tokens else None
         self.rows: list[tuple] | None = [] if log else None
 
-    def launched(self, replica, batch, context: int, seconds: float) -> None:
+    def launched(self, replica, step, context: int, seconds: float) -> None:
         """A step was composed."""
         used = replica.rules.kv_blocks - replica.free
         totals = self.totals
         totals["steps"] += 1
-        totals["decode_tokens"] += len(batch.decodes)
-        totals["prompt_tokens"] += batch.new
-        totals["swapped_blocks"] += batch.swapped
+        totals["decode_tokens"] += len(step.decodes)
+        totals["prompt_tokens"] += step.new
+        totals["swapped_blocks"] += step.swapped
         totals["most_used_blocks"] = max(totals["most_used_blocks"], used)
         totals["busy_s"] += seconds
         if self.rows is not None:
-            counts = len(batch.decodes), context, len(batch.chunks), batch.new, used, len(replica.waiting)
-            self.rows.append((replica.number, batch.start_s, batch.end_s, *counts))
+            counts = len(step.decodes), context, len(step.chunks), step.new, used, len(replica.waiting)
+            self.rows.append((replica.number, step.start_s, step.end_s, *counts))
 
     def started(self, job, replica) -> None:
         """A request was started, after a preemption once more."""

@@ -1,4 +1,4 @@
-"""One replica, step by step, in plain Python: the order of decisions is here to be read.
+"""The reference loop: replicas behind a router, step by step in plain Python, written to be read.
 
 A step is composed when the first stage can take one, and completed when it leaves the last stage; then its tokens
 exist, finished requests free their blocks, and the next step is composed. Composing goes in order of priority, then of
@@ -31,9 +31,22 @@ from tokenomics.service.simulator.times import StepTimes
 
 @dataclass(slots=True)
 class Job:
-    """A request on its way; ``key`` is its place in the order of service, ``index`` its row, ``chain`` the units of its
-    prompt (see :mod:`.prefix`) and ``held`` those that it shares or has made known. One that
-    was read elsewhere arrives with ``read`` as large as ``to_read``."""
+    """A request on its way through a replica.
+
+    Attributes:
+        key: place in the order of service; all different.
+        index: its row among the requests.
+        prompt, output: tokens.
+        gives_up_s, cancelled_s: when it leaves if it was not started, or was.
+        to_read: tokens that must be in cache before it decodes.
+        read: tokens that are; where the prompt was read elsewhere, all of them on arrival.
+        made: output tokens so far.
+        blocks: blocks of cache that it occupies.
+        chain: units of its prompt (see :mod:`.prefix`).
+        held: those of them that it shares or has made known.
+        started: whether it was ever taken from the queue.
+        in_flight: whether it is part of a step under way.
+    """
 
     key: int
     index: int
@@ -71,7 +84,16 @@ class Job:
 
 @dataclass(slots=True)
 class Step:
-    """Requests of one step; of ``chunks``, each with the tokens read now and before."""
+    """Requests of one step of the engine.
+
+    Attributes:
+        decodes: requests that get one more token.
+        chunks: requests that read their prompt, each with the tokens read now and before.
+        new: prompt tokens read.
+        swapped: blocks swapped in or out.
+        preempted: whether a request lost its place in it.
+        start_s, end_s: when it enters the first stage and leaves the last.
+    """
 
     decodes: list[Job] = field(default_factory=list)
     chunks: list[tuple[Job, int, int]] = field(default_factory=list)
@@ -91,7 +113,7 @@ class Step:
 
 
 class Replica:
-    """State of one replica. ``record`` is told what happens ."""
+    """State of one replica; ``record`` is told what happens."""
 
     def __init__(self, rules: Rules, times: StepTimes, record: Record, number: int = 0, prefix: Prefixes | None = None):
         self.rules, self.times, self.record, self.number = rules, times, record, number
@@ -129,38 +151,38 @@ class Replica:
     def _launch(self) -> bool:
         self._cancel()
         compose = self._chunked if self.rules.policy == CHUNKED else self._whole
-        batch = compose()
-        if not batch:
+        step = compose()
+        if not step:
             return False
-        context = sum(job.cached for job in batch.decodes)
-        chunks = [(tokens, before) for _, tokens, before in batch.chunks]
-        seconds = self.times(len(batch.decodes), context, chunks) + batch.swapped * self.rules.swap_block_s
+        context = sum(job.cached for job in step.decodes)
+        chunks = [(tokens, before) for _, tokens, before in step.chunks]
+        seconds = self.times(len(step.decodes), context, chunks) + step.swapped * self.rules.swap_block_s
         end = self.clock
         for stage in range(self.rules.stages):
             start = max(end, self.stage_free[stage])
             last = stage == self.rules.stages - 1
-            end = start + (seconds if last else seconds + self.times.hop(len(batch.decodes) + batch.new))
+            end = start + (seconds if last else seconds + self.times.hop(len(step.decodes) + step.new))
             self.stage_free[stage] = end
-            batch.start_s = batch.start_s if stage else start
-        batch.end_s = end
-        for job in self._jobs(batch):
+            step.start_s = step.start_s if stage else start
+        step.end_s = end
+        for job in self._jobs(step):
             job.in_flight = True
-        self.flight.append(batch)
-        self.record.launched(self, batch, context, seconds)
+        self.flight.append(step)
+        self.record.launched(self, step, context, seconds)
         return True
 
     @staticmethod
-    def _jobs(batch: Step) -> list[Job]:
-        return batch.decodes + [job for job, _, _ in batch.chunks]
+    def _jobs(step: Step) -> list[Job]:
+        return step.decodes + [job for job, _, _ in step.chunks]
 
-    def _complete(self, batch: Step) -> None:
-        for job in sorted(batch.decodes, key=lambda job: job.index):
-            self._token(job, batch.end_s)
-        for job, tokens, _ in batch.chunks:
+    def _complete(self, step: Step) -> None:
+        for job in sorted(step.decodes, key=lambda job: job.index):
+            self._token(job, step.end_s)
+        for job, tokens, _ in step.chunks:
             job.read += tokens
             if job.decoding:
                 job.held += self.known.add(job.chain[len(job.held) :])
-            self._token(job, batch.end_s)
+            self._token(job, step.end_s)
 
     def _token(self, job: Job, now: float) -> None:
         job.in_flight = False
@@ -186,81 +208,81 @@ class Replica:
         heapify(self.swapped)
 
     def _chunked(self) -> Step:
-        batch = self._decodes()
+        step = self._decodes()
         for job in [job for job in self.running if not (job.in_flight or job.decoding)]:
-            left = min(job.to_read - job.read, self.rules.max_tokens - len(batch.decodes) - batch.new)
-            if left > 0 and len(batch) < self.rules.step_requests:
-                batch.take(job, left)
-        while self._may_start(batch) and len(batch.decodes) + batch.new < self.rules.max_tokens:
+            left = min(job.to_read - job.read, self.rules.max_tokens - len(step.decodes) - step.new)
+            if left > 0 and len(step) < self.rules.step_requests:
+                step.take(job, left)
+        while self._may_start(step) and len(step.decodes) + step.new < self.rules.max_tokens:
             job = self._start()
             if job.decoding:
-                batch.decodes.append(job)
+                step.decodes.append(job)
             else:
-                batch.take(job, min(job.to_read - job.read, self.rules.max_tokens - len(batch.decodes) - batch.new))
-        return batch
+                step.take(job, min(job.to_read - job.read, self.rules.max_tokens - len(step.decodes) - step.new))
+        return step
 
     def _whole(self) -> Step:
-        batch, longest = Step(), 0
+        step, longest = Step(), 0
         if self.rules.policy == DECODE:
             self.filling = self.filling or not self.running
-        while self.filling and self._may_start(batch):
+        while self.filling and self._may_start(step):
             if self.waiting[0].decoding:
                 break
             tokens = self.waiting[0].to_read - self.unit * len(self.hits(self.waiting[0]))
             longest = max(longest, tokens)
-            total = (len(batch) + 1) * longest if self.rules.padded else batch.new + tokens
-            if batch.chunks and total > self.rules.max_tokens:
+            total = (len(step) + 1) * longest if self.rules.padded else step.new + tokens
+            if step.chunks and total > self.rules.max_tokens:
                 break
-            batch.take(self._start(), tokens)
-        if batch.chunks:
-            return batch
-        batch = self._decodes()
-        while self.filling and self._may_start(batch) and self.waiting[0].decoding:
-            batch.decodes.append(self._start())
+            step.take(self._start(), tokens)
+        if step.chunks:
+            return step
+        step = self._decodes()
+        while self.filling and self._may_start(step) and self.waiting[0].decoding:
+            step.decodes.append(self._start())
         self.filling = self.rules.policy != DECODE or not self.running
-        return batch
+        return step
 
     def _decodes(self) -> Step:
         """The next token of running requests, after making room for it; then swapped ones come back."""
-        batch = Step()
+        step = Step()
         while True:
             ready = [job for job in self.running if job.decoding and not job.in_flight][: self.rules.step_requests]
             if sum(self._next_blocks(job) - job.blocks for job in ready) <= self.free:
                 break
-            self._preempt(batch)
+            self._preempt(step)
         for job in ready:
             self._give(job, self._next_blocks(job))
-        while self.swapped and not batch.preempted and self._fits(self._next_blocks(self.swapped[0])):
+        while self.swapped and not step.preempted and self._fits(self._next_blocks(self.swapped[0])):
             if len(self.running) >= self.rules.max_batch or len(ready) >= self.rules.step_requests:
                 break
             job = heappop(self.swapped)
             self._give(job, self._next_blocks(job))
-            batch.swapped += job.blocks
+            step.swapped += job.blocks
             insort(self.running, job)
             ready.append(job)
-        batch.decodes = ready
-        return batch
+        step.decodes = ready
+        return step
 
-    def _preempt(self, batch: Step) -> None:
+    def _preempt(self, step: Step) -> None:
         job = next(job for job in reversed(self.running) if not job.in_flight)
         blocks = job.blocks
         self._leave(job)
         self.record.preempted(job)
-        batch.preempted = True
+        step.preempted = True
         if self.rules.preemption == SWAP and job.decoding:
-            batch.swapped += blocks
+            step.swapped += blocks
             heappush(self.swapped, job)
         else:
             job.read, job.to_read = 0, job.prompt + job.made
             heappush(self.waiting, job)
 
-    def _may_start(self, batch: Step) -> bool:
+    def _may_start(self, step: Step) -> bool:
         """Whether the first waiting request can start in this step; those whose patience or time is over leave."""
         while self.waiting and self.waiting[0].leaves_s < self.clock:
             self.record.gave_up(heappop(self.waiting))
-        if not self.waiting or self.swapped or batch.preempted:
+        if not self.waiting or self.swapped or step.preempted:
             return False
-        room = len(self.running) < self.rules.max_batch and len(batch) < self.rules.step_requests
+        room = len(self.running) < self.rules.max_batch and len(step) < self.rules.step_requests
         if not room:
             return False
         first = self.waiting[0]

@@ -26,7 +26,7 @@ Values = NDArray[np.float64]
 
 
 class StepTimes(Protocol):
-    """Anything that knows how long a step takes; a :class:`StepTable` runs on the fast kernel too."""
+    """Anything that knows how long a step takes; a :class:`StepTable` runs on the compiled loop too."""
 
     def __call__(self, decodes: int, context: int, chunks: Sequence[tuple[int, int]]) -> float:
         """Seconds of a step of ``decodes`` sequences with ``context`` cached tokens together, the new ones included,
@@ -38,7 +38,7 @@ class StepTimes(Protocol):
 
 class Grid(NamedTuple):
     """A :class:`StepTable` as the look-ups see it: flat (``contexts`` and ``sizes`` long rows, one after another), as
-    lists in plain code and arrays in compiled code."""
+    lists in the reference loop and arrays in compiled code."""
 
     linear: Sequence[float]
     decode: Sequence[float]

@@ -1,8 +1,9 @@
 """Sessions: requests that carry on from earlier ones, so that a prefix cache has something to find.
 
-Two ways. :class:`Ties` strings independent requests together without changing any length or time: within a session the
-lengths it got are put in rising order, so each turn's prompt begins with the one before. :func:`sessions` builds chats
-and agents from scratch: the prompt of a turn is the system prompt, all earlier turns and replies, and what is new.
+There are two options. :class:`Ties` strings independent requests together without changing any length or time: within
+a session the lengths it got are put in rising order, so each turn's prompt begins with the one before.
+:func:`sessions` builds chats and agents from scratch: the prompt of a turn is the system prompt, all earlier turns and
+replies, and what is new.
 """
 
 from dataclasses import dataclass, replace
