@@ -61,6 +61,8 @@ from tokenomics.service.simulator.requests import Requests
 from tokenomics.service.simulator.rules import CHUNKED, DECODE, SWAP, Rules
 from tokenomics.service.simulator.times import StepTable
 
+SOURCES = outcome, times, compiled_arrays, compiled_state, compiled
+"""Modules from which compiled code takes functions and constants, besides this one."""
 DONE, STOPPED = -1, -2
 IN_TURN, BY_LOAD, BY_PREFIX = 0, 1, 2
 ROWS = 65536
@@ -133,14 +135,19 @@ def _drive(state, limits, grid, arrival, span):
 
 
 def _compiled(sources):
-    """The entry, kept on disk between processes where there is a place for it. numba notices a change of this file
-    only; a variable of the enclosing function is part of its key, so the sources of all that is compiled stand in one.
+    """The entry to compiled code, kept on disk between processes where there is a place for it.
+
+    numba compiles anew when this file changes, but not when another does from which it takes functions. A variable of
+    the enclosing function is part of the key under which it keeps the code, so ``sources`` holds the text of them all.
     """
 
     def drive(state, limits, grid, arrival, span):
-        """Send the rows of a ``span`` (first, beyond the last, seconds to go on to) to the replicas; the row to go on
-        from when there is more room to write, or :data:`DONE`, or :data:`STOPPED` when too many wait."""
-        len(sources)
+        """Send the rows of a ``span`` (first, beyond the last, seconds to go on to) to the replicas.
+
+        Returns the row to go on from once there is more room to write, or :data:`DONE`, or :data:`STOPPED` where too
+        many wait.
+        """
+        len(sources)  # makes it a variable of this function
         return _drive(state, limits, grid, arrival, span)
 
     try:
@@ -149,9 +156,7 @@ def _compiled(sources):
         return njit(error_model="numpy", _nrt=False)(drive)
 
 
-drive = _compiled(
-    "".join(inspect.getsource(each) for each in (outcome, times, compiled_arrays, compiled_state, compiled))
-)
+drive = _compiled("".join(map(inspect.getsource, SOURCES)))
 
 
 class CompiledLoop:

@@ -10,9 +10,9 @@ Which time is whose: the first token counts when the prefill step ends (as DistS
 pool alone decides); crossing, waiting for blocks and the first decode lie between first and second token. An engine
 that drops that first token and shows what the decode replica makes has the second token's time as its TTFT.
 
-Left out: crossing layer by layer while the prompt is read; a full decode pool that holds up prefill replicas (caches
-wait beside the blocks of both pools; a prefill replica frees its blocks when the prompt is read); prefix caches of
-decode replicas (the whole prompt crosses).
+Left out: crossing layer by layer while the prompt is read; a saturated decode pool that holds up prefill replicas
+(caches wait beside the blocks of both pools; a prefill replica frees its blocks when the prompt is read); prefix caches
+of decode replicas (the whole prompt crosses).
 """
 
 from dataclasses import dataclass, field, replace
