@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from tokenomics.errors import DataError
 from tokenomics.service import qoe, workload
-from tokenomics.service.simulator import UNSERVED, Prefixes, Requests, Rules, StepTable, simulate
+from tokenomics.service.simulator import (
+    ABANDONED,
+    CANCELLED,
+    FINISHED,
+    UNSERVED,
+    Prefixes,
+    Requests,
+    Rules,
+    StepTable,
+    simulate,
+)
 from tokenomics.service.simulator.outcome import histogram
 
 LOOPS = ["reference", "compiled"]
@@ -24,6 +34,8 @@ TABLE = StepTable(
     past_step=17,
     chunk_step=19,
 )
+SLOW = StepTable(decode_s=np.full((9, 2), 0.02), linear_s=np.arange(513) * 1e-3)
+"""A decode step takes 20 ms whatever the batch, a token of a prompt 1 ms."""
 FLAT = StepTable(decode_s=np.full((9, 2), 0.02), linear_s=np.arange(513) * 1e-4)
 RULES = Rules(max_batch=8, max_tokens=512)
 ONE = StepTable(decode_s=np.ones((3, 2)), linear_s=np.arange(3) * 1.0)
@@ -123,6 +135,31 @@ def test_what_was_not_served_is_wanted_and_not_delivered():
     assert qoe.attained(of, qoe.Slo(10.0, 10.0)).tolist() == [True, False]
 
 
+@pytest.mark.parametrize("loop", LOOPS)
+def test_cancelled_requests_leave_their_blocks_to_others(loop):
+    """The first has 7 of 8 blocks until its time is over; the second needs 2."""
+    requests = Requests([0.0, 0.01], [100, 30], [29, 2], timeout_s=[0.49, np.inf])
+    done = simulate(requests, SLOW, Rules(max_batch=8, kv_blocks=8, watermark=0.0), tokens=True, loop=loop)
+    assert done.status.tolist() == [CANCELLED, FINISHED] and done.finish_s[0] == 0.49
+    made = done.tokens_of(0)
+    assert made[~np.isnan(made)] == pytest.approx(np.linspace(0.1, 0.5, 21)), "the step under way is not broken off"
+    assert done.tokens_of(1) == pytest.approx([0.53, 0.55])
+    assert np.isnan(done.e2e_s[0]) and np.isnan(done.tpot_s[0]) and done.ttft_s[0] == pytest.approx(0.1)
+    never_started = Requests([0.0, 0.01], 16, 100, timeout_s=[np.inf, 0.3])
+    done = simulate(never_started, SLOW, Rules(max_batch=1), loop=loop)
+    assert done.status.tolist() == [FINISHED, ABANDONED] and done.finish_s[1] == pytest.approx(0.31)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_request_that_lost_its_place_is_cancelled_too(loop):
+    """The second loses its blocks to the first, starts anew when the first is cancelled, and then is itself."""
+    requests = Requests([0.0, 0.0], 60, 60, timeout_s=[0.9, 1.2])
+    done = simulate(requests, SLOW, Rules(max_batch=8, kv_blocks=8, watermark=0.0), tokens=True, loop=loop)
+    assert done.status.tolist() == [CANCELLED, CANCELLED] and done.preempted.tolist() == [0, 1]
+    assert np.nanmax(done.tokens_of(0)) == pytest.approx(0.9, abs=0.02)
+    assert 1.0 < np.nanmax(done.tokens_of(1)) <= 1.22
+
+
 def test_a_callable_may_tell_the_times():
     class Constant:
         def __call__(self, decodes, context, chunks):
@@ -151,6 +188,8 @@ def test_histogram_quantiles(values, q):
         (lambda: Requests([np.nan], 1, 1), "finite"),
         (lambda: Requests([0.0, 1.0], [5, 0], 1), "row 1: prompt = 0.0"),
         (lambda: Requests([0.0], 1, 0), "output = 0.0"),
+        (lambda: Requests([0.0], 1, 1, timeout_s=-1.0), "timeout_s"),
+        (lambda: Requests([0.0], 9, 1, prefix=Prefixes.of([[1]], 4), read=True), "read elsewhere"),
         (lambda: Requests([0.0], 1.5, 1), "prompt = 1.5"),
         (lambda: Requests([0.0, 1.0], [1, 2, 3], 1), "as many as arrivals"),
         (lambda: Requests([0.0, 1.0], 9, 1, prefix=Prefixes.of([[1]], 4)), "prefix = 1"),
