@@ -32,13 +32,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenomics.errors import DataError, whole
+from tokenomics.errors import require, whole
 from tokenomics.service.simulator.rules import UNLIMITED, Rules
 
-ROUND_ROBIN, LEAST_LOADED, PREFIX_AWARE = "round robin", "least loaded", "prefix aware"
-ROUTINGS = (ROUND_ROBIN, LEAST_LOADED, PREFIX_AWARE)
+ROUTINGS = ROUND_ROBIN, LEAST_LOADED, PREFIX_AWARE = "round robin", "least loaded", "prefix aware"
 MOST_AHEAD = 64
-WAITING, INSIDE, CACHE = "waiting", "inside", "cache"
+METRICS = WAITING, INSIDE, CACHE = "waiting", "inside", "cache"
 OFF, STARTING, SERVING, DRAINING = range(4)
 COLUMNS = ("time_s", "serving", "starting", "draining")
 
@@ -70,8 +69,7 @@ class Scaling:
     quiet_s: float = 300.0
 
     def __post_init__(self):
-        if self.metric not in (WAITING, INSIDE, CACHE):
-            raise DataError("Scaling", "metric", self.metric, f"{WAITING}, {INSIDE}, {CACHE}")
+        require(self.metric in METRICS, "Scaling", "metric", self.metric, ", ".join(METRICS))
         for name in ("least", "most"):
             whole("Scaling", name, getattr(self, name))
         for name, good, allowed in (
@@ -82,15 +80,14 @@ class Scaling:
             ("every_s", 0 < self.every_s < np.inf, "0 < seconds < inf"),
             ("quiet_s", 0 <= self.quiet_s < np.inf, "0 <= seconds < inf"),
         ):
-            if not good:
-                raise DataError("Scaling", name, getattr(self, name), allowed)
+            require(good, "Scaling", name, getattr(self, name), allowed)
 
     def check(self, rules: Rules, replicas: int) -> None:
         """Refuse a number at the start that is out of bounds, and shares of a cache without limit."""
-        if not self.least <= replicas <= self.most:
-            raise DataError("simulate", "replicas", replicas, f"{self.least}..{self.most} (scaling)")
-        if self.metric == CACHE and rules.kv_blocks >= UNLIMITED:
-            raise DataError("Scaling", "metric", CACHE, "with a number of kv_blocks")
+        enough = self.least <= replicas <= self.most
+        require(enough, "simulate", "replicas", replicas, f"{self.least}..{self.most} (scaling)")
+        known = self.metric != CACHE or rules.kv_blocks < UNLIMITED
+        require(known, "Scaling", "metric", CACHE, "with a number of kv_blocks")
 
 
 class Held(NamedTuple):

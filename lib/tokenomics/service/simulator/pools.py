@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenomics.errors import DataError
+from tokenomics.errors import DataError, require
 from tokenomics.service.simulator.fleet import MOST_AHEAD, ROUND_ROBIN, Scaling
 from tokenomics.service.simulator.outcome import ABANDONED, CANCELLED, UNSERVED, Outcome
 from tokenomics.service.simulator.requests import Requests
@@ -62,14 +62,12 @@ class Transfer:
 
     def __post_init__(self):
         for name in ("token_s", "latency_s"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise DataError("Transfer", name, getattr(self, name), "0 <= seconds < inf")
+            require(0 <= getattr(self, name) < np.inf, "Transfer", name, getattr(self, name), "0 <= seconds < inf")
 
     @classmethod
     def over(cls, token_bytes: float, link_bytes_per_s: float, latency_s: float = 0.0) -> "Transfer":
         """From bytes of cache a token and a prefill replica's link."""
-        if not link_bytes_per_s > 0:
-            raise DataError("Transfer", "link_bytes_per_s", link_bytes_per_s, "> 0")
+        require(link_bytes_per_s > 0, "Transfer", "link_bytes_per_s", link_bytes_per_s, "> 0")
         return cls(token_bytes / link_bytes_per_s, latency_s)
 
     def ends(self, ready_s: NDArray[np.float64], prompt: NDArray[np.int64], sender: NDArray) -> NDArray[np.float64]:

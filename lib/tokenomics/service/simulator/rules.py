@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenomics.errors import DataError, whole
+from tokenomics.errors import DataError, require, whole
 from tokenomics.service.simulator.requests import Requests
 
 PREFILL, DECODE, CHUNKED = "prefill", "decode", "chunked"
@@ -51,16 +51,13 @@ class Rules:
 
     def __post_init__(self):
         for name, allowed in (("policy", (PREFILL, DECODE, CHUNKED)), ("preemption", (RECOMPUTE, SWAP))):
-            if getattr(self, name) not in allowed:
-                raise DataError("Rules", name, getattr(self, name), ", ".join(allowed))
+            require(getattr(self, name) in allowed, "Rules", name, getattr(self, name), ", ".join(allowed))
         for name in ("max_batch", "max_tokens", "kv_blocks", "block_tokens", "stages", "most_waiting"):
             whole("Rules", name, getattr(self, name))
-        if not 0 <= self.watermark < 1:
-            raise DataError("Rules", "watermark", self.watermark, "0 <= watermark < 1")
-        if not 0 <= self.swap_block_s < np.inf:
-            raise DataError("Rules", "swap_block_s", self.swap_block_s, "0 <= seconds < inf")
-        if self.max_batch < self.stages:
-            raise DataError("Rules", "max_batch", self.max_batch, f"as many as stages ({self.stages}) or more")
+        require(0 <= self.watermark < 1, "Rules", "watermark", self.watermark, "0 <= watermark < 1")
+        require(0 <= self.swap_block_s < np.inf, "Rules", "swap_block_s", self.swap_block_s, "0 <= seconds < inf")
+        enough = self.max_batch >= self.stages
+        require(enough, "Rules", "max_batch", self.max_batch, f"as many as stages ({self.stages}) or more")
 
     @property
     def kept_blocks(self) -> int:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenomics.errors import DataError, whole
+from tokenomics.errors import DataError, require, whole
 from tokenomics.service.simulator.fleet import MOST_AHEAD, ROUND_ROBIN, ROUTINGS, SERVING, Fleet, Scaling
 from tokenomics.service.simulator.outcome import Outcome
 from tokenomics.service.simulator.reference import ReferenceLoop
@@ -58,8 +58,7 @@ def simulate(
     """
     rules.check(requests)
     most = getattr(times, "max_batch", rules.max_batch)
-    if rules.step_requests > most:
-        raise DataError("simulate", "max_batch", rules.step_requests, f"at most the table's {most}")
+    require(rules.step_requests <= most, "simulate", "max_batch", rules.step_requests, f"at most the table's {most}")
     _check(replicas, routing, most_ahead, loop)
     if scaling is not None:
         scaling.check(rules, replicas)
@@ -75,8 +74,7 @@ def _check(replicas: int, routing: str, most_ahead: int, loop: str) -> None:
     whole("simulate", "replicas", replicas)
     whole("simulate", "most_ahead", most_ahead, 0)
     for name, value, allowed in (("routing", routing, ROUTINGS), ("loop", loop, (AUTO, REFERENCE, COMPILED))):
-        if value not in allowed:
-            raise DataError("simulate", name, value, ", ".join(allowed))
+        require(value in allowed, "simulate", name, value, ", ".join(allowed))
 
 
 def _serve(run, fleet: Fleet, arrival: NDArray[np.float64]) -> Outcome:

@@ -7,7 +7,7 @@ from tokenomics.compute.inference import memory
 from tokenomics.compute.inference.intervals import kind_of, quantiles_of
 from tokenomics.compute.inference.server import Server
 from tokenomics.compute.inference.steps import device_seconds
-from tokenomics.errors import DataError
+from tokenomics.errors import DataError, require
 from tokenomics.service.simulator.times import StepTable, Values
 
 COLUMNS = 256
@@ -58,8 +58,7 @@ def at_end(table: StepTable, server: Server, end: str = "value") -> StepTable:
     Raises:
         DataError: another end.
     """
-    if end not in ("value", "low", "high"):
-        raise DataError("at_end", "end", end, "value, low, high")
+    require(end in ("value", "low", "high"), "at_end", "end", end, "value, low, high")
     if end == "value":
         return table
     side, on, profile = ("low", "high").index(end), server.on, server.profile
@@ -76,8 +75,7 @@ def cache_blocks(server: Server, block_tokens: int = 16, longest: int = 16384) -
     """
     one = memory.cache_bytes_per_device(server.on, float(longest)) / longest * block_tokens
     blocks = int(memory.free_bytes(server.on, server.profile.name) / one * server.on.layout.dp)
-    if blocks < 1:
-        raise DataError("cache_blocks", "server", server.on.model.name, "a deployment whose memory holds the weights")
+    require(blocks >= 1, "cache_blocks", "server", server.on.model.name, "a deployment whose memory holds the weights")
     return blocks
 
 
@@ -103,8 +101,7 @@ def measured(
         ("decode_s", decode_s, (batch.size, context.size)),
         ("prefill_s", prefill_s, (tokens.size,)),
     ):
-        if values.shape != shape:
-            raise DataError("measured", name, values.shape, f"shape {shape}")
+        require(values.shape == shape, "measured", name, values.shape, f"shape {shape}")
     step = max(1, int(context[-1] // COLUMNS))
     places = np.arange(0, context[-1] + 2 * step, step)
     by_context = np.array([_line(places, context, row) for row in decode_s])
