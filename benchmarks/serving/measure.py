@@ -34,7 +34,7 @@ REPEATS = 3
 COUNTS = {1_000: 20, 10_000: 10, 100_000: 5, 1_000_000: 3, 10_000_000: 2}
 """Requests, and times to simulate them (the best counts)."""
 COLUMNS = "requests", "us_a_request", "cpu_us_a_request", "peak_mb", "load"
-BARS = {"plain": 200_000, "features": 30_000}
+TARGETS = {"bare": 200_000, "features": 30_000}
 LINK_BYTES_PER_S = 50e9
 LONGEST = 16_384
 POLICIES = {
@@ -93,13 +93,13 @@ def timed(ask, run):
     return len(ask) / best, done
 
 
-def line(name, load, bar, speed, done) -> None:
+def line(name, load, target, speed, done) -> None:
     """One row of the report."""
     totals, count = done.totals, len(done.requests)
     ends = max(float(np.nanmax(done.finish_s)), 1e-9)
     print(
-        f"| {name} | {load:.0%} | {bar:,} | {speed[0]:,.0f} | {speed[1]:,.0f} | {totals['passes'] / count:.1f} | "
-        f"{totals['decode_tokens'] / totals['passes']:.1f} | {totals['preemptions'] / count:.3f} | "
+        f"| {name} | {load:.0%} | {target:,} | {speed[0]:,.0f} | {speed[1]:,.0f} | {totals['steps'] / count:.1f} | "
+        f"{totals['decode_tokens'] / totals['steps']:.1f} | {totals['preemptions'] / count:.3f} | "
         f"{np.mean(~done.finished):.3f} | {totals['cached_tokens'] / done.requests.prompt.sum():.0%} | "
         f"{totals['paid_s'] / ends:.2f} |",
         flush=True,
@@ -141,7 +141,7 @@ def features(table, transfer, sizes, capacity: float, count: int) -> None:
     ]
     for name, most, tokens, each, run in cases:
         for load in (0.7, 0.95):
-            line(name, load, BARS["features"], *timed(requests(tokens, load * most, count, **each), run))
+            line(name, load, TARGETS["features"], *timed(requests(tokens, load * most, count, **each), run))
 
 
 def growth(trace: str | None) -> None:
@@ -210,16 +210,16 @@ def main() -> None:
     if not chosen.growth:
         sizes = lengths(chosen.trace, chosen.count)
         print(
-            "| what | load | bar | requests/s | a processor-second | passes | mean batch | preemptions | unfinished "
+            "| what | load | target | requests/s | a processor-second | steps | mean batch | preemptions | unfinished "
             "| cached | replicas paid |"
         )
         for name, rules in POLICIES.items():
             for load in (0.3, 0.7, 0.95):
                 at = requests(sizes, load * capacity[name], chosen.count)
-                line(name, load, BARS["plain"], *timed(at, lambda ask, rules=rules: simulate(ask, table, rules)))
+                line(name, load, TARGETS["bare"], *timed(at, lambda ask, rules=rules: simulate(ask, table, rules)))
         few = requests(sizes, 0.7 * capacity["chunked"], 2000)
-        plain = timed(few, lambda ask: simulate(ask, table, POLICIES["chunked"], loop="plain"))
-        line("chunked, plain Python", 0.7, 0, *plain)
+        reference = timed(few, lambda ask: simulate(ask, table, POLICIES["chunked"], loop="reference"))
+        line("chunked, reference loop", 0.7, 0, *reference)
         transfer = Transfer.over(float(kv_bytes_per_token(model)), LINK_BYTES_PER_S, 1e-3)
         features(table, transfer, sizes, capacity["chunked"], chosen.count)
     growth(chosen.trace)

@@ -3,6 +3,8 @@
 import contextlib
 import sys
 from collections.abc import Iterator
+from math import inf
+from numbers import Real
 
 USER_ERROR_EXIT_CODE = 2
 
@@ -33,6 +35,31 @@ class DataError(TokenomicsError):
 
 class RunError(TokenomicsError):
     """A notebook or stage that could not run or did not finish."""
+
+
+def require(good: bool, where: str, key: str, value: object, allowed: str) -> None:
+    """Raise a one-line :class:`DataError` unless ``good``; arguments as of that class."""
+    if not good:
+        raise DataError(where, key, value, allowed)
+
+
+def positive(where: str, key: str, value: object) -> None:
+    """Refuse anything but a finite number above zero.
+
+    Raises:
+        DataError: text, nothing, a truth value, NaN, infinity, zero or less.
+    """
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    require(number and bool(0 < value < inf), where, key, value, "a finite number > 0")
+
+
+def whole(where: str, key: str, value: Real, least: int = 1) -> None:
+    """Refuse anything but a whole number of at least ``least``, whatever its type.
+
+    Raises:
+        DataError: a fraction, NaN, infinity, less than ``least``.
+    """
+    require(bool(least <= value < inf and value == int(value)), where, key, value, f"a whole number >= {least}")
 
 
 @contextlib.contextmanager

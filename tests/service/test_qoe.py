@@ -39,7 +39,7 @@ def test_paces_in_tokens():
     )
 
 
-def test_mlperf_bars():
+def test_mlperf_limits():
     assert (qoe.MLPERF["Llama-2-70B server"].ttft_s, qoe.MLPERF["Llama-2-70B server"].tpot_s) == (2.0, 0.2)
     interactive = qoe.MLPERF["Llama-2-70B interactive"]
     assert 1 / interactive.tpot_s == pytest.approx(25)

@@ -40,8 +40,7 @@ from tokenomics.service.workload import (
 from tokenomics.service.workload import fidelity as like
 from tokenomics.service.workload.arrivals import DAY_S
 from tokenomics.service.workload.conversations import prefix_blocks
-from tokenomics.service.workload.derive import fit_arrivals, measured
-from tokenomics.service.workload.rebuild import derived_of, originals, rebuild, trace_of
+from tokenomics.service.workload.derive import derived_of, fit_arrivals, measured, originals, rebuild, trace_of
 
 BURSTY = Modulated(5.0, busy_share=0.3, quiet_level=0.4, cycle_s=60.0)
 PROCESSES = [Constant(3.0), Poisson(3.0), Gamma(3.0, 2.0), BURSTY, Diurnal(BURSTY), process("diurnal", rate_rps=2.0)]
@@ -164,8 +163,8 @@ def test_a_day_has_the_shape_it_was_given():
     hours = np.bincount((times % DAY_S // 3600).astype(int)) / (20 * 3600 * 4)
     np.testing.assert_allclose(hours[1:11], 0.5, rtol=0.03)
     np.testing.assert_allclose(hours[13:23], 1.5, rtol=0.03)
-    crest = Diurnal(Poisson(1.0), cosine_day(0.5, 15.0))
-    assert crest.shape(np.array([15 * 3600.0, 3 * 3600.0])) == pytest.approx([1.5, 0.5], abs=0.01)
+    peak = Diurnal(Poisson(1.0), cosine_day(0.5, 15.0))
+    assert peak.shape(np.array([15 * 3600.0, 3 * 3600.0])) == pytest.approx([1.5, 0.5], abs=0.01)
 
 
 def test_fitted_arrivals_give_back_the_process():

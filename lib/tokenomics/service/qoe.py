@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.service.timeline import Timeline, Values, positions, positive, quantiles, require
+from tokenomics.errors import positive, require
+from tokenomics.service.timeline import Timeline, Values, positions, quantiles
 
 SILENT_WPM, FICTION_WPM, ALOUD_WPM = 238.0, 260.0, 183.0
 """Words a minute of adults reading English silently (non-fiction, fiction) and aloud: Brysbaert 2019, 190 studies."""
@@ -56,7 +57,7 @@ MLPERF = {
         Slo(0.5, 0.03, 0.99, "Llama-3.1-8B interactive"),
     )
 }
-"""Bars of MLPerf Inference (v4.1, v5.0, v5.1): the 99th percentile of each time must be within its limit."""
+"""Limits of MLPerf Inference (v4.1, v5.0, v5.1): the 99th percentile of each time must be within its limit."""
 
 
 def tokens_per_s(words_per_minute: float = SILENT_WPM, *, tokenizer: str, language: str = "English") -> float:
@@ -69,7 +70,7 @@ def tokens_per_s(words_per_minute: float = SILENT_WPM, *, tokenizer: str, langua
     """
     from tokenomics.facts.tokenizers import tokens_per_word
 
-    require(0 < words_per_minute < np.inf, "pace", "words_per_minute", words_per_minute, "a number > 0")
+    positive("pace", "words_per_minute", words_per_minute)
     return words_per_minute / 60.0 * tokens_per_word(tokenizer, language)
 
 

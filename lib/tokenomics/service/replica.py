@@ -25,7 +25,7 @@ REQUESTS, DRAWS = 500, 5
 SERVER_S, FEWEST, MOST = 600.0, 1000, 10_000
 """Seconds that LoadGen's server scenario lasts at least; how many requests of a replica are simulated."""
 HALVINGS, LEAST = 7, 2.0**-10
-"""Steps of the bisection between a rate and twice that rate; share of a saturated replica's rate that counts as none.
+"""Halvings of the interval between a rate and twice that rate; share of a saturated replica's rate that counts as none.
 """
 BACKLOG_S = 20.0
 """Seconds of arrivals waiting at which a rate is given up as too high: ten times the usual limit on a first token."""

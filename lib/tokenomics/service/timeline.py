@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.errors import DataError
+from tokenomics.errors import require
 
 Values = NDArray[np.float64]
 BLOCK = 4096
@@ -140,14 +140,3 @@ def _first(of: Timeline) -> NDArray[np.bool_]:
 def _first_of(values: NDArray, where: NDArray[np.bool_]) -> float:
     found = values[where]
     return float(found[0]) if len(found) else 0.0
-
-
-def positive(where: str, key: str, value: float) -> None:
-    """Refuse a number that is not above zero and finite."""
-    require(0 < value < np.inf, where, key, value, "a finite number > 0")
-
-
-def require(good: bool, where: str, key: str, value: object, allowed: str) -> None:
-    """Refuse with one line unless ``good``."""
-    if not good:
-        raise DataError(where, key, value, allowed)

@@ -24,7 +24,7 @@ from tokenomics.service.simulator import (
     simulate_pools,
 )
 
-LOOPS = ["plain", "fast"]
+LOOPS = ["reference", "compiled"]
 ROUTINGS = ["round robin", "least loaded", "prefix aware"]
 RNG = np.random.default_rng(1)
 N, K = np.arange(17)[:, None], np.arange(9)
@@ -39,7 +39,7 @@ TABLE = StepTable(
 
 
 def naive_seconds(table, decodes, chunks):
-    """A pass's time from the formula, by NumPy's interpolation (inside the table)."""
+    """A step's time from the formula, by NumPy's interpolation (inside the table)."""
     linear, n = table.linear_s, len(decodes)
     total = 0.0
     if n:
@@ -220,7 +220,7 @@ class NaiveReplica:
         return batch, moved, []
 
     def compose(self, now):
-        """Begin a pass where there is something to do."""
+        """Begin a step where there is something to do."""
         self.now = now
         for job in [job for job in sorted(self.running, key=order) + self.swapped if job["over"] < now]:
             if job in self.running:
@@ -236,7 +236,7 @@ class NaiveReplica:
         assert self.free() >= 0
 
     def complete(self):
-        """The pass ends; who got a token."""
+        """The step ends; who got a token."""
         batch, chunks = self.under_way
         size_of, got = {job["i"]: size for job, size, _ in chunks}, []
         for job in [*sorted(batch, key=lambda job: job["i"]), *(job for job, _, _ in chunks)]:
@@ -513,7 +513,7 @@ def test_pools_one_after_the_other_are_pools_on_one_clock(loop, situations_of, f
 
 @settings(max_examples=300)
 @given(situations(), fleets(), st.sampled_from([3, 2**40]), st.booleans())
-def test_compiled_and_plain_give_the_same_bits(situation, fleet, most_waiting, read):
+def test_both_loops_give_the_same_bits(situation, fleet, most_waiting, read):
     requests, rules = situation
     rules = replace(rules, most_waiting=most_waiting)
     requests = replace(requests, prefix=None, read=True) if read else requests
@@ -553,10 +553,10 @@ def test_nothing_is_lost_or_made_up(loop, situation, fleet, read):
 
 
 def never_idle_while_somebody_waits(requests, done, number):
-    """Between a replica's passes nobody is inside."""
-    passes, here = done.log["replica"] == number, done.finished & (done.replica == number)
-    starts, ends = np.r_[done.log["start_s"][passes], np.inf], np.r_[0.0, done.log["end_s"][passes]]
-    assert np.all(starts >= ends), "two passes at a time"
+    """Between a replica's steps nobody is inside."""
+    steps, here = done.log["replica"] == number, done.finished & (done.replica == number)
+    starts, ends = np.r_[done.log["start_s"][steps], np.inf], np.r_[0.0, done.log["end_s"][steps]]
+    assert np.all(starts >= ends), "two steps at a time"
     arrived, gone = requests.arrival_s[here], done.finish_s[here]
     for start, end in zip(ends[starts > ends], starts[starts > ends], strict=True):
         assert not np.any((arrived <= start) & (gone > start)), "idle while somebody waited"

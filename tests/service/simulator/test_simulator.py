@@ -7,13 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenomics.compute.inference.server import server
 from tokenomics.errors import DataError
-from tokenomics.facts import catalogue
-from tokenomics.service.simulator import UNSERVED, Prefixes, Requests, Rules, StepTable, simulate, step_tables
-from tokenomics.service.simulator.histogram import histogram
+from tokenomics.service import qoe, workload
+from tokenomics.service.simulator import (
+    ABANDONED,
+    CANCELLED,
+    FINISHED,
+    UNSERVED,
+    Prefixes,
+    Requests,
+    Rules,
+    StepTable,
+    simulate,
+)
+from tokenomics.service.simulator.outcome import histogram
 
-LOOPS = ["plain", "fast"]
+LOOPS = ["reference", "compiled"]
 
 RNG = np.random.default_rng(1)
 N, K = np.arange(17)[:, None], np.arange(9)
@@ -25,8 +34,10 @@ TABLE = StepTable(
     past_step=17,
     chunk_step=19,
 )
-
-
+SLOW = StepTable(decode_s=np.full((9, 2), 0.02), linear_s=np.arange(513) * 1e-3)
+"""A decode step takes 20 ms whatever the batch, a token of a prompt 1 ms."""
+FLAT = StepTable(decode_s=np.full((9, 2), 0.02), linear_s=np.arange(513) * 1e-4)
+RULES = Rules(max_batch=8, max_tokens=512)
 ONE = StepTable(decode_s=np.ones((3, 2)), linear_s=np.arange(3) * 1.0)
 
 
@@ -34,13 +45,13 @@ ONE = StepTable(decode_s=np.ones((3, 2)), linear_s=np.arange(3) * 1.0)
 @pytest.mark.parametrize(("sizes", "chances"), [((1,), (1.0,)), ((1, 5), (0.8, 0.2))])
 def test_waits_are_those_of_a_queue_with_one_server(loop, sizes, chances):
     """Replies of one token, one at a time: Pollaczek-Khinchine, W = rate E[S^2] / 2 (1 - load)."""
-    rng, count, load = np.random.default_rng(3), 40_000 if loop == "fast" else 15_000, 0.7
+    rng, count, load = np.random.default_rng(3), 40_000 if loop == "compiled" else 15_000, 0.7
     service = rng.choice(sizes, size=count, p=chances)
     mean, square = np.dot(sizes, chances), np.dot(np.square(sizes), chances)
     arrivals = np.cumsum(rng.exponential(mean / load, count))
     done = simulate(Requests(arrivals, service, 1), ONE, Rules(max_batch=1, max_tokens=8), loop=loop)
     assert np.mean(done.queue_s) == pytest.approx(
-        load / mean * square / 2 / (1 - load), rel=0.08 if loop == "fast" else 0.15
+        load / mean * square / 2 / (1 - load), rel=0.08 if loop == "compiled" else 0.15
     )
     wait, now = np.empty(count), 0.0
     for row in range(count):  # Lindley's recursion, exactly
@@ -90,6 +101,65 @@ def test_runs_repeat_and_loads_are_shared(loop):
     assert mean["least loaded"] < mean["round robin"]
 
 
+def test_a_stream_keeps_times_tokens_and_priorities():
+    stream = workload.workload("azure_conversation_2023").draw(50, seed=1)
+    mine = Requests.of(workload.with_priorities(stream, [0.5, 0.5]))
+    assert np.array_equal(mine.arrival_s, stream.arrival_s) and np.array_equal(mine.prompt, stream.input_tokens)
+    assert np.array_equal(mine.output, stream.output_tokens) and set(mine.priority) == {0, 1}
+
+
+def test_shared_beginnings_are_read_once():
+    stream = workload.sessions(workload.CHAT, workload.Poisson(0.2), 30, seed=2)
+    served = simulate(Requests.of(stream), FLAT, RULES)
+    alone = simulate(Requests.of(stream, prefixes=False), FLAT, RULES)
+    assert alone.totals["cached_tokens"] == 0 and alone.totals["prompt_tokens"] == stream.input_tokens.sum()
+    read = served.totals["prompt_tokens"] + served.totals["cached_tokens"]
+    assert read == stream.input_tokens.sum() and served.totals["cached_tokens"] > 0.3 * read
+
+
+def test_a_timeline_agrees_with_its_outcome():
+    asked = Requests([0.0, 0.1, 5.0], [300, 200, 10], [3, 1, 7])
+    done = simulate(asked, FLAT, RULES, tokens=True)
+    of = done.timeline()
+    assert of.ttft() == pytest.approx(done.ttft_s) and of.e2e() == pytest.approx(done.e2e_s)
+    assert of.tpot()[[0, 2]] == pytest.approx(done.tpot_s[[0, 2]])
+    with pytest.raises(DataError, match="tokens=True"):
+        simulate(asked, FLAT, RULES).timeline()
+
+
+def test_what_was_not_served_is_wanted_and_not_delivered():
+    impatient = Requests([0.0, 0.0], [500, 500], [2, 2], patience_s=[np.inf, 1e-3])
+    done = simulate(impatient, FLAT, Rules(policy="prefill", max_batch=1, max_tokens=512), tokens=True)
+    of = done.timeline()
+    assert of.count.tolist() == [2, 0] and of.wanted.tolist() == [2, 2]
+    assert qoe.attained(of, qoe.Slo(10.0, 10.0)).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_cancelled_requests_leave_their_blocks_to_others(loop):
+    """The first has 7 of 8 blocks until its time is over; the second needs 2."""
+    requests = Requests([0.0, 0.01], [100, 30], [29, 2], timeout_s=[0.49, np.inf])
+    done = simulate(requests, SLOW, Rules(max_batch=8, kv_blocks=8, watermark=0.0), tokens=True, loop=loop)
+    assert done.status.tolist() == [CANCELLED, FINISHED] and done.finish_s[0] == 0.49
+    made = done.tokens_of(0)
+    assert made[~np.isnan(made)] == pytest.approx(np.linspace(0.1, 0.5, 21)), "the step under way is not broken off"
+    assert done.tokens_of(1) == pytest.approx([0.53, 0.55])
+    assert np.isnan(done.e2e_s[0]) and np.isnan(done.tpot_s[0]) and done.ttft_s[0] == pytest.approx(0.1)
+    never_started = Requests([0.0, 0.01], 16, 100, timeout_s=[np.inf, 0.3])
+    done = simulate(never_started, SLOW, Rules(max_batch=1), loop=loop)
+    assert done.status.tolist() == [FINISHED, ABANDONED] and done.finish_s[1] == pytest.approx(0.31)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_request_that_lost_its_place_is_cancelled_too(loop):
+    """The second loses its blocks to the first, starts anew when the first is cancelled, and then is itself."""
+    requests = Requests([0.0, 0.0], 60, 60, timeout_s=[0.9, 1.2])
+    done = simulate(requests, SLOW, Rules(max_batch=8, kv_blocks=8, watermark=0.0), tokens=True, loop=loop)
+    assert done.status.tolist() == [CANCELLED, CANCELLED] and done.preempted.tolist() == [0, 1]
+    assert np.nanmax(done.tokens_of(0)) == pytest.approx(0.9, abs=0.02)
+    assert 1.0 < np.nanmax(done.tokens_of(1)) <= 1.22
+
+
 def test_a_callable_may_tell_the_times():
     class Constant:
         def __call__(self, decodes, context, chunks):
@@ -118,6 +188,8 @@ def test_histogram_quantiles(values, q):
         (lambda: Requests([np.nan], 1, 1), "finite"),
         (lambda: Requests([0.0, 1.0], [5, 0], 1), "row 1: prompt = 0.0"),
         (lambda: Requests([0.0], 1, 0), "output = 0.0"),
+        (lambda: Requests([0.0], 1, 1, timeout_s=-1.0), "timeout_s"),
+        (lambda: Requests([0.0], 9, 1, prefix=Prefixes.of([[1]], 4), read=True), "read elsewhere"),
         (lambda: Requests([0.0], 1.5, 1), "prompt = 1.5"),
         (lambda: Requests([0.0, 1.0], [1, 2, 3], 1), "as many as arrivals"),
         (lambda: Requests([0.0, 1.0], 9, 1, prefix=Prefixes.of([[1]], 4)), "prefix = 1"),
@@ -128,7 +200,7 @@ def test_histogram_quantiles(values, q):
         (lambda: simulate(Requests([0.0], 100, 62), TABLE, Rules(max_batch=4, kv_blocks=10)), "KV capacity"),
         (lambda: simulate(Requests([0.0], 1, 1), TABLE, Rules(max_batch=17)), "at most the table's 16"),
         (lambda: simulate(Requests([0.0], 1, 1), TABLE, Rules(max_batch=4), routing="best"), "routing = best"),
-        (lambda: simulate(Requests([0.0], 1, 1), print, Rules(), loop="fast"), "loop = fast"),
+        (lambda: simulate(Requests([0.0], 1, 1), print, Rules(), loop="compiled"), "loop = compiled"),
         (lambda: StepTable(decode_s=[[1.0, -1.0], [1.0, 1.0]], linear_s=[0.0, 1.0]), "decode_s"),
         (lambda: StepTable(decode_s=[1.0, 2.0], linear_s=[0.0, 1.0]), "2 dimensions"),
     ],
@@ -139,37 +211,9 @@ def test_errors_are_one_line(make, says):
     assert says in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_without_numba_the_plain_loop_runs(monkeypatch):
-    expected = simulate(offered(20), TABLE, Rules(max_batch=8), loop="plain")
+def test_without_numba_the_reference_loop_runs(monkeypatch):
+    expected = simulate(offered(20), TABLE, Rules(max_batch=8), loop="reference")
     monkeypatch.setitem(sys.modules, "numba", None)
     np.testing.assert_array_equal(simulate(offered(20), TABLE, Rules(max_batch=8)).finish_s, expected.finish_s)
     with pytest.raises(DataError, match="without numba"):
-        simulate(offered(20), TABLE, Rules(max_batch=8), loop="fast")
-
-
-def test_modelled_passes_are_the_servers():
-    deployment = server(catalogue.model("Llama-3.1-8B"), catalogue.accelerator("H100-SXM-80GB"), engine="vLLM 0.19")
-    table = step_tables.modelled(deployment, max_batch=64)
-    for decodes, context in ((1, 128), (37, 1000), (64, 16000)):
-        assert table(decodes, decodes * context) == pytest.approx(deployment.tpot(decodes, context).value, rel=1e-4)
-    for prompt, before in ((100, 0), (512, 2048), (8000, 0)):
-        expected = deployment.ttft(prompt, cached=before).value
-        assert table(0, 0, [(prompt, before)]) == pytest.approx(expected, rel=1e-3)
-    alone, mixed = table(0, 0, [(448, 0)]), table(64, 64_000, [(448, 0)])
-    assert table(64, 64_000) < mixed < table(64, 64_000) + alone
-    blocks = step_tables.cache_blocks(deployment)
-    assert blocks * 16 == pytest.approx(deployment.capacity(16384) * 16384, rel=0.2)
-
-
-def test_measured_points_come_back():
-    decode_s = [[0.010, 0.012], [0.014, 0.020]]
-    table = step_tables.measured([1, 8], [100, 1100], decode_s, tokens=[64, 512], prefill_s=[0.02, 0.10])
-    assert table(1, 100) == pytest.approx(0.010) and table(8, 8 * 1100) == pytest.approx(0.020)
-    assert table(1, 2100) == pytest.approx(0.014) and table(1, 10) == pytest.approx(0.010)
-    assert table(0, 0, [(512, 0)]) == pytest.approx(0.10) and table(0, 0, [(5, 0)]) == pytest.approx(0.02)
-    assert table(0, 0, [(960, 0)]) == pytest.approx(0.18)
-    assert table(8, 800, [(504, 0)]) == pytest.approx(0.014 + 0.08)
-    with pytest.raises(DataError, match="numbers that rise"):
-        step_tables.measured([8, 1], [100, 1100], decode_s, [64, 512], [0.02, 0.1])
-    with pytest.raises(DataError, match="shape"):
-        step_tables.measured([1, 8], [100, 1100], decode_s, [64, 512, 600], [0.02, 0.1])
+        simulate(offered(20), TABLE, Rules(max_batch=8), loop="compiled")

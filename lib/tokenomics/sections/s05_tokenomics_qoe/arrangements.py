@@ -11,9 +11,8 @@ from tokenomics.sections.s05_tokenomics_qoe.case import LEAST_LOADED, Case
 from tokenomics.sections.s05_tokenomics_qoe.experience import MILLI, Reader
 from tokenomics.sections.s05_tokenomics_qoe.schedulers import Kind
 from tokenomics.service import workload
-from tokenomics.service.simulator import Outcome, Pool, Transfer, simulate_pools
-from tokenomics.service.simulator.capacity import delivered, requests
-from tokenomics.service.simulator.routing import ROUTINGS
+from tokenomics.service.simulator import Outcome, Pool, Requests, Transfer, simulate_pools
+from tokenomics.service.simulator.fleet import ROUTINGS
 from tokenomics.service.timeline import quantiles
 
 
@@ -46,13 +45,13 @@ def apart(
     transfer = Transfer.over(token_bytes, link)
     for reading, writing in splits:
         pools = [Pool(case.tables["value"], case.rules, n, LEAST_LOADED) for n in (reading, writing)]
-        done = simulate_pools(requests(stream), *pools, transfer, tokens=True)
+        done = simulate_pools(Requests.of(stream), *pools, transfer, tokens=True)
         rows.append(_row(case, f"{reading} read, {writing} write", done, copies, reader))
     return pd.DataFrame(rows)
 
 
 def _row(case: Case, name: str, done: Outcome, copies: int, reader: Reader) -> dict:
-    of, given = delivered(done), done.requests
+    of, given = done.timeline(), done.requests
     row = {"arrangement": name, "cached": done.totals["cached_tokens"] / float(given.prompt.sum())}
     row |= {"ttft_p95_s": float(quantiles(of.ttft(), 0.95)), "tpot_p95_ms": MILLI * float(quantiles(of.tpot(), 0.95))}
     row["itl_p99_ms"] = MILLI * float(quantiles(of.itl(), 0.99))

@@ -10,9 +10,9 @@ from tokenomics.compute.inference.server import Server
 from tokenomics.errors import DataError
 from tokenomics.estimate import Estimate
 from tokenomics.service import qoe, workload
-from tokenomics.service.simulator import Outcome, Rules, StepTable, simulate
-from tokenomics.service.simulator.capacity import at_end, largest, requests, saturated
-from tokenomics.service.simulator.step_tables import cache_blocks, modelled
+from tokenomics.service.simulator import Outcome, Requests, Rules, StepTable, simulate
+from tokenomics.service.simulator.capacity import highest_rate, saturated_tok_per_s
+from tokenomics.service.simulator.step_tables import at_end, cache_blocks, modelled
 from tokenomics.service.timeline import quantiles
 
 ENDS = ("value", "low", "high")
@@ -82,13 +82,13 @@ class Case:
     def serve(self, stream: workload.Stream, end: str = "value", *, replicas: int = 1, **options) -> Outcome:
         """Any stream; options are those of :func:`tokenomics.service.simulator.simulate`."""
         options = {"routing": LEAST_LOADED} | options
-        return simulate(requests(stream), self.tables[end], self.rules, replicas=replicas, **options)
+        return simulate(Requests.of(stream), self.tables[end], self.rules, replicas=replicas, **options)
 
     @cached_property
     def saturated(self) -> Estimate:
         """Output tokens a second with a queue that is never empty; slow step times give the low end."""
-        given = requests(self.stream)
-        value, fast, slow = (saturated(given, self.tables[end], self.rules) for end in ENDS)
+        given = Requests.of(self.stream)
+        value, fast, slow = (saturated_tok_per_s(given, self.tables[end], self.rules) for end in ENDS)
         return Estimate(*(np.asarray(each) for each in (value, slow, fast)))
 
     @property
@@ -109,7 +109,7 @@ class Case:
         top = 1.2 * self.saturated_rps
         times = max(min(LONGER, len(self.pool) // (self.count * replicas)), 1)
         keeps = lambda rate: self.keeps(self.run(rate, end, replicas=replicas, times=times), slo)  # noqa: E731
-        return largest(keeps, top / SPAN, top, rtol)
+        return highest_rate(keeps, top / SPAN, top, rtol)
 
     def most_with_ends(self, slo: qoe.Slo) -> Estimate:
         """The same with its ends; slow step times give the low one."""

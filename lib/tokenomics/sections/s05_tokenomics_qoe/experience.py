@@ -11,7 +11,6 @@ from tokenomics.sections.s05_tokenomics_qoe.case import Case
 from tokenomics.sections.s05_tokenomics_qoe.units import sides
 from tokenomics.service import qoe
 from tokenomics.service.simulator import Outcome
-from tokenomics.service.simulator.capacity import delivered
 from tokenomics.service.timeline import Timeline, quantiles
 
 MILLI = 1e3
@@ -63,7 +62,7 @@ def sweep(case: Case, rates: Sequence[float], reader: Reader) -> pd.DataFrame:
     rows = []
     for rate in rates:
         done = case.run(rate, tokens=True)
-        of, span = delivered(done), float(done.requests.arrival_s[-1])
+        of, span = done.timeline(), float(done.requests.arrival_s[-1])
         row = {"rate_rps": rate, "share": rate / case.saturated_rps, "stable": bool(done.load().stable)}
         row |= _times(case, rate, done) | reader.measures(of, span)
         row["itl_p99_ms"] = MILLI * float(quantiles(of.itl(), 0.99))

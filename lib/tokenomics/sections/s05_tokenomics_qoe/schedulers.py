@@ -12,9 +12,8 @@ from tokenomics.sections.s05_tokenomics_qoe.case import Case, Setting, build
 from tokenomics.sections.s05_tokenomics_qoe.experience import MILLI, Reader
 from tokenomics.sections.s05_tokenomics_qoe.units import sides
 from tokenomics.service import workload
-from tokenomics.service.simulator import Rules
-from tokenomics.service.simulator.capacity import delivered, saturated
-from tokenomics.service.simulator.capacity import requests as given
+from tokenomics.service.simulator import Requests, Rules
+from tokenomics.service.simulator.capacity import saturated_tok_per_s
 from tokenomics.service.timeline import quantiles
 
 
@@ -38,7 +37,7 @@ def compared(
         under = replace(case, rules=rules)
         for share in shares:
             done = under.serve(stream.at_rate(share * case.saturated_rps), tokens=True)
-            of, span = delivered(done), float(done.requests.arrival_s[-1])
+            of, span = done.timeline(), float(done.requests.arrival_s[-1])
             row = {"policy": name, "share": share, "stable": bool(done.load().stable)}
             for key, values, scale in (("ttft_{}_s", of.ttft(), 1), ("tpot_{}_ms", of.tpot(), MILLI)):
                 row |= {key.format(f"p{q}"): scale * float(quantiles(values, q / 100)) for q in (50, 95, 99)}
@@ -96,11 +95,11 @@ def kinds_table(case: Case, streams: Mapping[str, Kind], share: float, reader: R
 def _kind(case: Case, name: str, make: Kind, share: float, reader: Reader) -> dict:
     crowd = make(1.0)
     own = build(case.server, crowd, case.hour, Setting(case.rules.max_batch, case.rules.max_tokens, len(crowd)))
-    full = saturated(given(crowd), own.tables["value"], own.rules) / own.output
+    full = saturated_tok_per_s(Requests.of(crowd), own.tables["value"], own.rules) / own.output
     stream = make(share * full)
     done = own.serve(stream, tokens=True)
     prompt, output = float(stream.input_tokens.mean()), float(stream.output_tokens.mean())
-    of, whole = delivered(done), float(stream.output_tokens.sum())
+    of, whole = done.timeline(), float(stream.output_tokens.sum())
     unseen = 0.0 if stream.reasoning_tokens is None else float(stream.reasoning_tokens.sum()) / whole
     price = cost.simulated(done, case.hour, case.server.devices)
     row = {"kind": name, "requests": len(stream), "prompt_tokens": prompt, "output_tokens": output}

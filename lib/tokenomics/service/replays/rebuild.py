@@ -9,7 +9,7 @@ import pandas as pd
 from tokenomics import paths
 from tokenomics.errors import RunError
 from tokenomics.facts import tables
-from tokenomics.service.replays import engines, reference
+from tokenomics.service.replays import engines, vidur
 from tokenomics.service.simulator import Outcome
 
 TABLES = paths.DATA / "serving"
@@ -29,7 +29,7 @@ def rebuild(folder: Path, out: Path = TABLES) -> None:
     Raises:
         RunError: a folder that is missing.
     """
-    for name in (reference.FOLDER, engines.FOLDER):
+    for name in (vidur.FOLDER, engines.FOLDER):
         if not (folder / name).is_dir():
             raise RunError(f"{name} is not in the folder; data/sources.csv says where its files come from")
     others, ours = [*_simulated(folder)], [*_measured(folder)]
@@ -38,23 +38,21 @@ def rebuild(folder: Path, out: Path = TABLES) -> None:
 
 
 def _key(out: Path, name: str) -> tuple[str, ...]:
-    from tokenomics.facts import tables
-
     return tuple(tables.read_meta(out / f"{name}.csv").key)
 
 
 def _simulated(folder: Path) -> Iterator[tuple[Row, list[Row]]]:
-    known = reference.configs(folder)
-    for name, whose, rows, done in reference.replayed(folder):
+    known = vidur.configs(folder)
+    for name, whose, rows, done in vidur.replayed(folder):
         config = known[name]
         layout = config["tensor_parallel"], config["pipeline_parallel"]
-        about = _about(name, whose, rows, reference.SOURCE) | {
+        about = _about(name, whose, rows, vidur.SOURCE) | {
             "kind": "simulator",
-            "model": reference.MODELS[config["layers"]],
-            "accelerator": reference.DEVICE,
+            "model": vidur.MODELS[config["layers"]],
+            "accelerator": vidur.DEVICE,
             "tp": layout[0],
             "pp": layout[1],
-            "scheduler": f"{config['scheduler']}, {reference.rules_of(config).max_tokens} tokens a pass",
+            "scheduler": f"{config['scheduler']}, {vidur.rules_of(config).max_tokens} tokens a pass",
             "rate_qps": float(config["qps"]),
             "decode_factor": 1.0,
             "prompt_factor": 1.0,

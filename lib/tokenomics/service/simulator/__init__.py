@@ -1,4 +1,4 @@
-"""A serving simulator: requests through continuous batching, pass by pass.
+"""A serving simulator: requests through continuous batching, step by step.
 
 >>> import numpy as np
 >>> from tokenomics.service.simulator import Requests, Rules, StepTable, simulate
@@ -17,12 +17,12 @@ prefill and decode on replicas of their own:
 [0.045, 0.024]
 """
 
+from tokenomics.service.simulator.fleet import Scaling
 from tokenomics.service.simulator.outcome import ABANDONED, CANCELLED, FINISHED, UNSERVED, Load, Outcome
 from tokenomics.service.simulator.pools import Pool, PoolsOutcome, Transfer, simulate_pools
 from tokenomics.service.simulator.prefix import Prefixes
 from tokenomics.service.simulator.requests import Requests
 from tokenomics.service.simulator.rules import Rules
-from tokenomics.service.simulator.scaling import Scaling
 from tokenomics.service.simulator.simulator import simulate
 from tokenomics.service.simulator.times import StepTable, StepTimes
 

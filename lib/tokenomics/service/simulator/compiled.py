@@ -1,48 +1,69 @@
-"""The plain replica (``simulator.reference``) on arrays, compiled by numba: the same decisions, the
+"""One replica of :mod:`tokenomics.service.simulator.reference` on arrays, compiled by numba: the same decisions, the
 same arithmetic in the same order, hence the same numbers. One pipeline stage.
 
-What makes it fast is that nothing is done for each running request and pass:
+What makes it fast is that nothing is done for each running request and step:
 
-* every pass with decodes serves all that are running, so a request's tokens follow from a counter of such passes; when
+* every step with decodes serves all that are running, so a request's tokens follow from a counter of such steps; when
   it ends is known when it joins, and the next to end stands on top of a heap;
-* which of them need a block in a pass depends on the counter modulo the size of a block: a count for each remainder;
-* while nobody can end, start, come back or run out of blocks, the next pass differs from the last by one token a
-  request: :func:`stretch` adds up such passes one after the other, a few nanoseconds each. (A closed sum over the
-  stretch would round differently from the plain loop and now and then put an arrival on the other side of a pass.)
+* which of them need a block in a step depends on the counter modulo the size of a block: a count for each remainder;
+* while nobody can end, start, come back or run out of blocks, the next step differs from the last by one token a
+  request: :func:`_stretch` adds up such steps one after the other, a few nanoseconds each. (A closed sum over the
+  stretch would round differently from the reference loop and now and then put an arrival on the other side of a step.)
 """
 
+import numpy as np
 from numba.extending import register_jitable
 
-from tokenomics.service.simulator import compiled_prefix, times
-from tokenomics.service.simulator.compiled_cancel import cancel
-from tokenomics.service.simulator.compiled_columns import (
+from tokenomics.service.simulator import times
+from tokenomics.service.simulator.compiled_arrays import (
     BUSY,
     CLOCK,
     CONTEXT,
     COUNTER,
     DECODED,
     DECODES,
+    ENDING,
     FILLING,
     FREE,
     FRESH,
     INLINE,
+    JOINED,
+    KEY,
     LANDED,
     LATE,
     MADE,
     MOST_USED,
     NOBODY,
     NUMBER,
+    OUTPUT,
     PARTIAL,
-    PASSES,
     PENDING,
     PROMPT,
     PROMPT_TOKENS,
     READ,
+    STEPS,
+    SWAPPED,
     SWAPPED_BLOCKS,
     TO_READ,
     WAITING,
+    heap_remove,
+    prefix_hits,
+    prefix_release,
+    prefix_trim,
 )
-from tokenomics.service.simulator.compiled_state import complete, decodes, land, lands, leaves, may_start, start
+from tokenomics.service.simulator.compiled_state import (
+    blocks_for,
+    complete,
+    decodes,
+    give_up,
+    land,
+    lands,
+    leave,
+    leaves,
+    may_start,
+    over,
+    start,
+)
 
 for _function in (times.along, times.decode_seconds, times.prompt_seconds):
     register_jitable(_function)
@@ -51,7 +72,7 @@ Chunks = times.Chunks
 
 @INLINE
 def _read(s, i, read, to_read):
-    """A request started in this pass reads so much of its prompt."""
+    """A request started in this step reads so much of its prompt."""
     at = s.at
     if read == to_read:
         s.fresh[at[FRESH]] = i
@@ -62,7 +83,7 @@ def _read(s, i, read, to_read):
 
 @INLINE
 def _chunked(s, limits, past_step):
-    """Compose a pass of decodes and chunks: (preempted, swapped blocks, chunks)."""
+    """Compose a step of decodes and chunks: (preempted, swapped blocks, chunks)."""
     at = s.at
     preempted, moved = decodes(s, limits)
     room = limits.max_tokens - at[DECODES]
@@ -90,7 +111,7 @@ def _chunked(s, limits, past_step):
 
 @INLINE
 def _whole(s, limits, past_step):
-    """Compose a pass of whole prompts, or of decodes where none can start: (preempted, swapped blocks, chunks)."""
+    """Compose a step of whole prompts, or of decodes where none can start: (preempted, swapped blocks, chunks)."""
     at = s.at
     count, tokens, squares, past, work, longest = 0, 0, 0, 0, 0, 0
     if not limits.refill and at[DECODES] == 0:
@@ -98,7 +119,7 @@ def _whole(s, limits, past_step):
     while at[FILLING] and may_start(s, limits, False) and not lands(s, limits):
         i = s.waiting[0] & ((1 << limits.bits) - 1)
         to_read = s.who[i, PROMPT] + s.who[i, MADE]
-        read = to_read - compiled_prefix.hits(s, limits, i) * limits.unit_tokens
+        read = to_read - prefix_hits(s, limits, i) * limits.unit_tokens
         longest = max(longest, read)
         total = (count + 1) * longest if limits.padded else tokens + read
         if count and total > limits.max_tokens:
@@ -119,10 +140,10 @@ def _whole(s, limits, past_step):
 
 @INLINE
 def _note(s, limits, running, chunks, seconds):
-    """Count a pass, and log it where asked for."""
+    """Count a step, and log it where asked for."""
     at, now = s.at, s.now
     used = limits.blocks - at[FREE]
-    at[PASSES] += 1
+    at[STEPS] += 1
     at[DECODED] += running
     at[PROMPT_TOKENS] += chunks.tokens
     at[MOST_USED] = max(at[MOST_USED], used)
@@ -147,15 +168,15 @@ def _note(s, limits, running, chunks, seconds):
 
 @INLINE
 def _room(s):
-    """Whether there is room to write down one more pass."""
+    """Whether there is room to write down one more step."""
     return (not s.log.size or s.logged[0] < len(s.log)) and (not s.token_s.size or s.at[COUNTER] < len(s.ends))
 
 
 @INLINE
 def _compose(s, limits, grid, until):
-    """The next pass, and those after it that differ in nothing but a token a request; whether there was one."""
+    """The next step, and those after it that differ in nothing but a token a request; whether there was one."""
     at = s.at
-    cancel(s, limits)
+    _cancel(s, limits)
     if limits.chunked:
         preempted, moved, chunks = _chunked(s, limits, grid.past_step)
     else:
@@ -176,7 +197,7 @@ def _compose(s, limits, grid, until):
 
 @INLINE
 def _stretch(s, limits, grid, until):
-    """Complete and compose passes of the same decodes until something else can happen."""
+    """Complete and compose steps of the same decodes until something else can happen."""
     at, now = s.at, s.now
     if s.log.size or s.token_s.size:
         return
@@ -194,17 +215,17 @@ def _stretch(s, limits, grid, until):
         clock += seconds
         busy += seconds
         phase = phase + 1 if phase + 1 < limits.block else 0
-    compiled_prefix.trim(s, limits, free)
+    prefix_trim(s, limits, free)
     at[COUNTER], at[CONTEXT], at[FREE] = counter, context, free
     now[CLOCK], now[BUSY] = clock, busy
-    at[PASSES] += counter - before
+    at[STEPS] += counter - before
     at[DECODED] += (counter - before) * running
     at[MOST_USED] = max(at[MOST_USED], limits.blocks - free)
 
 
 @INLINE
 def advance(s, limits, grid, until):
-    """Complete and compose every pass due before ``until``; whether there was room to write it down."""
+    """Complete and compose every step due before ``until``; whether there was room to write it down."""
     at = s.at
     while s.now[CLOCK] < until:
         if at[PENDING]:
@@ -214,3 +235,54 @@ def advance(s, limits, grid, until):
         if not _compose(s, limits, grid, until):
             break
     return True
+
+
+@INLINE
+def _first_late(s):
+    """Of those in the batch whose time is over, the first in order; and when the time of the next one is."""
+    late, until = NOBODY, np.inf
+    for place in range(-1, s.at[DECODES]):
+        i = s.running[place] if place >= 0 else s.at[PARTIAL]
+        if i == NOBODY:
+            continue
+        until = min(until, over(s, i))
+        if over(s, i) < s.now[CLOCK] and (late == NOBODY or s.who[i, KEY] < s.who[late, KEY]):
+            late = i
+    return late, until
+
+
+@INLINE
+def _from_batch(s, limits):
+    """Take them out of the batch; when the time of the next one is."""
+    at = s.at
+    late, until = _first_late(s)
+    while late != NOBODY:
+        if late == at[PARTIAL]:
+            at[PARTIAL] = NOBODY
+            at[FREE] += blocks_for(limits, at[TO_READ]) - prefix_release(s, limits, late)
+        else:
+            end = s.who[late, JOINED] + s.who[late, OUTPUT] - s.who[late, MADE]
+            at[ENDING] = heap_remove(s.ending, at[ENDING], end << limits.bits | late)
+            leave(s, limits, late)
+        give_up(s, late)
+        late, until = _first_late(s)
+    return until
+
+
+@INLINE
+def _cancel(s, limits):
+    """Started requests whose time is over leave; those that wait do so when they are the first."""
+    at, now = s.at, s.now
+    if now[CLOCK] <= now[LATE]:
+        return
+    until, place = _from_batch(s, limits), 0
+    while place < at[SWAPPED]:
+        i = s.swapped[place] & ((1 << limits.bits) - 1)
+        place += 1
+        if over(s, i) < now[CLOCK]:
+            give_up(s, i)
+            at[SWAPPED] = heap_remove(s.swapped, at[SWAPPED], s.swapped[place - 1])
+            place = 0
+        else:
+            until = min(until, over(s, i))
+    now[LATE] = until

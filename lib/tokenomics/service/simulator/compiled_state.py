@@ -1,14 +1,9 @@
 """Moves of single requests in the compiled loop (:mod:`tokenomics.service.simulator.compiled`)."""
 
 import numpy as np
-from numba.extending import register_jitable
 
-from tokenomics.service.simulator import compiled_prefix as prefix
-from tokenomics.service.simulator import heaps
-from tokenomics.service.simulator.compiled_columns import (
-    ABANDONED,
+from tokenomics.service.simulator.compiled_arrays import (
     CACHED,
-    CANCELLED,
     CANCELLED_AT,
     CLOCK,
     CONTEXT,
@@ -16,7 +11,6 @@ from tokenomics.service.simulator.compiled_columns import (
     DECODES,
     ENDING,
     FINISH,
-    FINISHED,
     FIRST,
     FREE,
     FRESH,
@@ -43,10 +37,17 @@ from tokenomics.service.simulator.compiled_columns import (
     TO_READ,
     WAITING,
     State,
+    heap_pop,
+    heap_push,
+    heap_remove,
+    prefix_add,
+    prefix_hits,
+    prefix_release,
+    prefix_shared,
+    prefix_trim,
+    prefix_use,
 )
-
-for _function in (heaps.rise, heaps.sink, heaps.push, heaps.pop, heaps.remove):
-    register_jitable(_function)
+from tokenomics.service.simulator.outcome import ABANDONED, CANCELLED, FINISHED
 
 
 @INLINE
@@ -90,7 +91,7 @@ def phase(s, limits, i):
 
 @INLINE
 def join(s, limits, i):
-    """A request with its prompt in cache takes part in decodes from the next pass on."""
+    """A request with its prompt in cache takes part in decodes from the next step on."""
     at, who = s.at, s.who
     who[i, JOINED] = at[COUNTER]
     who[i, PLACE] = at[DECODES]
@@ -99,12 +100,12 @@ def join(s, limits, i):
     at[CONTEXT] += who[i, PROMPT] + who[i, MADE]
     s.phases[phase(s, limits, i)] += 1
     end = at[COUNTER] + who[i, OUTPUT] - who[i, MADE]
-    at[ENDING] = heaps.push(s.ending, at[ENDING], end << limits.bits | i)
+    at[ENDING] = heap_push(s.ending, at[ENDING], end << limits.bits | i)
 
 
 @INLINE
 def write_tokens(s, i):
-    """Note when a running request's tokens came, from the ends of passes since it joined."""
+    """Note when a running request's tokens came, from the ends of steps since it joined."""
     joined, first = s.who[i, JOINED], s.token_start[i] + s.who[i, MADE]
     for step in range(s.at[COUNTER] - joined):
         s.token_s[first + step] = s.ends[joined + step]
@@ -124,13 +125,13 @@ def leave(s, limits, i):
     who[last, PLACE] = who[i, PLACE]
     at[CONTEXT] -= who[i, PROMPT] + who[i, MADE]
     blocks = blocks_for(limits, who[i, PROMPT] + who[i, MADE] - 1)
-    at[FREE] += blocks - prefix.release(s, limits, i)
+    at[FREE] += blocks - prefix_release(s, limits, i)
     return blocks
 
 
 @INLINE
 def complete(s, limits):
-    """The pass under way ends: its tokens exist."""
+    """The step under way ends: its tokens exist."""
     at, who, clock = s.at, s.who, s.now[CLOCK]
     if at[PENDING] == 2:
         if s.token_s.size:
@@ -143,13 +144,13 @@ def complete(s, limits):
     at[LANDED] = 0
     while at[ENDING] and s.ending[0] >> limits.bits == at[COUNTER]:
         i = s.ending[0] & ((1 << limits.bits) - 1)
-        at[ENDING] = heaps.pop(s.ending, at[ENDING])
+        at[ENDING] = heap_pop(s.ending, at[ENDING])
         leave(s, limits, i)
         s.when[i, FINISH], who[i, STATUS] = clock, FINISHED
     for place in range(at[FRESH]):
         i = s.fresh[place]
         if limits.unit:
-            prefix.add(s, i)
+            prefix_add(s, i)
         if s.token_s.size:
             s.token_s[s.token_start[i] + who[i, MADE]] = clock
         if who[i, MADE] == 0:
@@ -157,7 +158,7 @@ def complete(s, limits):
         who[i, MADE] += 1
         if who[i, MADE] == who[i, OUTPUT]:
             s.when[i, FINISH], who[i, STATUS] = clock, FINISHED
-            at[FREE] += blocks_for(limits, who[i, PROMPT] + who[i, MADE] - 1) - prefix.release(s, limits, i)
+            at[FREE] += blocks_for(limits, who[i, PROMPT] + who[i, MADE] - 1) - prefix_release(s, limits, i)
         else:
             join(s, limits, i)
     at[FRESH] = 0
@@ -175,15 +176,15 @@ def preempt(s, limits):
     who[last, PREEMPTED] += 1
     if last == at[PARTIAL]:
         at[PARTIAL] = NOBODY
-        at[FREE] += blocks_for(limits, at[TO_READ]) - prefix.release(s, limits, last)
+        at[FREE] += blocks_for(limits, at[TO_READ]) - prefix_release(s, limits, last)
     else:
         end = who[last, JOINED] + who[last, OUTPUT] - who[last, MADE]
-        at[ENDING] = heaps.remove(s.ending, at[ENDING], end << limits.bits | last)
+        at[ENDING] = heap_remove(s.ending, at[ENDING], end << limits.bits | last)
         moved = leave(s, limits, last)
         if limits.swap:
-            at[SWAPPED] = heaps.push(s.swapped, at[SWAPPED], who[last, KEY])
+            at[SWAPPED] = heap_push(s.swapped, at[SWAPPED], who[last, KEY])
             return moved
-    at[WAITING] = heaps.push(s.waiting, at[WAITING], who[last, KEY])
+    at[WAITING] = heap_push(s.waiting, at[WAITING], who[last, KEY])
     return 0
 
 
@@ -195,15 +196,15 @@ def decodes(s, limits):
         moved += preempt(s, limits)
         preempted = True
     at[FREE] -= s.phases[at[COUNTER] % limits.block]
-    prefix.trim(s, limits, at[FREE])
+    prefix_trim(s, limits, at[FREE])
     while at[SWAPPED] and not preempted and at[DECODES] + (at[PARTIAL] != NOBODY) < limits.max_batch:
         i = s.swapped[0] & ((1 << limits.bits) - 1)
         blocks = blocks_for(limits, s.who[i, PROMPT] + s.who[i, MADE])
         if at[FREE] - blocks < limits.kept:
             break
-        at[SWAPPED] = heaps.pop(s.swapped, at[SWAPPED])
+        at[SWAPPED] = heap_pop(s.swapped, at[SWAPPED])
         at[FREE] -= blocks
-        prefix.trim(s, limits, at[FREE])
+        prefix_trim(s, limits, at[FREE])
         moved += blocks
         join(s, limits, i)
     return preempted, moved
@@ -236,13 +237,13 @@ def may_start(s, limits, preempted):
     at = s.at
     while at[WAITING] and leaves(s, limits) < s.now[CLOCK]:
         give_up(s, s.waiting[0] & ((1 << limits.bits) - 1))
-        at[WAITING] = heaps.pop(s.waiting, at[WAITING])
+        at[WAITING] = heap_pop(s.waiting, at[WAITING])
     if not at[WAITING] or at[SWAPPED] or preempted:
         return False
     if at[DECODES] + at[FRESH] + (at[PARTIAL] != NOBODY) >= limits.max_batch:
         return False
     i = s.waiting[0] & ((1 << limits.bits) - 1)
-    there = prefix.shared(s, limits, i, prefix.hits(s, limits, i))
+    there = prefix_shared(s, limits, i, prefix_hits(s, limits, i))
     return at[FREE] - blocks_for(limits, s.who[i, PROMPT] + s.who[i, MADE]) + there >= limits.kept
 
 
@@ -254,7 +255,7 @@ def lands(s, limits):
 
 @INLINE
 def land(s, limits):
-    """Start the first waiting request as one of the decodes of this pass."""
+    """Start the first waiting request as one of the decodes of this step."""
     i, _ = start(s, limits)
     s.landed[s.at[LANDED]] = i
     s.at[LANDED] += 1
@@ -266,11 +267,11 @@ def start(s, limits):
     """Take the first waiting request; its row, and the tokens of its prompt that are known."""
     at = s.at
     i = s.waiting[0] & ((1 << limits.bits) - 1)
-    at[WAITING] = heaps.pop(s.waiting, at[WAITING])
-    known = prefix.hits(s, limits, i)
-    at[FREE] -= blocks_for(limits, s.who[i, PROMPT] + s.who[i, MADE]) - prefix.shared(s, limits, i, known)
-    prefix.use(s, i, known)
-    prefix.trim(s, limits, at[FREE])
+    at[WAITING] = heap_pop(s.waiting, at[WAITING])
+    known = prefix_hits(s, limits, i)
+    at[FREE] -= blocks_for(limits, s.who[i, PROMPT] + s.who[i, MADE]) - prefix_shared(s, limits, i, known)
+    prefix_use(s, i, known)
+    prefix_trim(s, limits, at[FREE])
     at[CACHED] += known * limits.unit_tokens
     if np.isnan(s.when[i, STARTED]):
         s.when[i, STARTED], s.who[i, REPLICA] = s.now[CLOCK], at[NUMBER]

@@ -4,15 +4,15 @@ Splitwise, arXiv:2311.18677).
 A prefill replica reads the prompt and makes the first token; the prompt's cache crosses to the decode pool; a decode
 replica makes the other tokens once it has blocks for the cache. Two simulations, one after the other, are exact: what
 arrives at the decode pool follows from what the prefill pool did, and nothing goes back. The decode pool serves by
-priority, then in order of arrival there; each pool is paid up to its own last arrival or pass.
+priority, then in order of arrival there; each pool is paid up to its own last arrival or step.
 
-Which time is whose: the first token counts when the prefill pass ends (as DistServe defines TTFT, which the prefill
+Which time is whose: the first token counts when the prefill step ends (as DistServe defines TTFT, which the prefill
 pool alone decides); crossing, waiting for blocks and the first decode lie between first and second token. An engine
 that drops that first token and shows what the decode replica makes has the second token's time as its TTFT.
 
-Left out: crossing layer by layer while the prompt is read; a full decode pool that holds up prefill replicas (caches
-wait beside the blocks of both pools; a prefill replica frees its blocks when the prompt is read); prefix caches of
-decode replicas (the whole prompt crosses).
+Left out: crossing layer by layer while the prompt is read; a saturated decode pool that holds up prefill replicas
+(caches wait beside the blocks of both pools; a prefill replica frees its blocks when the prompt is read); prefix caches
+of decode replicas (the whole prompt crosses).
 """
 
 from dataclasses import dataclass, field, replace
@@ -20,12 +20,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenomics.errors import DataError
+from tokenomics.errors import DataError, require
+from tokenomics.service.simulator.fleet import MOST_AHEAD, ROUND_ROBIN, Scaling
 from tokenomics.service.simulator.outcome import ABANDONED, CANCELLED, UNSERVED, Outcome
 from tokenomics.service.simulator.requests import Requests
-from tokenomics.service.simulator.routing import MOST_AHEAD, ROUND_ROBIN
 from tokenomics.service.simulator.rules import Rules
-from tokenomics.service.simulator.scaling import Scaling
 from tokenomics.service.simulator.simulator import AUTO, simulate
 from tokenomics.service.simulator.times import StepTimes
 
@@ -51,7 +50,7 @@ class Pool:
 class Transfer:
     """How a prompt's cache crosses: ``latency_s`` and ``token_s`` for each of its tokens (cache bytes a token over the
     link's bytes a second, see :meth:`over`); ``in_turn``: one at a time from each prefill replica, in order of the
-    prompts' ends (of the same pass, of arrival), else side by side at full speed.
+    prompts' ends (of the same step, of arrival), else side by side at full speed.
 
     Raises:
         DataError: a negative or infinite time.
@@ -63,14 +62,12 @@ class Transfer:
 
     def __post_init__(self):
         for name in ("token_s", "latency_s"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise DataError("Transfer", name, getattr(self, name), "0 <= seconds < inf")
+            require(0 <= getattr(self, name) < np.inf, "Transfer", name, getattr(self, name), "0 <= seconds < inf")
 
     @classmethod
     def over(cls, token_bytes: float, link_bytes_per_s: float, latency_s: float = 0.0) -> "Transfer":
         """From bytes of cache a token and a prefill replica's link."""
-        if not link_bytes_per_s > 0:
-            raise DataError("Transfer", "link_bytes_per_s", link_bytes_per_s, "> 0")
+        require(link_bytes_per_s > 0, "Transfer", "link_bytes_per_s", link_bytes_per_s, "> 0")
         return cls(token_bytes / link_bytes_per_s, latency_s)
 
     def ends(self, ready_s: NDArray[np.float64], prompt: NDArray[np.int64], sender: NDArray) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenomics.errors import DataError
+from tokenomics.errors import whole
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,7 @@ class Prefixes:
     @classmethod
     def of(cls, chains: Iterable[Sequence[int]], tokens: int) -> "Prefixes":
         """From each request's list of numbers, whatever they are; a last unit that is not full is not counted."""
-        if tokens != int(tokens) or tokens < 1:
-            raise DataError("Prefixes", "tokens", tokens, "a whole number >= 1")
+        whole("Prefixes", "tokens", tokens)
         chains = [np.asarray(chain, dtype=np.int64).ravel() for chain in chains]
         start = np.concatenate([[0], np.cumsum([chain.size for chain in chains])]).astype(np.int64)
         units = np.concatenate([np.empty(0, dtype=np.int64), *chains])

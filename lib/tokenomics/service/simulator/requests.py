@@ -1,12 +1,14 @@
 """The requests of a simulation, as arrays."""
 
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.errors import DataError
 from tokenomics.service.simulator.prefix import Prefixes
+from tokenomics.service.workload.stream import Stream
 
 WHERE = "Requests"
 
@@ -25,7 +27,7 @@ class Requests:
         read: prompts were read elsewhere: on arrival all but the last of the ``prompt`` tokens are in cache, and a
             request begins with a decode of that one (see :mod:`tokenomics.service.simulator.pools`).
         timeout_s: seconds after arrival at which a request is cancelled, started or not; a running one leaves when the
-            pass under way ends. ``inf``: never.
+            step under way ends. ``inf``: never.
 
     Raises:
         DataError: times that fall, are negative or not finite, tokens below one, no request at all, unequal lengths,
@@ -62,6 +64,21 @@ class Requests:
             raise DataError(WHERE, "prefix", len(self.prefix.start) - 1, f"as many as arrivals: {len(self)}")
         if self.prefix is not None and self.read:
             raise DataError(WHERE, "prefix", "given", "none where prompts were read elsewhere")
+
+    @classmethod
+    def of(cls, stream: Stream, prefixes: bool = True) -> Self:
+        """A stream's arrivals as they stand (a session's later turns do not wait for earlier replies), lengths,
+        priorities and common beginnings.
+
+        Args:
+            stream: requests in order of arrival.
+            prefixes: whether prompts' common beginnings are known to a prefix cache.
+        """
+        shared = None
+        if prefixes and stream.blocks is not None:
+            shared = Prefixes(stream.blocks.tokens, stream.blocks.ids.astype(np.int64), stream.blocks.offsets)
+        first = 0 if stream.priority is None else stream.priority
+        return cls(stream.arrival_s, stream.input_tokens, stream.output_tokens, first, prefix=shared)
 
     def _filled(self, name: str) -> NDArray[np.float64]:
         given = np.asarray(getattr(self, name), dtype=float)

@@ -1,10 +1,10 @@
-"""How an engine schedules: policy, limits of a pass, blocks of cache, what happens when they run out."""
+"""How an engine schedules: policy, limits of a step, blocks of cache, what happens when they run out."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from tokenomics.errors import DataError
+from tokenomics.errors import DataError, require, whole
 from tokenomics.service.simulator.requests import Requests
 
 PREFILL, DECODE, CHUNKED = "prefill", "decode", "chunked"
@@ -18,19 +18,19 @@ class Rules:
     Sarathi-Serve (Agrawal et al. 2024, arXiv:2403.02310, section 2.3 for the three policies).
 
     Attributes:
-        policy: ``prefill``: waiting prompts go before decodes, whole, in passes of their own (vLLM before chunking,
+        policy: ``prefill``: waiting prompts go before decodes, whole, in steps of their own (vLLM before chunking,
             Orca). ``decode``: a batch is filled only when the last one has ended (FasterTransformer). ``chunked``:
-            every pass holds all decodes and as much of prompts as its tokens allow (Sarathi-Serve, vLLM 1).
-        max_batch: requests that are in the batch at a time; with pipeline stages, shared evenly by passes in flight.
-        max_tokens: tokens of a pass. With whole prompts the first is taken however long it is.
-        padded: a pass of whole prompts counts each as long as the longest.
+            every step holds all decodes and as much of prompts as its tokens allow (Sarathi-Serve, vLLM 1).
+        max_batch: requests that are in the batch at a time; with pipeline stages, shared evenly by steps in flight.
+        max_tokens: tokens of a step. With whole prompts the first is taken however long it is.
+        padded: a step of whole prompts counts each as long as the longest.
         kv_blocks: blocks of the cache.
         block_tokens: tokens of a block.
         watermark: share of blocks that starting a request must leave free.
         preemption: ``recompute``: the last request in order loses its cache and reads prompt and output again;
             ``swap``: its cache goes to the host (while its prompt is unfinished, it reads it again).
-        swap_block_s: seconds that a pass takes longer for each block swapped in or out.
-        stages: pipeline stages, each with a pass of its own.
+        swap_block_s: seconds that a step takes longer for each block swapped in or out.
+        stages: pipeline stages, each with a step of its own.
         most_waiting: requests waiting at which the simulation stops instead of following a growing queue.
 
     Raises:
@@ -51,17 +51,13 @@ class Rules:
 
     def __post_init__(self):
         for name, allowed in (("policy", (PREFILL, DECODE, CHUNKED)), ("preemption", (RECOMPUTE, SWAP))):
-            if getattr(self, name) not in allowed:
-                raise DataError("Rules", name, getattr(self, name), ", ".join(allowed))
+            require(getattr(self, name) in allowed, "Rules", name, getattr(self, name), ", ".join(allowed))
         for name in ("max_batch", "max_tokens", "kv_blocks", "block_tokens", "stages", "most_waiting"):
-            if getattr(self, name) != int(getattr(self, name)) or getattr(self, name) < 1:
-                raise DataError("Rules", name, getattr(self, name), "a whole number >= 1")
-        if not 0 <= self.watermark < 1:
-            raise DataError("Rules", "watermark", self.watermark, "0 <= watermark < 1")
-        if not 0 <= self.swap_block_s < np.inf:
-            raise DataError("Rules", "swap_block_s", self.swap_block_s, "0 <= seconds < inf")
-        if self.max_batch < self.stages:
-            raise DataError("Rules", "max_batch", self.max_batch, f"as many as stages ({self.stages}) or more")
+            whole("Rules", name, getattr(self, name))
+        require(0 <= self.watermark < 1, "Rules", "watermark", self.watermark, "0 <= watermark < 1")
+        require(0 <= self.swap_block_s < np.inf, "Rules", "swap_block_s", self.swap_block_s, "0 <= seconds < inf")
+        enough = self.max_batch >= self.stages
+        require(enough, "Rules", "max_batch", self.max_batch, f"as many as stages ({self.stages}) or more")
 
     @property
     def kept_blocks(self) -> int:
@@ -69,8 +65,8 @@ class Rules:
         return int(self.watermark * self.kv_blocks) if self.kv_blocks < UNLIMITED else 0
 
     @property
-    def pass_requests(self) -> int:
-        """Requests of one pass, at most."""
+    def step_requests(self) -> int:
+        """Requests of one step, at most."""
         return self.max_batch // self.stages
 
     def check(self, requests: Requests) -> None:

@@ -1,18 +1,17 @@
-"""Requests through one replica or several, on the plain loop or on the compiled one."""
+"""Requests through one replica or several, on the reference loop or on the compiled one."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenomics.errors import DataError
+from tokenomics.errors import DataError, require, whole
+from tokenomics.service.simulator.fleet import MOST_AHEAD, ROUND_ROBIN, ROUTINGS, SERVING, Fleet, Scaling
 from tokenomics.service.simulator.outcome import Outcome
-from tokenomics.service.simulator.reference_loop import PlainLoop
+from tokenomics.service.simulator.reference import ReferenceLoop
 from tokenomics.service.simulator.requests import Requests
-from tokenomics.service.simulator.routing import MOST_AHEAD, ROUND_ROBIN, ROUTINGS
 from tokenomics.service.simulator.rules import Rules
-from tokenomics.service.simulator.scaling import SERVING, Fleet, Scaling
 from tokenomics.service.simulator.times import StepTable, StepTimes
 
-AUTO, PLAIN, FAST = "auto", "plain", "fast"
+AUTO, REFERENCE, COMPILED = "auto", "reference", "compiled"
 
 
 def simulate(
@@ -36,16 +35,17 @@ def simulate(
 
     Args:
         requests: what arrives.
-        times: seconds of a pass: a :class:`StepTable` or any callable of that form.
+        times: seconds of a step: a :class:`StepTable` or any callable of that form.
         rules: scheduling of each replica.
         replicas: equal replicas, each with its own queue and cache; with ``scaling`` those at the start.
         routing: ``round robin``, ``least loaded`` or ``prefix aware``
-            (see :mod:`tokenomics.service.simulator.routing`).
+            (see :mod:`tokenomics.service.simulator.fleet`).
         most_ahead: with ``prefix aware``, a replica with more requests than the least loaded one and these is left out.
         scaling: when replicas start and stop; ``None`` keeps them.
         tokens: keep the time of every token.
-        log: keep one row a pass.
-        loop: ``plain`` Python, ``fast`` (needs numba, a step table and one pipeline stage), or whichever can run.
+        log: keep one row a step.
+        loop: ``reference`` (Python), ``compiled`` (needs numba, a step table and one pipeline stage), or ``auto``: the
+            compiled one where it can run. Both give the same numbers.
 
     Returns:
         Times of every request.
@@ -58,31 +58,28 @@ def simulate(
     """
     rules.check(requests)
     most = getattr(times, "max_batch", rules.max_batch)
-    if rules.pass_requests > most:
-        raise DataError("simulate", "max_batch", rules.pass_requests, f"at most the table's {most}")
+    require(rules.step_requests <= most, "simulate", "max_batch", rules.step_requests, f"at most the table's {most}")
     _check(replicas, routing, most_ahead, loop)
     if scaling is not None:
         scaling.check(rules, replicas)
-    if loop != PLAIN and _can_run_fast(times, rules, loop == FAST):
-        from tokenomics.service.simulator.compiled_run import FastLoop as Loop
+    if loop != REFERENCE and _can_compile(times, rules, loop == COMPILED):
+        from tokenomics.service.simulator.compiled_loop import CompiledLoop as Loop
     else:
-        Loop = PlainLoop  # noqa: N806 (a class)
+        Loop = ReferenceLoop  # noqa: N806 (a class)
     fleet = Fleet(int(replicas), routing, int(most_ahead), scaling)
     return _serve(Loop(requests, times, rules, fleet, (tokens, log)), fleet, requests.arrival_s)
 
 
 def _check(replicas: int, routing: str, most_ahead: int, loop: str) -> None:
-    for name, value, least in (("replicas", replicas, 1), ("most_ahead", most_ahead, 0)):
-        if value != int(value) or value < least:
-            raise DataError("simulate", name, value, f"a whole number >= {least}")
-    for name, value, allowed in (("routing", routing, ROUTINGS), ("loop", loop, (AUTO, PLAIN, FAST))):
-        if value not in allowed:
-            raise DataError("simulate", name, value, ", ".join(allowed))
+    whole("simulate", "replicas", replicas)
+    whole("simulate", "most_ahead", most_ahead, 0)
+    for name, value, allowed in (("routing", routing, ROUTINGS), ("loop", loop, (AUTO, REFERENCE, COMPILED))):
+        require(value in allowed, "simulate", name, value, ", ".join(allowed))
 
 
 def _serve(run, fleet: Fleet, arrival: NDArray[np.float64]) -> Outcome:
     """Go from one look at the fleet to the next, then to the end; after the last arrival nothing needs to be decided.
-    What is due at the same time comes in this order: the look, arrivals, passes that end."""
+    What is due at the same time comes in this order: the look, arrivals, steps that end."""
     row, going = 0, True
     if fleet.scaling:
         run.open(fleet.state == SERVING, np.empty(0, dtype=np.intp))
@@ -95,7 +92,7 @@ def _serve(run, fleet: Fleet, arrival: NDArray[np.float64]) -> Outcome:
     return run.outcome(*fleet.close(arrival[-1] if going else np.nan, run.held()))
 
 
-def _can_run_fast(times: StepTimes, rules: Rules, wanted: bool) -> bool:
+def _can_compile(times: StepTimes, rules: Rules, wanted: bool) -> bool:
     try:
         import numba  # noqa: F401
     except ImportError:
@@ -105,5 +102,5 @@ def _can_run_fast(times: StepTimes, rules: Rules, wanted: bool) -> bool:
             return True
         reason = "with a callable or pipeline stages"
     if wanted:
-        raise DataError("simulate", "loop", FAST, f"auto or plain {reason}")
+        raise DataError("simulate", "loop", COMPILED, f"auto or reference {reason}")
     return False

@@ -4,9 +4,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tokenomics.compute.inference import memory
+from tokenomics.compute.inference.intervals import kind_of, quantiles_of
 from tokenomics.compute.inference.server import Server
 from tokenomics.compute.inference.steps import device_seconds
-from tokenomics.errors import DataError
+from tokenomics.errors import DataError, require
 from tokenomics.service.simulator.times import StepTable, Values
 
 COLUMNS = 256
@@ -14,18 +15,18 @@ COLUMNS = 256
 
 
 def modelled(server: Server, max_batch: int = 256, max_tokens: int = 2048, longest: int = 16384) -> StepTable:
-    """Times of a deployment's passes (:mod:`tokenomics.compute.inference.steps`), with what its engine adds.
+    """Times of a deployment's steps (:mod:`tokenomics.compute.inference.steps`), with what its engine adds.
 
-    A pass of decodes costs what :meth:`Server.tpot` says, a prompt alone what :meth:`Server.ttft` says. With pipeline
+    A step of decodes costs what :meth:`Server.tpot` says, a prompt alone what :meth:`Server.ttft` says. With pipeline
     stages the table is of one stage, to be simulated with as many ``stages``; the hop between them is in it.
 
     Args:
         server: the deployment.
-        max_batch: decodes of the largest pass.
-        max_tokens: prompt tokens of the largest pass of chunks.
-        longest: tokens of the longest sequence; with whole prompts also of the largest pass.
+        max_batch: decodes of the largest step.
+        max_tokens: prompt tokens of the largest step of chunks.
+        longest: tokens of the longest sequence; with whole prompts also of the largest step.
 
-    Left out: intervals (the central estimate is used); the output head is counted for one prompt a pass.
+    Left out: intervals (the central estimate is used); the output head is counted for one prompt a step.
     """
     on, profile = server.on, server.profile
     step, most = max(64, -(-longest // COLUMNS)), max(max_tokens, longest)
@@ -48,6 +49,24 @@ def modelled(server: Server, max_batch: int = 256, max_tokens: int = 2048, longe
     )
 
 
+def at_end(table: StepTable, server: Server, end: str = "value") -> StepTable:
+    """A server's table at the ``low`` (fast) or ``high`` (slow) end of its intervals for decoding and for prefill.
+
+    Both ends are taken together, which makes what follows wider than independent errors would. The fast end is not held
+    against the bound, which lies far below it.
+
+    Raises:
+        DataError: another end.
+    """
+    require(end in ("value", "low", "high"), "at_end", "end", end, "value, low, high")
+    if end == "value":
+        return table
+    side, on, profile = ("low", "high").index(end), server.on, server.profile
+    kind, moe = kind_of(on, profile), on.model.is_moe
+    decode, prompt = (quantiles_of(profile.name, kind, each, moe)[side] for each in ("decode", "prefill"))
+    return table.scaled(float(np.exp(decode)), float(np.exp(prompt)))
+
+
 def cache_blocks(server: Server, block_tokens: int = 16, longest: int = 16384) -> int:
     """Blocks of cache that the deployment has room for, at the bytes a token takes in sequences of ``longest``.
 
@@ -56,8 +75,7 @@ def cache_blocks(server: Server, block_tokens: int = 16, longest: int = 16384) -
     """
     one = memory.cache_bytes_per_device(server.on, float(longest)) / longest * block_tokens
     blocks = int(memory.free_bytes(server.on, server.profile.name) / one * server.on.layout.dp)
-    if blocks < 1:
-        raise DataError("cache_blocks", "server", server.on.model.name, "a deployment whose memory holds the weights")
+    require(blocks >= 1, "cache_blocks", "server", server.on.model.name, "a deployment whose memory holds the weights")
     return blocks
 
 
@@ -67,12 +85,12 @@ def measured(
     """A table from measured points, linear between them.
 
     Args:
-        batch: decodes of a pass, rising; up to the last one the table can be used.
+        batch: decodes of a step, rising; up to the last one the table can be used.
         context: mean tokens of a sequence, rising; linear beyond the last.
-        decode_s: shape (batch, context): seconds of a pass of decodes.
-        tokens: prompt tokens of a pass, rising; below the first a prompt takes as long as the first, beyond the last
+        decode_s: shape (batch, context): seconds of a step of decodes.
+        tokens: prompt tokens of a step, rising; below the first a prompt takes as long as the first, beyond the last
             linear. Tokens added to ``n`` decodes cost ``prefill_s(n + tokens) - prefill_s(n)``.
-        prefill_s: seconds of a pass of prompts.
+        prefill_s: seconds of a step of prompts.
 
     Raises:
         DataError: numbers that do not rise, or too few of them, or shapes that do not fit.
@@ -83,8 +101,7 @@ def measured(
         ("decode_s", decode_s, (batch.size, context.size)),
         ("prefill_s", prefill_s, (tokens.size,)),
     ):
-        if values.shape != shape:
-            raise DataError("measured", name, values.shape, f"shape {shape}")
+        require(values.shape == shape, "measured", name, values.shape, f"shape {shape}")
     step = max(1, int(context[-1] // COLUMNS))
     places = np.arange(0, context[-1] + 2 * step, step)
     by_context = np.array([_line(places, context, row) for row in decode_s])

@@ -1,11 +1,11 @@
-"""Seconds of a pass of a replica, from a table of three parts.
+"""Seconds of a step of a replica, from a table of three parts.
 
-A pass holds ``n`` decodes with ``context`` tokens together and prompts' chunks with ``new`` tokens together::
+A step holds ``n`` decodes with ``context`` tokens together and prompts' chunks with ``new`` tokens together::
 
     seconds = decode[n, context / n]  +  linear[n + new] - linear[n]  +  prefill[past, chunk]
 
-``decode`` is a whole pass of decodes; ``linear`` what grows with the tokens of a pass whatever they are (matrix
-products, communication, element-wise work), so that tokens added to decodes cost what they add to the pass and no
+``decode`` is a whole step of decodes; ``linear`` what grows with the tokens of a step whatever they are (matrix
+products, communication, element-wise work), so that tokens added to decodes cost what they add to the step and no
 second reading of weights; ``prefill`` the attention of chunks. Several chunks are read as one with the same work:
 ``chunk = sqrt(sum of squares)`` and ``past = sum(chunk x past) / chunk``, exact for the products of attention.
 
@@ -26,19 +26,19 @@ Values = NDArray[np.float64]
 
 
 class StepTimes(Protocol):
-    """Anything that knows how long a pass takes; a :class:`StepTable` runs on the fast kernel too."""
+    """Anything that knows how long a step takes; a :class:`StepTable` runs on the compiled loop too."""
 
     def __call__(self, decodes: int, context: int, chunks: Sequence[tuple[int, int]]) -> float:
-        """Seconds of a pass of ``decodes`` sequences with ``context`` cached tokens together, the new ones included,
+        """Seconds of a step of ``decodes`` sequences with ``context`` cached tokens together, the new ones included,
         and of prompt ``chunks``, each as (tokens, tokens read before)."""
 
     def hop(self, tokens: int) -> float:
-        """Seconds of sending the pass's tokens to the next pipeline stage."""
+        """Seconds of sending the step's tokens to the next pipeline stage."""
 
 
 class Grid(NamedTuple):
     """A :class:`StepTable` as the look-ups see it: flat (``contexts`` and ``sizes`` long rows, one after another), as
-    lists in plain code and arrays in compiled code."""
+    lists in the reference loop and arrays in compiled code."""
 
     linear: Sequence[float]
     decode: Sequence[float]
@@ -53,7 +53,7 @@ class Grid(NamedTuple):
 
 
 class Chunks(NamedTuple):
-    """Chunks of a pass, together: how many, their tokens, the sum of the squares of their tokens; ``past``, the sum of
+    """Chunks of a step, together: how many, their tokens, the sum of the squares of their tokens; ``past``, the sum of
     tokens before each chunk, each rounded up to the grid; ``work``, the sum of chunk x tokens before it."""
 
     count: int
@@ -71,13 +71,13 @@ def along(values, start, count, x):
 
 
 def decode_seconds(grid, n, context):
-    """Seconds of a pass of ``n >= 1`` decodes alone."""
+    """Seconds of a step of ``n >= 1`` decodes alone."""
     place = float(-(-(context // n) // grid.context_step)) if grid.rounded else context / n / grid.context_step
     return along(grid.decode, n * grid.contexts, grid.contexts, place)
 
 
 def prompt_seconds(grid, n, chunks):
-    """Seconds that chunks add to a pass of ``n`` decodes."""
+    """Seconds that chunks add to a step of ``n`` decodes."""
     size = sqrt(chunks.squares)
     if grid.rounded:
         place, size = chunks.past / grid.past_step, float(round(size))
@@ -96,17 +96,17 @@ def prompt_seconds(grid, n, chunks):
 
 @dataclass(frozen=True)
 class StepTable:
-    """Times of a pass as a table; see the module for the formula.
+    """Times of a step as a table; see the module for the formula.
 
     Attributes:
         decode_s: shape (batch + 1, contexts): row ``n`` for ``n`` decodes (row 0 is not used), column ``k`` for a mean
             context of ``k context_step`` tokens. Seconds; linear between columns and beyond the last.
-        linear_s: shape (tokens + 1,): seconds against tokens of a pass, ``linear_s[0] = 0``; linear beyond the last.
+        linear_s: shape (tokens + 1,): seconds against tokens of a step, ``linear_s[0] = 0``; linear beyond the last.
         prefill_s: shape (pasts, chunks): seconds of attention of a chunk of ``j chunk_step`` tokens after ``i
             past_step``; none where not given.
         context_step, past_step, chunk_step: spacing of the columns, tokens.
         hop_s: seconds to the next pipeline stage, as ``linear_s``; none where not given.
-        several: factor on ``prefill_s`` where a pass holds more than one chunk.
+        several: factor on ``prefill_s`` where a step holds more than one chunk.
         rounded: read as Vidur's profiles are: contexts rounded up to the grid instead of interpolated, tokens before
             chunks added up, ``chunk`` rounded.
 
@@ -159,11 +159,11 @@ class StepTable:
 
     @property
     def max_batch(self) -> int:
-        """Decodes of the largest pass."""
+        """Decodes of the largest step."""
         return len(self.decode_s) - 1
 
     def __call__(self, decodes: int, context: int, chunks: Sequence[tuple[int, int]] = ()) -> float:
-        """Seconds of a pass; see :class:`StepTimes`."""
+        """Seconds of a step; see :class:`StepTimes`."""
         seconds = decode_seconds(self._lists, decodes, context) if decodes else 0.0
         if chunks:
             past = sum(-(-p // self.past_step) * self.past_step for _, p in chunks)
@@ -173,5 +173,5 @@ class StepTable:
         return seconds
 
     def hop(self, tokens: int) -> float:
-        """Seconds of sending the pass's tokens to the next pipeline stage."""
+        """Seconds of sending the step's tokens to the next pipeline stage."""
         return along(self._hops, 0, len(self._hops), float(tokens))

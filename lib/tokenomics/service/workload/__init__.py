@@ -2,9 +2,9 @@
 
 ``stream`` is the record that everything else makes or takes; ``traces`` reads one from a file; ``arrivals`` draws
 times; ``published`` draws whole streams from the statistics in ``data/workloads``; ``conversations`` ties requests into
-sessions and makes chats and agents; ``extras`` adds hidden reasoning and priorities; ``fidelity`` compares a drawn
-stream with its trace; ``derive`` fits the statistics (``python -m tokenomics.service.workload FOLDER`` rebuilds
-``data/workloads``). Everything drawn depends on its seed alone.
+sessions, makes chats and agents, and adds hidden reasoning; ``fidelity`` compares a drawn stream with its trace;
+``derive`` fits the statistics (``python -m tokenomics.service.workload FOLDER`` rebuilds ``data/workloads``).
+Everything drawn depends on its seed alone.
 """
 
 from tokenomics.service.workload.arrivals import (
@@ -17,12 +17,11 @@ from tokenomics.service.workload.arrivals import (
     cosine_day,
     process,
 )
-from tokenomics.service.workload.conversations import AGENT, CHAT, SessionShape, Spread, Ties, sessions
-from tokenomics.service.workload.extras import mixed, with_priorities, with_reasoning
+from tokenomics.service.workload.conversations import AGENT, CHAT, SessionShape, Spread, Ties, sessions, with_reasoning
 from tokenomics.service.workload.fidelity import statistics
 from tokenomics.service.workload.lengths import Lengths
 from tokenomics.service.workload.published import Workload, shipped, workload
-from tokenomics.service.workload.stream import Blocks, Stream
+from tokenomics.service.workload.stream import Blocks, Stream, mixed, with_priorities
 from tokenomics.service.workload.traces import read_trace
 
 __all__ = [

@@ -15,7 +15,7 @@ def main() -> None:
     with one_line():
         if len(sys.argv) != 2:
             raise RunError("name the folder of the traces listed in data/workloads/originals.csv")
-        from tokenomics.service.workload.rebuild import rebuild
+        from tokenomics.service.workload.derive import rebuild
 
         rebuild(Path(sys.argv[1]))
 

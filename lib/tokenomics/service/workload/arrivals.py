@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenomics.service.workload.stream import positive, require
+from tokenomics.errors import positive, require
 
 DAY_S = 86400.0
 HOUR_S = 3600.0
@@ -114,11 +114,11 @@ class Modulated(Poisson):
 
 
 def cosine_day(swing: float, peak_hour: float) -> tuple[float, ...]:
-    """Synthetic shape of a day, not measured anywhere: 24 hourly rates over their mean, one crest and one trough.
+    """Synthetic shape of a day, not measured anywhere: 24 hourly rates over their mean, one peak and one trough.
 
     Args:
-        swing: how far crest and trough are from the mean, 0 to 1; 0.5: the crest is three times the trough.
-        peak_hour: hour of the crest, 0 to 24.
+        swing: how far peak and trough are from the mean, 0 to 1; 0.5: the peak is three times the trough.
+        peak_hour: hour of the peak, 0 to 24.
 
     Raises:
         DataError: a swing or an hour outside its range.
@@ -135,7 +135,7 @@ class Diurnal:
     Args:
         within: the process at the mean rate of a day.
         hourly: 24 relative rates, meant for the middle of each hour, linear in between; default: :func:`cosine_day`
-            with half the mean as swing and the crest at 15:00, which is synthetic (the traces last an hour each).
+            with half the mean as swing and the peak at 15:00, which is synthetic (the traces last an hour each).
     """
 
     within: Constant

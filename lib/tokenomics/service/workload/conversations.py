@@ -1,8 +1,9 @@
 """Sessions: requests that carry on from earlier ones, so that a prefix cache has something to find.
 
-Two ways. :class:`Ties` strings independent requests together without changing any length or time: within a session the
-lengths it got are put in rising order, so each turn's prompt begins with the one before. :func:`sessions` builds chats
-and agents from scratch: the prompt of a turn is the system prompt, all earlier turns and replies, and what is new.
+There are two options. :class:`Ties` strings independent requests together without changing any length or time: within
+a session the lengths it got are put in rising order, so each turn's prompt begins with the one before.
+:func:`sessions` builds chats and agents from scratch: the prompt of a turn is the system prompt, all earlier turns and
+replies, and what is new.
 """
 
 from dataclasses import dataclass, replace
@@ -10,8 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenomics.errors import positive, require
 from tokenomics.service.workload.arrivals import Process, arrival_times
-from tokenomics.service.workload.stream import Blocks, Stream, positive, require
+from tokenomics.service.workload.stream import Blocks, Stream
 
 BLOCK_TOKENS = 64
 
@@ -82,6 +84,25 @@ class Spread:
     def tokens(self, rng: np.random.Generator, size: int) -> NDArray[np.int64]:
         """Independent values as whole tokens, at least one."""
         return np.maximum(np.rint(self.draw(rng, size)), 1).astype(np.int64)
+
+
+def with_reasoning(stream: Stream, hidden: Spread, share: float = 1.0, seed: int = 0) -> Stream:
+    """Some requests think first: hidden tokens come before the visible reply and are generated like it.
+
+    Args:
+        stream: its ``output_tokens`` are the visible replies.
+        hidden: log-normal number of hidden tokens. No trace at hand tells hidden from visible tokens: an assumption.
+        share: share of requests that think, 0 to 1.
+        seed: of the draw.
+
+    Raises:
+        DataError: a share outside 0..1, or a stream that has hidden tokens already.
+    """
+    require(0 <= share <= 1, "with_reasoning", "share", share, "0 to 1")
+    require(stream.reasoning_tokens is None, stream.name, "reasoning_tokens", "given", "a stream without")
+    rng = np.random.default_rng(seed)
+    tokens = np.where(rng.random(len(stream)) < share, hidden.tokens(rng, len(stream)), 0)
+    return replace(stream, reasoning_tokens=tokens, output_tokens=stream.output_tokens + tokens)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.service.workload.stream import require
+from tokenomics.errors import require
 
 EDGES = np.array([0, 0.01, 0.025, *np.arange(1, 20) / 20, 0.975, 0.99, 1.0])
 """Ends of the rank bins: twentieths, finer at both ends, where a few long requests carry much of the correlation."""

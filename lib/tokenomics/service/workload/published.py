@@ -6,11 +6,12 @@ from typing import Self
 
 import numpy as np
 
+from tokenomics.errors import require
 from tokenomics.service.workload import arrivals as processes
 from tokenomics.service.workload.arrivals import Process, arrival_times
 from tokenomics.service.workload.conversations import Ties
 from tokenomics.service.workload.lengths import Lengths
-from tokenomics.service.workload.stream import Stream, require
+from tokenomics.service.workload.stream import Stream
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,28 +1,13 @@
-"""A request stream: parallel arrays, one entry per request, in order of arrival."""
+"""A request stream: parallel arrays, one entry per request, in order of arrival; priorities and several as one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenomics.errors import DataError
-
-
-def require(good: bool, where: str, key: str, value: object, allowed: str) -> None:
-    """Raise a one-line :class:`DataError` unless ``good``."""
-    if not good:
-        raise DataError(where, key, value, allowed)
-
-
-def positive(where: str, key: str, value: object) -> None:
-    """Refuse anything but a finite number above zero.
-
-    Raises:
-        DataError: text, nothing, NaN, infinity, zero or less.
-    """
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    require(bool(number and np.isfinite(value) and value > 0), where, key, value, "a finite number > 0")
+from tokenomics.errors import DataError, positive, require
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,3 +167,55 @@ class Stream:
             values = getattr(self, key) if values is None else values
             worst = int(np.argmin(good))
             raise DataError(f"{self.name}, request {worst + 1}", key, values[worst].item(), allowed)
+
+
+def with_priorities(stream: Stream, shares: Sequence[float], seed: int = 0) -> Stream:
+    """Requests in classes 0 (served first), 1, ..., drawn with the given shares; turns of a session stay together.
+
+    Raises:
+        DataError: shares that are negative or do not add up to one.
+    """
+    good = len(shares) > 0 and min(shares) >= 0 and abs(sum(shares) - 1) < 1e-9
+    require(good, "with_priorities", "shares", list(shares), "shares >= 0 that add up to 1")
+    one = np.arange(len(stream)) if stream.session is None else stream.session
+    drawn = np.random.default_rng(seed).random(int(one.max()) + 1)
+    limits = np.cumsum(shares)[:-1]
+    return replace(stream, priority=np.searchsorted(limits, drawn, side="right")[one])
+
+
+def mixed(streams: Sequence[Stream], name: str = "mixed") -> Stream:
+    """Several streams as one, in order of arrival; sessions and blocks of different streams stay apart.
+
+    What only some of them have is filled in: no hidden tokens, no pause, priority 0, a session for every request.
+
+    Raises:
+        DataError: no stream at all, or blocks in some of the streams only or of different sizes.
+    """
+    require(len(streams) > 0, name, "streams", 0, "at least one")
+    sizes = {each.blocks and each.blocks.tokens for each in streams}
+    require(len(sizes) == 1, name, "blocks", sorted(map(str, sizes)), "blocks of one size in all streams or in none")
+    joined = {
+        key: np.concatenate([getattr(s, key) for s in streams])
+        for key in ("arrival_s", "input_tokens", "output_tokens")
+    }
+    for key in ("reasoning_tokens", "think_s", "priority"):
+        if any(getattr(each, key) is not None for each in streams):
+            parts = [np.zeros(len(s)) if getattr(s, key) is None else getattr(s, key) for s in streams]
+            joined[key] = np.concatenate(parts)
+    if any(each.session is not None for each in streams):
+        parts = [np.arange(len(s)) if s.session is None else s.session for s in streams]
+        joined["session"] = _apart(parts)
+    blocks = None
+    if streams[0].blocks is not None:
+        offsets = np.concatenate(([0], np.cumsum(np.concatenate([np.diff(s.blocks.offsets) for s in streams]))))
+        ids = _apart([each.blocks.ids for each in streams])
+        blocks = replace(streams[0].blocks, ids=ids.astype(np.int32), offsets=offsets)
+    order = np.argsort(joined["arrival_s"], kind="stable")
+    arrays = {key: values[order] for key, values in joined.items()}
+    return Stream(**arrays, blocks=blocks and blocks.take(order), name=name)
+
+
+def _apart(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Numbers of several streams, each shifted above those before it."""
+    above = np.cumsum([0, *(int(each.max()) + 1 for each in parts)])
+    return np.concatenate([each + shift for each, shift in zip(parts, above[:-1], strict=True)])

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenomics import paths
-from tokenomics.errors import DataError
-from tokenomics.service.workload.stream import Blocks, Stream, require
+from tokenomics.errors import DataError, require
+from tokenomics.service.workload.stream import Blocks, Stream
 
 MOONCAKE_BLOCK_TOKENS = 512
 NAMES = {

@@ -1,6 +1,20 @@
-"""Replicas that come and go with the load, and what they cost.
+"""Several replicas: which one a request goes to, and replicas that come and go with the load, and what they cost.
 
-Every ``every_s`` seconds the metric is read, as a mean over the replicas that take requests and those that start:
+**Routing.** All rules look at what replicas hold at the arrival, after every step that ended before it, and nothing is
+moved later:
+
+* ``round robin``: the next in turn;
+* ``least loaded``: the one with fewest requests inside, the first of equals;
+* ``prefix aware``: the one that knows most units of the prompt, counted from its beginning; among equals the one with
+  fewest requests inside, then the first. So that a popular beginning does not pile up on one replica, those with more
+  than ``most_ahead`` requests above the least loaded are left out. The exact content of each cache is known here
+  (routers that follow the engines' cache events come near); a prompt that is being read counts only once it is read.
+
+:data:`MOST_AHEAD` is the absolute threshold of the cache-aware policy of SGLang's gateway (its documentation,
+``balance-abs-threshold``); its second, relative threshold is left out.
+
+**Scaling.** Every ``every_s`` seconds the metric is read, as a mean over the replicas that take requests and those that
+start:
 
 * above ``high`` so many are started that it would be at most ``high``; each takes requests ``start_s`` later;
 * while it would not exceed ``low`` on one replica fewer, at every reading for ``quiet_s``, the replica with fewest
@@ -8,8 +22,8 @@ Every ``every_s`` seconds the metric is read, as a mean over the replicas that t
   prefix cache is lost.
 
 (Ray Serve and the Kubernetes autoscaler work along these lines: a target a replica, and a delay before going down.)
-A request stays where it was sent: new replicas help later arrivals only. The queue's length says nothing about how
-busy replicas are while it is empty: on ``waiting``, replicas leave until somebody waits.
+A request stays where it was sent: new replicas help later arrivals only. An empty queue does not say how
+busy replicas are: on ``waiting``, replicas leave until a request waits.
 """
 
 from dataclasses import dataclass
@@ -18,10 +32,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenomics.errors import DataError
+from tokenomics.errors import require, whole
 from tokenomics.service.simulator.rules import UNLIMITED, Rules
 
-WAITING, INSIDE, CACHE = "waiting", "inside", "cache"
+ROUTINGS = ROUND_ROBIN, LEAST_LOADED, PREFIX_AWARE = "round robin", "least loaded", "prefix aware"
+MOST_AHEAD = 64
+METRICS = WAITING, INSIDE, CACHE = "waiting", "inside", "cache"
 OFF, STARTING, SERVING, DRAINING = range(4)
 COLUMNS = ("time_s", "serving", "starting", "draining")
 
@@ -53,11 +69,9 @@ class Scaling:
     quiet_s: float = 300.0
 
     def __post_init__(self):
-        if self.metric not in (WAITING, INSIDE, CACHE):
-            raise DataError("Scaling", "metric", self.metric, f"{WAITING}, {INSIDE}, {CACHE}")
+        require(self.metric in METRICS, "Scaling", "metric", self.metric, ", ".join(METRICS))
         for name in ("least", "most"):
-            if getattr(self, name) != int(getattr(self, name)) or getattr(self, name) < 1:
-                raise DataError("Scaling", name, getattr(self, name), "a whole number >= 1")
+            whole("Scaling", name, getattr(self, name))
         for name, good, allowed in (
             ("least", self.least <= self.most, f"<= most ({self.most})"),
             ("high", 0 < self.high < np.inf, "0 < high < inf"),
@@ -66,20 +80,19 @@ class Scaling:
             ("every_s", 0 < self.every_s < np.inf, "0 < seconds < inf"),
             ("quiet_s", 0 <= self.quiet_s < np.inf, "0 <= seconds < inf"),
         ):
-            if not good:
-                raise DataError("Scaling", name, getattr(self, name), allowed)
+            require(good, "Scaling", name, getattr(self, name), allowed)
 
     def check(self, rules: Rules, replicas: int) -> None:
         """Refuse a number at the start that is out of bounds, and shares of a cache without limit."""
-        if not self.least <= replicas <= self.most:
-            raise DataError("simulate", "replicas", replicas, f"{self.least}..{self.most} (scaling)")
-        if self.metric == CACHE and rules.kv_blocks >= UNLIMITED:
-            raise DataError("Scaling", "metric", CACHE, "with a number of kv_blocks")
+        enough = self.least <= replicas <= self.most
+        require(enough, "simulate", "replicas", replicas, f"{self.least}..{self.most} (scaling)")
+        known = self.metric != CACHE or rules.kv_blocks < UNLIMITED
+        require(known, "Scaling", "metric", CACHE, "with a number of kv_blocks")
 
 
 class Held(NamedTuple):
     """What replicas hold, one entry a place: requests waiting and inside, share of blocks in use, and the clock: the
-    end of the last pass, or the last arrival at an idle replica."""
+    end of the last step, or the last arrival at an idle replica."""
 
     waiting: NDArray[np.int64]
     inside: NDArray[np.int64]
@@ -144,7 +157,7 @@ class Fleet:
             self.rows.append(row)
 
     def close(self, last_arrival: float, held: Held) -> tuple[float, dict[str, NDArray]]:
-        """Replica-seconds paid, up to the last arrival (NaN where there was none) or the end of a replica's last pass,
+        """Replica-seconds paid, up to the last arrival (NaN where there was none) or the end of a replica's last step,
         and the fleet over time."""
         draining = self.state == DRAINING
         self._pay(np.flatnonzero(draining), held.clock)

@@ -7,7 +7,7 @@ import pytest
 from tokenomics import paths
 from tokenomics.errors import RunError
 from tokenomics.facts import tables
-from tokenomics.service.replays import engines, rebuild, reference
+from tokenomics.service.replays import engines, rebuild, vidur
 
 NAMES = ("replays", "replayed_runs")
 
@@ -29,21 +29,21 @@ def error(table, times, metric, statistic):
 
 
 def test_every_request_as_in_the_other_simulator(made):
-    rows = made["replays"].query("times == @reference.THEIRS and statistic == @rebuild.LARGEST")
+    rows = made["replays"].query("times == @vidur.THEIRS and statistic == @rebuild.LARGEST")
     assert rows["run"].nunique() == 5 and set(rows["metric"]) == set(engines.METRICS)
     assert rows["replayed_s"].max() < 1e-5
 
 
 def test_our_own_times_come_near_the_other_simulators(made):
-    chunked = error(made["replays"], reference.OURS, "tpot_s", "p50").filter(like="sarathi")
+    chunked = error(made["replays"], vidur.OURS, "tpot_s", "p50").filter(like="sarathi")
     assert len(chunked) == 4 and chunked.abs().max() < 0.15
-    assert error(made["replays"], reference.OURS, "ttft_s", "p50").filter(like="sarathi").abs().max() < 0.15
+    assert error(made["replays"], vidur.OURS, "ttft_s", "p50").filter(like="sarathi").abs().max() < 0.15
 
 
-@pytest.mark.parametrize("metric, bar", [("tpot_s", 0.05), ("e2e_s", 0.05), ("ttft_s", 0.15)])
-def test_a_real_run_from_two_numbers_fitted_on_its_first_third(made, metric, bar):
+@pytest.mark.parametrize("metric, target", [("tpot_s", 0.05), ("e2e_s", 0.05), ("ttft_s", 0.15)])
+def test_a_real_run_from_two_numbers_fitted_on_its_first_third(made, metric, target):
     found = error(made["replays"], engines.FITTED, metric, "mean")
-    assert set(found.index) == set(engines.RUNS) and found.abs().max() < bar
+    assert set(found.index) == set(engines.RUNS) and found.abs().max() < target
 
 
 def test_no_fit_lies_at_the_edge_of_its_grid(made):

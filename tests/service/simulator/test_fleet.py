@@ -1,26 +1,13 @@
-"""Routing, scaling and pools of the serving simulator, where the answer can be worked out by hand."""
+"""Routing and scaling of replicas, where the answer can be worked out by hand."""
 
 import numpy as np
 import pytest
 
 from tokenomics.errors import DataError
-from tokenomics.service.simulator import (
-    ABANDONED,
-    CANCELLED,
-    FINISHED,
-    Pool,
-    Prefixes,
-    Requests,
-    Rules,
-    Scaling,
-    StepTable,
-    Transfer,
-    simulate,
-    simulate_pools,
-)
-from tokenomics.service.simulator.scaling import DRAINING, OFF, SERVING, STARTING, Fleet, Held
+from tokenomics.service.simulator import Prefixes, Requests, Rules, Scaling, StepTable, simulate
+from tokenomics.service.simulator.fleet import DRAINING, OFF, SERVING, STARTING, Fleet, Held
 
-LOOPS = ["plain", "fast"]
+LOOPS = ["reference", "compiled"]
 TABLE = StepTable(decode_s=np.full((9, 2), 0.02), linear_s=np.arange(513) * 1e-3)
 """A decode step takes 20 ms whatever the batch, a token of a prompt 1 ms."""
 RULES = Rules(max_batch=8, max_tokens=512)
@@ -151,59 +138,6 @@ def test_a_popular_beginning_does_not_pile_up(loop, ahead, stay):
     assert np.count_nonzero(done.replica[1:] == 0) == stay
 
 
-@pytest.mark.parametrize("loop", LOOPS)
-def test_pools_by_hand(loop):
-    """Prompts of 100 and 50 tokens at once on one prefill replica, links in turn, then decodes of 20 ms."""
-    pool = Pool(TABLE, Rules(max_batch=8, max_tokens=150))
-    requests = Requests([0.0, 0.0, 1.0], [100, 50, 100], [3, 2, 1])
-    done = simulate_pools(requests, pool, pool, Transfer(token_s=1e-4, latency_s=0.002), tokens=True, loop=loop)
-    assert done.ttft_s == pytest.approx([0.15, 0.15, 0.1])
-    assert done.crossed_s[:2] == pytest.approx([0.162, 0.169]) and np.isnan(done.crossed_s[2])
-    assert done.tokens_of(0) == pytest.approx([0.15, 0.182, 0.202])
-    assert done.tokens_of(1) == pytest.approx([0.15, 0.202])
-    assert done.finish_s == pytest.approx([0.202, 0.202, 1.1])
-    assert done.rows.tolist() == [0, 1] and done.totals["decode_tokens"] == 3
-    aside = simulate_pools(requests, pool, pool, Transfer(1e-4, 0.002, in_turn=False), loop=loop)
-    assert aside.crossed_s[:2] == pytest.approx([0.162, 0.157])
-
-
-@pytest.mark.parametrize("loop", LOOPS)
-def test_a_full_decode_pool_holds_up_the_second_token_only(loop):
-    requests = Requests(np.zeros(6), 16, 17)
-    wide, narrow = (Pool(TABLE, Rules(max_batch=8, kv_blocks=blocks, watermark=0.0)) for blocks in (100, 2))
-    free, full = (simulate_pools(requests, wide, decode, tokens=True, loop=loop) for decode in (wide, narrow))
-    np.testing.assert_array_equal(free.ttft_s, full.ttft_s)
-    assert full.decode.totals["most_used_blocks"] == 2
-    second = np.array([full.tokens_of(row)[1] for row in range(6)])
-    assert np.diff(second) == pytest.approx(16 * 0.02), "one after another"
-    assert full.finished.all() and full.totals["preemptions"] == 0
-
-
-@pytest.mark.parametrize("loop", LOOPS)
-def test_cancelled_requests_leave_their_blocks_to_others(loop):
-    """The first has 7 of 8 blocks until its time is over; the second needs 2."""
-    requests = Requests([0.0, 0.01], [100, 30], [29, 2], timeout_s=[0.49, np.inf])
-    done = simulate(requests, TABLE, Rules(max_batch=8, kv_blocks=8, watermark=0.0), tokens=True, loop=loop)
-    assert done.status.tolist() == [CANCELLED, FINISHED] and done.finish_s[0] == 0.49
-    made = done.tokens_of(0)
-    assert made[~np.isnan(made)] == pytest.approx(np.linspace(0.1, 0.5, 21)), "the pass under way is not broken off"
-    assert done.tokens_of(1) == pytest.approx([0.53, 0.55])
-    assert np.isnan(done.e2e_s[0]) and np.isnan(done.tpot_s[0]) and done.ttft_s[0] == pytest.approx(0.1)
-    never_started = Requests([0.0, 0.01], 16, 100, timeout_s=[np.inf, 0.3])
-    done = simulate(never_started, TABLE, Rules(max_batch=1), loop=loop)
-    assert done.status.tolist() == [FINISHED, ABANDONED] and done.finish_s[1] == pytest.approx(0.31)
-
-
-@pytest.mark.parametrize("loop", LOOPS)
-def test_a_request_that_lost_its_place_is_cancelled_too(loop):
-    """The second loses its blocks to the first, starts anew when the first is cancelled, and then is itself."""
-    requests = Requests([0.0, 0.0], 60, 60, timeout_s=[0.9, 1.2])
-    done = simulate(requests, TABLE, Rules(max_batch=8, kv_blocks=8, watermark=0.0), tokens=True, loop=loop)
-    assert done.status.tolist() == [CANCELLED, CANCELLED] and done.preempted.tolist() == [0, 1]
-    assert np.nanmax(done.tokens_of(0)) == pytest.approx(0.9, abs=0.02)
-    assert 1.0 < np.nanmax(done.tokens_of(1)) <= 1.22
-
-
 @pytest.mark.parametrize(
     ("make", "says"),
     [
@@ -216,17 +150,6 @@ def test_a_request_that_lost_its_place_is_cancelled_too(loop):
         (lambda: simulate(bursts(), TABLE, RULES, replicas=3, scaling=Scaling(most=2, high=1)), "replicas = 3"),
         (lambda: simulate(bursts(), TABLE, RULES, scaling=Scaling(2, 0.5, metric="cache")), "kv_blocks"),
         (lambda: simulate(bursts(), TABLE, RULES, most_ahead=-1), "most_ahead = -1"),
-        (lambda: Transfer(token_s=-1.0), "token_s"),
-        (lambda: Transfer.over(1e5, 0.0), "link_bytes_per_s"),
-        (lambda: Requests([0.0], 1, 1, timeout_s=-1.0), "timeout_s"),
-        (lambda: Requests([0.0], 9, 1, prefix=Prefixes.of([[1]], 4), read=True), "read elsewhere"),
-        (lambda: simulate_pools(Requests([0.0], 9, 1, read=True), Pool(TABLE, RULES), Pool(TABLE, RULES)), "read"),
-        (
-            lambda: simulate_pools(
-                Requests([0.0, 0.0], [9, 200], 1), Pool(TABLE, RULES), Pool(TABLE, Rules(max_batch=8, kv_blocks=9))
-            ),
-            "row 1: prompt + output",
-        ),
     ],
 )
 def test_errors_are_one_line(make, says):

@@ -1,6 +1,6 @@
 """Runs of another simulator (Vidur) replayed: once with its own service times, once with ours.
 
-Its service times are tables of layers; what a pass costs is put together from them as its authors do: contexts rounded
+Its service times are tables of layers; what a step costs is put together from them as its authors do: contexts rounded
 up to 64 tokens, several sequences a tenth slower, the square root of summed squares for several chunks.
 """
 
@@ -19,7 +19,7 @@ from tokenomics.service.simulator import Outcome, Requests, Rules, StepTable, si
 FOLDER = "simulator_reference"
 SOURCE = "vidur_reference"
 SEVERAL = 1.1
-"""Factor on attention where a pass holds several decodes, or several chunks."""
+"""Factor on attention where a step holds several decodes, or several chunks."""
 MODELS = {48: "CodeLlama-34B", 80: "Llama-2-70B"}
 DEVICE = "A100-SXM-80GB"
 THEIRS, OURS = "theirs", "ours"
