@@ -128,7 +128,6 @@ def test_modules_and_functions_stay_short(module):
             ["pandas", "pandera", "matplotlib", "papermill", "scipy", "pydantic", "numba"],
         ),
         ("tokenomics.experiment.evaluation", ["torch", "tokenizers", "gguf", "xllamacpp", "pandas", "matplotlib"]),
-        ("tokenomics.experiment.scoring", ["torch", "tokenizers", "gguf", "xllamacpp", "pandas", "matplotlib"]),
         ("tokenomics.service.qoe", ["pandas", "pandera", "matplotlib", "papermill", "scipy", "pydantic", "numba"]),
         ("tokenomics.cli", ["numpy", "pandas", "matplotlib", "papermill"]),
     ],
