@@ -32,6 +32,15 @@ class Hour:
         return total(list(self.parts.values()))
 
 
+def hour_usd(where: str, hour: Amount | Hour) -> Estimate:
+    """USD of an accelerator-hour, given as such or by its parts.
+
+    Raises:
+        DataError: not above zero.
+    """
+    return checked(where, "usd_per_hour", hour.usd if isinstance(hour, Hour) else hour)
+
+
 @dataclass(frozen=True)
 class Power:
     """Watts of one accelerator, busy and idle, and of its share of the host (processors, memory, fans, network)."""
