@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenomics.economics import cost
-from tokenomics.economics.cost import amounts, hourly
+from tokenomics.economics.cost import amounts
 from tokenomics.errors import DataError
 from tokenomics.estimate import Estimate
 from tokenomics.facts import catalogue, prices
@@ -89,10 +89,6 @@ def test_ends_always_enclose(hour, power):
     away = cost.spot(hour, interruptions_per_hour=0.1, lost_hours=1, fallback_share=0.1, fallback=power)
     for got in (cost.own(purchase, 0.5).usd, away.usd):
         assert got.low <= got.value <= got.high
-
-
-def test_a_month_by_hand():
-    assert hourly.monthly(cost.on_demand(1.0), 8).value == pytest.approx(8 * 730.5)
 
 
 class TestRent:

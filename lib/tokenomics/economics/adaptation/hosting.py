@@ -15,7 +15,7 @@ from tokenomics.compute.inference.server import Server
 from tokenomics.compute.training.tuning import Tuning, lora_parameters
 from tokenomics.economics.adaptation.approach import QueryUsd, Reading
 from tokenomics.economics.cost.amounts import SECONDS_PER_HOUR, checked, share
-from tokenomics.economics.cost.hourly import Hour, hour_usd
+from tokenomics.economics.cost.hourly import Hour, paid_usd
 from tokenomics.economics.cost.tokens import self_hosted
 from tokenomics.errors import DataError
 from tokenomics.estimate import Amount, Estimate, combine
@@ -83,7 +83,7 @@ def from_served(hour: Amount | Hour, devices: float, queries_per_s: Amount) -> E
     Raises:
         DataError: an amount that is not positive.
     """
-    usd = hour_usd("served", hour)
+    usd = paid_usd("served", hour)
     rate = checked("served", "queries_per_s", queries_per_s)
     count = checked("served", "devices", devices)
     return combine(lambda p, n, r: p * n / SECONDS_PER_HOUR / r, [usd, count], [rate])
@@ -128,11 +128,11 @@ def tuning_usd(
     Raises:
         DataError: an amount that is not positive, a share outside (0, 1].
     """
-    usd = hour_usd("tuning", hour)
+    usd = paid_usd("tuning", hour)
     read = checked("tuning", "tokens", tokens)
     used = share("tuning", "mfu", mfu)
     per_token = float(training_flop(model, 1.0, sequence)) * method.forward_passes / 3.0 * passes
-    peak = device.ceiling_flop_per_s(dtype)
+    peak = device.bound_flop_per_s(dtype)
     return combine(lambda p, n, u: n * per_token / (peak * u) / SECONDS_PER_HOUR * p, [usd, read], [used])
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.economics.cost.amounts import SECONDS_PER_HOUR, checked, share
-from tokenomics.economics.cost.hourly import Hour, hour_usd
+from tokenomics.economics.cost.hourly import Hour, paid_usd
 from tokenomics.economics.cost.tokens import TokenPrices
 from tokenomics.errors import DataError
 from tokenomics.estimate import Amount, Estimate, combine
@@ -97,7 +97,7 @@ def breakeven_rate(
     Raises:
         DataError: an amount that is not positive.
     """
-    usd = hour_usd("break-even", hour)
+    usd = paid_usd("break-even", hour)
     count, task = checked("break-even", "devices", devices), checked("break-even", "usd_per_task", usd_per_task)
     most = np.asarray(capacity, dtype=float)
     if not np.all(most > 0):

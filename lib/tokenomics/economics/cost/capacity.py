@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute.inference.server import Server
 from tokenomics.economics.cost.amounts import DAYS_PER_MONTH, HOURS_PER_MONTH, TOKENS, checked
-from tokenomics.economics.cost.hourly import Hour, Power, hour_usd
+from tokenomics.economics.cost.hourly import Hour, Power, paid_usd
 from tokenomics.economics.cost.tokens import usd_per_mtoken
 from tokenomics.errors import DataError
 from tokenomics.estimate import ENDS, OPPOSITE, Amount, Estimate, combine, together
@@ -204,7 +204,7 @@ def plan(
         used = combine(lambda r: demand.mean_rate / r, falling=[rate])
     replicas = combine(lambda n: np.maximum(n, 1.0) + spares, [needed])
     accelerators = combine(lambda n: n * server.devices, [replicas])
-    usd = hour_usd("plan", hour)
+    usd = paid_usd("plan", hour)
     month = combine(lambda n, p: n * p * HOURS_PER_MONTH, [accelerators, usd])
     tokens = demand.mean_rate * SECONDS_PER_DAY * DAYS_PER_MONTH * demand.output
     return Plan(

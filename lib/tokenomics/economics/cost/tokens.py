@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from tokenomics.compute.inference.server import Server
 from tokenomics.economics.cost.amounts import DAYS_PER_MONTH, SECONDS_PER_HOUR, TOKENS, checked, share
-from tokenomics.economics.cost.hourly import Hour, hour_usd
+from tokenomics.economics.cost.hourly import Hour, paid_usd
 from tokenomics.errors import DataError
 from tokenomics.estimate import Amount, Estimate, combine, total
 from tokenomics.service.simulator import Outcome
@@ -76,7 +76,7 @@ def usd_per_mtoken(
     Raises:
         DataError: an amount that is not positive, a utilisation outside (0, 1].
     """
-    usd = hour_usd("USD per Mtoken", hour)
+    usd = paid_usd("USD per Mtoken", hour)
     rate = checked("USD per Mtoken", "tokens_per_s", tokens_per_s)
     count = checked("USD per Mtoken", "devices", devices)
     used = share("USD per Mtoken", "utilisation", utilisation)
@@ -185,7 +185,7 @@ def simulated(outcome: Outcome, hour: Amount | Hour, devices: ArrayLike = 1.0) -
     Raises:
         DataError: an amount that is not positive, nothing finished.
     """
-    usd = hour_usd("simulated cost", hour)
+    usd = paid_usd("simulated cost", hour)
     count, rate = checked("simulated cost", "devices", devices), achieved(outcome)
     return combine(lambda p, n: TOKENS * n * p / (SECONDS_PER_HOUR * rate), [usd, count])
 
