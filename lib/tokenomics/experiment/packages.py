@@ -66,8 +66,10 @@ def file(which: tuple[str, str]) -> Path:
 
 
 def check(path: Path, expected: str) -> None:
-    """Raises:
-    DataError: the file's SHA-256 is not ``expected``.
+    """Refuse another file than the one whose SHA-256 is known.
+
+    Raises:
+        DataError: the file's SHA-256 is not ``expected``.
     """
     with path.open("rb") as opened:
         found = hashlib.file_digest(opened, "sha256").hexdigest()
