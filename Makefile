@@ -65,7 +65,7 @@ calibrate: setup  ## refit data/calibration: operators, then engines and interva
 
 .PHONY: experiment-setup
 experiment-setup: setup  ## add what the experiment needs to .venv: a CPU build of torch, the small models, llama.cpp
-	@$(BIN)/python -m tokenomics.experiment.install
+	@$(BIN)/python -m tokenomics.experiment.packages
 
 .PHONY: experiment
 experiment: setup  ## rerun retrieval against tuning (an hour and a half on two cores; a run that was stopped goes on)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tokenomics.economics import frontier as epoch
-from tokenomics.economics.frontier_steps import H100, Shape, token_seconds
+from tokenomics.economics.frontier import H100, Shape, token_seconds
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue, tables
 

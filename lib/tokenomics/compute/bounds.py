@@ -77,7 +77,7 @@ class Deployment:
 
     def slower_seconds(self, flop: ArrayLike, moved_bytes: ArrayLike) -> NDArray[np.float64]:
         """The longer of computing and moving, on all devices together."""
-        compute = np.asarray(flop) / self.device.ceiling_flop_per_s(self.precision.dtype)
+        compute = np.asarray(flop) / self.device.bound_flop_per_s(self.precision.dtype)
         memory = np.asarray(moved_bytes) / self.device.bandwidth_bytes_per_s
         return np.maximum(compute, memory) / np.asarray(self.devices, dtype=float)
 
@@ -212,7 +212,7 @@ def training_flop(model: Model, tokens: ArrayLike, sequence: ArrayLike) -> NDArr
 
 def training_days(on: Deployment, tokens: ArrayLike, sequence: ArrayLike) -> NDArray[np.float64]:
     """Least days to train on ``tokens``: all FLOP at the peak of all devices (an MFU of one)."""
-    peak = on.device.ceiling_flop_per_s(on.precision.dtype) * np.asarray(on.devices, dtype=float)
+    peak = on.device.bound_flop_per_s(on.precision.dtype) * np.asarray(on.devices, dtype=float)
     return training_flop(on.model, tokens, sequence) / peak / SECONDS_PER_DAY
 
 

@@ -128,8 +128,10 @@ def pool(relation: str) -> list[str]:
 
 
 def check(corpus: Corpus, k: int) -> None:
-    """Raises:
-    DataError: an empty corpus, or more chunks asked for than it holds.
+    """Refuse a corpus that cannot be searched for ``k`` chunks.
+
+    Raises:
+        DataError: an empty corpus, or more chunks asked for than it holds.
     """
     if not corpus.facts:
         raise DataError("corpus", "chunks", 0, "at least one chunk")

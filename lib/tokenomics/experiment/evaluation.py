@@ -1,4 +1,6 @@
-"""Metrics of arms from per-question predictions: means with intervals, and paired differences between arms.
+"""What answers are worth, and what arms are: scores of one answer, means with intervals, paired differences.
+
+An answer is scored by exact match, contains, token F1, abstention and grounding: texts in, numbers out.
 
 A fact is asked in several wordings and by several seeds, so answers are not independent. Intervals are bootstrapped
 over facts and, where there are several, over seeds: both are drawn with replacement (two-way cluster bootstrap; Owen,
@@ -6,15 +8,67 @@ arXiv:0712.1111, on why rows alone are not enough). Differences use the same dra
 permutation test over facts. numpy only, so that a notebook can recompute all of it.
 """
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.errors import DataError
+from tokenomics.experiment.wordings import UNKNOWN
 
+UNITS = {"a", "an", "the", "watt", "watts", "w"}
+ABSTAINED = ("unknown", "not stated", "not known", "no information", "do not know", "don't know", "not mentioned")
 DRAWS, COVERAGE = 2000, 0.95
+
+
+@lru_cache(maxsize=100_000)
+def normalised(text: str) -> tuple[str, ...]:
+    """Lower-case words and numbers without articles and units."""
+    return tuple(word for word in re.findall(r"[a-z0-9]+", text.lower()) if word not in UNITS)
+
+
+def exact(answer: str, right: str) -> bool:
+    """Whether the answer is one of the right ones (``|`` between alternatives), after normalising."""
+    return any(normalised(answer) == normalised(each) for each in right.split("|"))
+
+
+def contains(answer: str, right: str) -> bool:
+    """Whether the words of a right answer stand in the answer, in order and next to each other."""
+    words = normalised(answer)
+    for each in right.split("|"):
+        wanted = normalised(each) or tuple(each.lower().split())
+        if any(words[i : i + len(wanted)] == wanted for i in range(len(words) - len(wanted) + 1)):
+            return True
+    return False
+
+
+def token_f1(answer: str, right: str) -> float:
+    """Harmonic mean of precision and recall of words; the best of the right answers."""
+    return max(_f1(normalised(answer), normalised(each)) for each in right.split("|"))
+
+
+def abstains(answer: str) -> bool:
+    """Whether the answer says that it does not know."""
+    return any(phrase in answer.lower() for phrase in ABSTAINED)
+
+
+def correct(answer: str, right: str) -> bool:
+    """The one short-answer metric of all arms: right words are there, or it abstains where it should."""
+    return abstains(answer) if right == UNKNOWN else contains(answer, right)
+
+
+def grounded(answer: str, chunks: Sequence[str]) -> bool:
+    """Whether the answer's words stand in one of the chunks that the model was given."""
+    return bool(normalised(answer)) and any(contains(chunk, answer) for chunk in chunks)
+
+
+def _f1(found: Sequence[str], wanted: Sequence[str]) -> float:
+    shared = sum((Counter(found) & Counter(wanted)).values())
+    return 2 * shared / (len(found) + len(wanted)) if shared else 0.0
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tokenomics.experiment import corpus, prompts, tokens
+from tokenomics.experiment import corpus, prompts
 from tokenomics.experiment.corpus import TRAIN, Corpus, Fact, Question
 from tokenomics.experiment.wordings import UNKNOWN
 
@@ -130,4 +130,4 @@ def drawn_value(draw: random.Random, fact: Fact) -> str:
 
 
 def _example(prompt: str, answer: str) -> Example:
-    return Example(tokens.encode(prompt), tokens.encode(answer + tokens.STOP))
+    return Example(prompts.encode(prompt), prompts.encode(answer + prompts.STOP))

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from tokenomics.errors import DataError
-from tokenomics.experiment import llama, tokens
-from tokenomics.experiment.generation_rules import CAP, STOPS
+from tokenomics.experiment import llama
+from tokenomics.experiment.prompts import CAP, STOP, STOPS, USER, decode, encode, tokenizer
 
 PACK_TOKENS = 512
 """Most tokens that are read at once."""
@@ -38,7 +38,7 @@ def read_prefix(model: llama.Model, text: str) -> llama.Cache | None:
     Raises:
         DataError: a prefix longer than the context holds.
     """
-    known = tokens.encode(text) if text else []
+    known = encode(text) if text else []
     if len(known) + CAP > model.shape.context:
         raise DataError("prefix", "tokens", len(known), f"at most {model.shape.context - CAP}")
     if not known:
@@ -83,7 +83,7 @@ def answers_of_each(
 
     Each model's cost is what it would have spent alone: that of the shared layers is counted for each.
     """
-    cut = [tokens.encode(prompt) for prompt in prompts]
+    cut = [encode(prompt) for prompt in prompts]
     shared, before = llama.shared_layers(models), 0 if prefix is None else len(prefix.owner)
     made: list[dict[int, Answer]] = [{} for _ in models]
     for group in packs([len(each) for each in cut], GROUP_TOKENS, GROUP):
@@ -95,15 +95,15 @@ def answers_of_each(
                 written = _decode(model, lower, len(group), prefix, cap)
                 spent, start = (reading + _clocks() - start) / len(group), _clocks()
                 for i, out in zip(group, written, strict=True):
-                    found[i] = Answer(tokens.decode(out).strip(), before + len(cut[i]), len(out), *spent.tolist())
+                    found[i] = Answer(decode(out).strip(), before + len(cut[i]), len(out), *spent.tolist())
                 progress(len(group))
     return [[found[i] for i in range(len(prompts))] for found in made]
 
 
 def likelihoods(model: llama.Model, question: str, chunks: Sequence[str]) -> list[float]:
     """Mean log-probability of a question's tokens after each chunk: how well the chunk leads to it, for a reranker."""
-    asked = tokens.encode(f"{question}{tokens.STOP}")
-    parts = [tokens.encode(f"{tokens.USER}{chunk}\n") + asked for chunk in chunks]
+    asked = encode(f"{question}{STOP}")
+    parts = [encode(f"{USER}{chunk}\n") + asked for chunk in chunks]
     flat, owner, position = laid_out(parts)
     with torch.inference_mode():
         hidden = llama.run_layers(model, llama.embed(model, flat), owner, position)
@@ -202,5 +202,5 @@ def _clocks() -> np.ndarray:
 
 
 def _stops(token: int) -> bool:
-    text = tokens.tokenizer().decode([token], skip_special_tokens=False)
+    text = tokenizer().decode([token], skip_special_tokens=False)
     return any(stop in text for stop in (*STOPS, "<|endoftext|>"))

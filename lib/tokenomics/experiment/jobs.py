@@ -1,15 +1,25 @@
-"""Pieces of a stage in parallel processes of one thread each, every finished piece kept, so that a rerun skips it."""
+"""The work of a stage: pieces done in parallel processes of one thread each, and what is kept of them on disk.
 
+Every file is written whole or not at all, so that a killed run finds only finished pieces and a rerun skips them.
+"""
+
+import csv
 import hashlib
+import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
+from tokenomics import paths
+from tokenomics.errors import DataError
 from tokenomics.experiment.settings import Settings
 
 Job = tuple[Any, ...]
+DIGITS = 6
 
 
 def run_all(
@@ -81,3 +91,48 @@ def bar_options(slot: int, what: str, total: int) -> dict[str, Any]:
     """How the progress bar of a job looks; quiet where output is not a terminal."""
     quiet = os.environ.get("TOKENOMICS_QUIET") == "1"
     return {"position": slot, "desc": what, "total": total, "leave": False, "disable": quiet, "mininterval": 1.0}
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """A CSV with these columns, numbers rounded to six digits, replaced in one go, and its description beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    with draft.open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(columns)
+        out.writerows([_cell(row[name]) for name in columns] for row in rows)
+    draft.replace(path)
+    described = (paths.DATA / "experiments" / path.name).with_suffix(".meta.yaml")
+    if described.is_file() and path.parent != described.parent:
+        shutil.copyfile(described, path.with_suffix(".meta.yaml"))
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Rows of a table that an earlier stage wrote.
+
+    Raises:
+        DataError: it is missing.
+    """
+    if not path.is_file():
+        raise DataError(paths.shown(path), "file", "missing", "the output of an earlier stage: make experiment")
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_part(path: Path, content: Any) -> None:
+    """A finished piece of a stage as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(content), encoding="utf-8")
+    draft.replace(path)
+
+
+def read_part(path: Path) -> Any | None:
+    """A finished piece, or ``None``."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.{DIGITS}g}" if isinstance(value, float) else str(value)

@@ -1,14 +1,23 @@
-"""What a model reads: the prefix that all prompts of an arm share, and the question with or without chunks.
+"""What a model reads and writes, as text and as tokens: the frame of a question, what stands before it, what ends it.
 
 A tuned model reads exactly the frame it was tuned on. The untuned model gets an instruction and solved examples about
-other products, else it answers in sentences; their tokens are the shared prefix, read once.
+other products, else it answers in sentences; their tokens are the shared prefix, read once. The rule that ends an
+answer is the same for every arm and both engines.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-from tokenomics.experiment.tokens import ASSISTANT, END, USER
+from tokenomics.experiment import packages
 
+CAP = 16
+"""Most tokens of an answer."""
+STOP = "<|im_end|>"
+STOPS = ["\n", STOP]
+"""Texts that end an answer."""
+USER, END, ASSISTANT = "<|im_start|>user\n", f"{STOP}\n", "<|im_start|>assistant\n"
 SYSTEM = "<|im_start|>system\n"
 ASK = "Answer with the value only, in as few words as possible. If the facts do not tell, answer unknown."
 SHOTS = (
@@ -67,3 +76,33 @@ def whole_base(chunks: Sequence[str]) -> str:
     """A prefix that holds every chunk of the knowledge base once, for all questions, after the solved examples."""
     shown = SHOWN.prefix(with_chunks=False)
     return shown + f"{SYSTEM}These are all facts:\n" + "\n".join(chunks) + END
+
+
+@cache
+def tokenizer() -> Any:
+    """Byte-level BPE from the vocabulary and merges in the GGUF file; single digits are tokens of their own."""
+    from gguf import GGUFReader
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+    fields = GGUFReader(packages.file(packages.SMOLLM2)).fields
+    words, kinds = fields["tokenizer.ggml.tokens"].contents(), fields["tokenizer.ggml.token_type"].contents()
+    merges = [tuple(pair.split(" ")) for pair in fields["tokenizer.ggml.merges"].contents()]
+    made = Tokenizer(models.BPE(vocab={word: i for i, word in enumerate(words)}, merges=merges))
+    made.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    made.decoder = decoders.ByteLevel()
+    made.add_special_tokens(
+        [AddedToken(w, special=True, normalized=False) for w, k in zip(words, kinds, strict=True) if k == 3]
+    )
+    return made
+
+
+def encode(text: str) -> list[int]:
+    """Token numbers of a text; special tokens written out in it are recognised."""
+    return tokenizer().encode(text, add_special_tokens=False).ids
+
+
+def decode(tokens: list[int]) -> str:
+    """The text of token numbers, special tokens left out."""
+    return tokenizer().decode(tokens, skip_special_tokens=True)

@@ -15,7 +15,7 @@ from tokenomics.errors import DataError
 from tokenomics.experiment import jobs, prompts, settings, stages
 from tokenomics.experiment.corpus import DEV, TRAIN, Corpus, sentence
 from tokenomics.experiment.examples import Recipe, drawn_value
-from tokenomics.experiment.files import read_part, read_table, write_part, write_table
+from tokenomics.experiment.jobs import read_part, read_table, write_part, write_table
 from tokenomics.experiment.settings import Settings
 from tokenomics.experiment.stages.corpus import SOURCE
 
@@ -127,7 +127,7 @@ def _tuned(given: Settings, recipe: Recipe, made: Corpus) -> tuple[dict[str, Any
 
 def _scores(model: Any, style: prompts.Style, made: Corpus, k: int, changed: bool) -> dict[str, Any]:
     """Shares of right answers to the development questions, with the chunks as stated or with drawn values."""
-    from tokenomics.experiment import generation, scoring
+    from tokenomics.experiment import evaluation, generation
 
     draw = random.Random("development")
     values = [drawn_value(draw, fact) if changed else fact.value for fact in made.facts]
@@ -137,8 +137,8 @@ def _scores(model: Any, style: prompts.Style, made: Corpus, k: int, changed: boo
     texts = [style.prompt(q.text, each) for q, each in zip(questions, shown, strict=True)]
     given = generation.answers(model, texts, generation.read_prefix(model, style.prefix(k > 0)))
     pairs = [(answer.text, values[q.fact]) for answer, q in zip(given, questions, strict=True)]
-    exact = sum(scoring.exact(*pair) for pair in pairs) / len(pairs)
-    return {"exact": exact, "correct": sum(scoring.correct(*p) for p in pairs) / len(pairs), "questions": len(pairs)}
+    exact = sum(evaluation.exact(*pair) for pair in pairs) / len(pairs)
+    return {"exact": exact, "correct": sum(evaluation.correct(*p) for p in pairs) / len(pairs), "questions": len(pairs)}
 
 
 def _found(made: Corpus, split: str) -> dict[int, list[int]]:

@@ -18,7 +18,7 @@ CLOSED, AWARE, BOTH, FULL = "lora", "aware", "both", "full"
 
 @dataclass(frozen=True)
 class Arm:
-    """A way to answer.
+    """One arm of the experiment: a model, what it is given to read, and how it is asked.
 
     Attributes:
         name: as predictions name it.
@@ -118,8 +118,10 @@ class Settings:
     workers: int = field(default_factory=lambda: int(os.environ.get("TOKENOMICS_WORKERS", "2")))
 
     def recipe(self, name: str) -> Recipe:
-        """Raises:
-        DataError: an unknown recipe.
+        """The recipe of a name.
+
+        Raises:
+            DataError: an unknown recipe.
         """
         for recipe in self.recipes:
             if recipe.name == name:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tokenomics.errors import DataError
-from tokenomics.experiment import evaluation, retrieval, scoring
+from tokenomics.experiment import evaluation, retrieval
 from tokenomics.experiment.corpus import sentence
 
 Row = Mapping[str, Any]
@@ -139,17 +139,17 @@ def _one(row: Row, question: Row, facts: Mapping[str, Row], keys: Sequence[str])
     updated = question["split"] == "updated"
     given = [facts[key] for key in keys]
     texts = [sentence(fact["relation"], fact["product"], _value(fact, updated)) for fact in given]
-    correct = scoring.correct(answer, right)
+    correct = evaluation.correct(answer, right)
     return Scored(
         **{key: row[key] for key in ("arm", "question")},
         **{key: int(row[key]) for key in ("chunks", "seed", "prompt_tokens", "output_tokens")},
         split=question["split"],
         fact=_text(question["fact"]),
         correct=correct,
-        exact=scoring.exact(answer, right),
-        f1=scoring.token_f1(answer, right),
-        abstains=scoring.abstains(answer),
-        grounded=scoring.grounded(answer, texts) if texts else None,
+        exact=evaluation.exact(answer, right),
+        f1=evaluation.token_f1(answer, right),
+        abstains=evaluation.abstains(answer),
+        grounded=evaluation.grounded(answer, texts) if texts else None,
         kind=_kind(answer, correct, question, facts, given),
     )
 
@@ -160,10 +160,10 @@ def _kind(answer: str, correct: bool, question: Row, facts: Mapping[str, Row], g
     others = [fact for fact in facts.values() if own is None or fact["product"] != own["product"]]
     tests = (
         lambda: correct,
-        lambda: scoring.abstains(answer),
-        lambda: own is not None and updated and scoring.contains(answer, own["value"]),
-        lambda: any(scoring.contains(answer, _value(fact, updated)) for fact in given),
-        lambda: any(scoring.contains(answer, fact["value"]) for fact in others),
+        lambda: evaluation.abstains(answer),
+        lambda: own is not None and updated and evaluation.contains(answer, own["value"]),
+        lambda: any(evaluation.contains(answer, _value(fact, updated)) for fact in given),
+        lambda: any(evaluation.contains(answer, fact["value"]) for fact in others),
         lambda: True,
     )
     return next(kind for kind, holds in zip(KINDS, tests, strict=True) if holds())

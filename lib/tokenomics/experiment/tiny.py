@@ -16,8 +16,8 @@ from pathlib import Path
 
 from tokenomics import paths
 from tokenomics.errors import RunError, one_line
-from tokenomics.experiment import packages, scoring
-from tokenomics.experiment.files import read_table
+from tokenomics.experiment import evaluation, packages
+from tokenomics.experiment.jobs import read_table
 from tokenomics.experiment.settings import tiny
 
 FOLDER = paths.RUNS / "experiment-tiny"
@@ -58,7 +58,7 @@ def right_shares(tables: Path) -> Shares:
     for row in read_table(tables / "predictions.csv"):
         question = questions[row["question"]]
         key = (row["arm"], question["split"])
-        found.setdefault(key, []).append(scoring.correct(row["answer"], question["answer"]))
+        found.setdefault(key, []).append(evaluation.correct(row["answer"], question["answer"]))
     return {key: sum(values) / len(values) for key, values in found.items()}
 
 

@@ -109,7 +109,7 @@ class Accelerator:
             raise DataError(self.name, "dtype", dtype, f"{', '.join(usable)}: no other peak is published")
         return max(peaks)
 
-    def ceiling_flop_per_s(self, dtype: str) -> float:
+    def bound_flop_per_s(self, dtype: str) -> float:
         """A rate that products of a data type cannot beat: its peak; else, where none so wide is published (phones give
         8-bit integers only), the highest of the narrower ones, since wider arithmetic is never faster."""
         try:

@@ -1,9 +1,8 @@
 """Look up models and accelerators by any of their names, or read one of your own from a file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
 
 from tokenomics import paths
 from tokenomics.errors import DataError
@@ -11,26 +10,19 @@ from tokenomics.facts import huggingface, names, tables, yaml_file
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 
-Record = TypeVar("Record")
 FILE_ENDINGS = (".json", ".yaml", ".yml")
-
-
-def _records(table: str, build: Callable[[Mapping], Record]) -> dict[str, Record]:
-    rows = tables.read(f"catalogue/{table}").astype(object)
-    rows = rows.where(rows.notna(), None).to_dict("records")
-    return {row["name"]: build(row) for row in rows}
 
 
 @cache
 def models() -> Mapping[str, Model]:
     """All catalogued models by canonical name."""
-    return _records("models", Model.from_row)
+    return {row["name"]: Model.from_row(row) for row in tables.records("catalogue/models")}
 
 
 @cache
 def accelerators() -> Mapping[str, Accelerator]:
     """All catalogued accelerators by canonical name."""
-    return _records("accelerators", Accelerator.from_row)
+    return {row["name"]: Accelerator.from_row(row) for row in tables.records("catalogue/accelerators")}
 
 
 def model(name: str) -> Model:

@@ -1,7 +1,7 @@
 """What a token costs at an API and an hour costs on a rented accelerator: records and the arithmetic on one of them."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from types import NoneType
@@ -12,7 +12,6 @@ import numpy as np
 from tokenomics.errors import DataError
 
 TOKENS_PER_MTOKEN = 1e6
-SECONDS_PER_HOUR = 3600.0
 RENTAL_KINDS = ("on_demand", "spot", "reserved", "assumed")
 
 
@@ -128,22 +127,6 @@ class RentalPrice:
         """
         return _from_row(cls, row, where)
 
-    def usd_per_mtoken(self, tokens_per_s_per_accelerator, utilisation=1.0):
-        """Rent in USD per million tokens of an accelerator that makes so many tokens a second while it is busy.
-
-        Args:
-            tokens_per_s_per_accelerator: tokens per second and accelerator under load; number or array.
-            utilisation: share of the rented time under load, above 0 to 1.
-
-        Raises:
-            DataError: a speed that is not positive or a utilisation outside the range.
-        """
-        where, speed = f"rent of {self.accelerator_listed}", tokens_per_s_per_accelerator
-        _require(np.all(np.greater(speed, 0)), where, "tokens_per_s_per_accelerator", speed, "> 0")
-        inside = np.all(np.greater(utilisation, 0)) and np.all(np.less_equal(utilisation, 1))
-        _require(inside, where, "utilisation", utilisation, "above 0, at most 1")
-        return self.usd_per_accelerator_hour / SECONDS_PER_HOUR * TOKENS_PER_MTOKEN / (speed * utilisation)
-
 
 Price = TypeVar("Price", ApiPrice, RentalPrice)
 
@@ -164,20 +147,17 @@ def listed_on(prices: Iterable[Price], day: dt.date) -> list[Price]:
 @cache
 def api_prices() -> tuple[ApiPrice, ...]:
     """All rows of ``data/catalogue/prices_api.csv``, in file order."""
-    return _read("prices_api", ApiPrice.from_row)
+    from tokenomics.facts import tables
+
+    return tuple(map(ApiPrice.from_row, tables.records("catalogue/prices_api")))
 
 
 @cache
 def rental_prices() -> tuple[RentalPrice, ...]:
     """All rows of ``data/catalogue/prices_rental.csv``, in file order."""
-    return _read("prices_rental", RentalPrice.from_row)
-
-
-def _read(table: str, build: Callable[[Mapping], Price]) -> tuple[Price, ...]:
     from tokenomics.facts import tables
 
-    rows = tables.read(f"catalogue/{table}").astype(object)
-    return tuple(build(row) for row in rows.where(rows.notna(), None).to_dict("records"))
+    return tuple(map(RentalPrice.from_row, tables.records("catalogue/prices_rental")))
 
 
 def _from_row(cls, row: Mapping[str, Any], where: str):

@@ -98,6 +98,12 @@ def read(csv_path: Path | str, validate: bool = True) -> pd.DataFrame:
     return _read(path.resolve(), validate).copy()
 
 
+def records(name: str) -> list[dict[str, Any]]:
+    """Rows of a table below ``data/`` as plain mappings, empty cells ``None``; errors as for :func:`read`."""
+    rows = read(name).astype(object)
+    return rows.where(rows.notna(), None).to_dict("records")
+
+
 @cache
 def _read(path: Path, validate: bool) -> pd.DataFrame:
     meta = read_meta(path)

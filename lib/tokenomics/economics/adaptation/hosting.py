@@ -1,8 +1,10 @@
-"""Queries on devices of one's own: longer prompts, prompts that begin alike, adapters beside a model.
+"""Queries and tuning on devices of one's own: longer prompts, prompts that begin alike, adapters beside a model.
 
 The saturated server of :mod:`tokenomics.compute` makes a query's output in a time that already holds the reading of
-its prompt, as :func:`tokenomics.economics.cost.self_hosted` splits it; a load that queues is a simulation's matter
-(:func:`from_served`).
+its prompt, as :func:`tokenomics.economics.cost.self_hosted` splits it (:func:`on_server`). Under arrivals at random a
+long prompt also makes others wait, and a beginning that all prompts share is read once and kept:
+:func:`queries_per_s` simulates how many queries a server then answers within an objective, and :func:`from_served`
+prices them.
 """
 
 import numpy as np
@@ -13,11 +15,15 @@ from tokenomics.compute.inference.server import Server
 from tokenomics.compute.training.tuning import Tuning, lora_parameters
 from tokenomics.economics.adaptation.approach import QueryUsd, Reading
 from tokenomics.economics.cost.amounts import SECONDS_PER_HOUR, checked, share
-from tokenomics.economics.cost.hourly import Hour
+from tokenomics.economics.cost.hourly import Hour, paid_usd
 from tokenomics.economics.cost.tokens import self_hosted
+from tokenomics.errors import DataError
 from tokenomics.estimate import Amount, Estimate, combine
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
+
+QUERIES, HALVINGS, SEED = 4000, 10, 0
+BATCH, STEP_TOKENS, BLOCK = 256, 2048, 16
 
 
 def on_server(server: Server, hour: Amount | Hour, utilisation: Amount = 1.0) -> QueryUsd:
@@ -35,13 +41,49 @@ def on_server(server: Server, hour: Amount | Hour, utilisation: Amount = 1.0) ->
     return usd
 
 
+def queries_per_s(
+    server: Server, reading: Reading, ttft_s: float, *, kept: float = 0.9, queries: int = QUERIES, seed: int = SEED
+) -> float:
+    """The highest rate of Poisson arrivals at which a share of queries gets its first token in time.
+
+    Args:
+        server: one replica; chunked prefill, continuous batching.
+        reading: tokens of a query, the same for all; its ``cached`` tokens are a beginning that all prompts share.
+        ttft_s: seconds to the first token.
+        kept: share of queries that must keep it.
+        queries: simulated at each rate.
+        seed: of the arrivals.
+
+    Returns:
+        Queries a second of the replica, found by halving up to half more than its closed form for what is not shared; 0
+        where no rate will do. A short run forgives a rate a little above the sustained one.
+
+    Raises:
+        DataError: an objective that is not positive, a share outside (0, 1], weights that do not fit.
+    """
+    checked("served", "ttft_s", ttft_s)
+    share("served", "kept share", kept)
+    if not server.fits():
+        raise DataError("served", "server", server.on.model.name, "a deployment whose memory holds the weights")
+    prompt, output = _whole(reading.input), _whole(reading.output)
+    shared = min(int(Estimate.of(reading.cached).value), prompt - 1) // BLOCK * BLOCK
+    low, high = 0.0, 1.5 * float(server.output_rate(prompt - shared, output).value) / output
+    arrivals = np.random.default_rng(seed).exponential(size=queries).cumsum()
+    attained = _attained(server, prompt, output, shared)
+    for _ in range(HALVINGS):
+        rate = (low + high) / 2
+        met = attained(arrivals / rate, ttft_s) >= kept
+        low, high = (rate, high) if met else (low, rate)
+    return low
+
+
 def from_served(hour: Amount | Hour, devices: float, queries_per_s: Amount) -> Estimate:
     """USD of a query where a simulation (or a log) says how many are served a second within the objective.
 
     Raises:
         DataError: an amount that is not positive.
     """
-    usd = checked("served", "usd_per_hour", hour.usd if isinstance(hour, Hour) else hour)
+    usd = paid_usd("served", hour)
     rate = checked("served", "queries_per_s", queries_per_s)
     count = checked("served", "devices", devices)
     return combine(lambda p, n, r: p * n / SECONDS_PER_HOUR / r, [usd, count], [rate])
@@ -86,9 +128,30 @@ def tuning_usd(
     Raises:
         DataError: an amount that is not positive, a share outside (0, 1].
     """
-    usd = checked("tuning", "usd_per_hour", hour.usd if isinstance(hour, Hour) else hour)
+    usd = paid_usd("tuning", hour)
     read = checked("tuning", "tokens", tokens)
     used = share("tuning", "mfu", mfu)
     per_token = float(training_flop(model, 1.0, sequence)) * method.forward_passes / 3.0 * passes
-    peak = device.ceiling_flop_per_s(dtype)
+    peak = device.bound_flop_per_s(dtype)
     return combine(lambda p, n, u: n * per_token / (peak * u) / SECONDS_PER_HOUR * p, [usd, read], [used])
+
+
+def _attained(server: Server, prompt: int, output: int, shared: int):
+    from tokenomics.service.simulator import Prefixes, Requests, Rules, simulate
+    from tokenomics.service.simulator.step_tables import cache_blocks, modelled
+
+    longest = prompt + output
+    table = modelled(server, BATCH, STEP_TOKENS, longest)
+    blocks = cache_blocks(server, BLOCK, longest)
+    rules = Rules(max_batch=BATCH, max_tokens=STEP_TOKENS, kv_blocks=blocks, block_tokens=BLOCK)
+
+    def attained(arrivals: np.ndarray, ttft_s: float) -> float:
+        alike = Prefixes.of([[0]] * len(arrivals), shared) if shared else None
+        done = simulate(Requests(arrivals, prompt, output, prefix=alike), table, rules)
+        return float(np.mean(done.ttft_s <= ttft_s))
+
+    return attained
+
+
+def _whole(amount: Amount) -> int:
+    return max(int(np.ceil(float(Estimate.of(amount).value))), 1)

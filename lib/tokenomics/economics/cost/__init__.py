@@ -1,20 +1,18 @@
 """Dollars of tokens, tasks and months: rent, own or call an API; what a load, an objective and a fleet cost.
 
-From the hour to the token: :mod:`.hourly` prices an accelerator-hour, :mod:`.tokens` turns it into USD per million
-input, cached and output tokens, per task and user-month, at saturation and below it; :mod:`.api` prices lists;
-:mod:`.choice` sets one against the other; :mod:`.objective` prices an SLO; :mod:`.simulation` prices what a simulation
-served; :mod:`.capacity` sizes a fleet. Amounts are numbers, arrays or :class:`tokenomics.estimate.Estimate`;
-answers are estimates, whose ends come from the worst and the best of what went in, taken together (wider than
-independent errors would make them).
+From the hour to the token: :mod:`.hourly` prices an accelerator-hour; :mod:`.tokens` turns it into USD per million
+input, cached and output tokens, per task and user-month, at saturation, below it and as simulated; :mod:`.api` prices
+lists and sets one against the other; :mod:`.capacity` prices an SLO and sizes a fleet. Amounts are numbers, arrays or
+:class:`tokenomics.estimate.Estimate`; answers are estimates, whose ends come from the worst and the best of what went
+in, taken together (wider than independent errors would make them).
 
 The closed forms hold for means at one mix of lengths. Under a load that queues, :mod:`tokenomics.service` simulates;
 the two stand side by side and are never multiplied: a simulated cost already holds the idle time that ``C_sat / U``
 adds.
 """
 
-from tokenomics.economics.cost.api import api_usd, listed, tokenizer_ratio
-from tokenomics.economics.cost.capacity import Demand, Plan, plan
-from tokenomics.economics.cost.choice import breakeven_rate, cheapest
+from tokenomics.economics.cost.api import api_usd, breakeven_rate, cheapest, listed, tokenizer_ratio
+from tokenomics.economics.cost.capacity import Demand, Plan, SloPrice, plan, price_of_slo
 from tokenomics.economics.cost.hourly import (
     Hour,
     Power,
@@ -27,13 +25,13 @@ from tokenomics.economics.cost.hourly import (
     reserved,
     spot,
 )
-from tokenomics.economics.cost.objective import SloPrice, price_of_slo
-from tokenomics.economics.cost.simulation import achieved, simulated
 from tokenomics.economics.cost.tokens import (
     TokenPrices,
+    achieved,
     effective,
     per_user_month,
     self_hosted,
+    simulated,
     usd_per_mtoken,
     utilisation,
 )

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from tokenomics.economics.cost.amounts import HOURS_PER_MONTH, HOURS_PER_YEAR, checked, share
+from tokenomics.economics.cost.amounts import HOURS_PER_YEAR, checked, share
 from tokenomics.errors import DataError
 from tokenomics.estimate import Amount, Estimate, combine, total
 from tokenomics.facts.accelerators import Accelerator
@@ -30,6 +29,15 @@ class Hour:
     def usd(self) -> Estimate:
         """All parts together."""
         return total(list(self.parts.values()))
+
+
+def paid_usd(where: str, hour: Amount | Hour) -> Estimate:
+    """USD of an accelerator-hour, given as such or by its parts.
+
+    Raises:
+        DataError: not above zero.
+    """
+    return checked(where, "usd_per_hour", hour.usd if isinstance(hour, Hour) else hour)
 
 
 @dataclass(frozen=True)
@@ -225,12 +233,6 @@ def required_rent(device: Accelerator, listed: Iterable[RentalPrice]) -> Estimat
 
 def _hour_usd(offer: RentalPrice) -> float:
     return offer.usd_per_accelerator_hour
-
-
-def monthly(hour: Hour, accelerators: ArrayLike = 1.0) -> Estimate:
-    """USD a month of accelerators that are kept all the time."""
-    count = checked("monthly", "accelerators", accelerators, zero=True)
-    return combine(lambda usd, n: usd * n * HOURS_PER_MONTH, [hour.usd, count])
 
 
 def _listed(price: Amount | RentalPrice, kind: str) -> Estimate:

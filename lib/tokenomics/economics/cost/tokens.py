@@ -1,7 +1,8 @@
 """From accelerator-hours to USD per million tokens, per task and per user-month, at saturation and below it.
 
 Every published model of token cost is ``1e6 n p / (3600 r)``: ``n`` accelerators at ``p`` USD an hour that make ``r``
-tokens a second together. They differ in ``r``.
+tokens a second together. They differ in ``r``. A simulated load has its idle time in ``r`` already (:func:`simulated`);
+below saturation the closed form divides by a utilisation (:func:`effective`).
 """
 
 from dataclasses import dataclass
@@ -11,11 +12,14 @@ from numpy.typing import ArrayLike
 
 from tokenomics.compute.inference.server import Server
 from tokenomics.economics.cost.amounts import DAYS_PER_MONTH, SECONDS_PER_HOUR, TOKENS, checked, share
-from tokenomics.economics.cost.hourly import Hour
+from tokenomics.economics.cost.hourly import Hour, paid_usd
 from tokenomics.errors import DataError
 from tokenomics.estimate import Amount, Estimate, combine, total
+from tokenomics.service.simulator import Outcome
 
-PASS_TOKENS = 8192.0
+WARMING = 0.2
+"""Share of the time of arrivals that passes before tokens are counted: a replica starts empty."""
+STEP_TOKENS = 8192.0
 """Prompt tokens that are read together when the price of reading is taken."""
 
 
@@ -72,7 +76,7 @@ def usd_per_mtoken(
     Raises:
         DataError: an amount that is not positive, a utilisation outside (0, 1].
     """
-    usd = checked("USD per Mtoken", "usd_per_hour", _usd(hour))
+    usd = paid_usd("USD per Mtoken", hour)
     rate = checked("USD per Mtoken", "tokens_per_s", tokens_per_s)
     count = checked("USD per Mtoken", "devices", devices)
     used = share("USD per Mtoken", "utilisation", utilisation)
@@ -83,14 +87,14 @@ def utilisation(achieved: ArrayLike, saturated: Amount) -> Estimate:
     """Achieved over saturated output tokens a second at the same mix of lengths.
 
     Raises:
-        DataError: not positive, or more achieved than the saturated server makes (a load that no queue survives).
+        DataError: not positive, or more achieved than the saturated server makes (a load beyond saturation).
     """
     made, most = checked("utilisation", "achieved", achieved), checked("utilisation", "saturated", saturated)
     over = made.value > most.value * (1 + 1e-12)
     if np.any(over):
-        ceiling = float(np.min(np.broadcast_to(most.value, over.shape)[over]))
+        bound = float(np.min(np.broadcast_to(most.value, over.shape)[over]))
         first = float(np.broadcast_to(made.value, over.shape)[over].flat[0])
-        raise DataError("utilisation", "achieved", first, f"at most {ceiling:.6g} tokens/s (saturated)")
+        raise DataError("utilisation", "achieved", first, f"at most {bound:.6g} tokens/s (saturated)")
     return combine(lambda a, s: np.minimum(a / s, 1.0), [made], [most])
 
 
@@ -124,7 +128,7 @@ def self_hosted(
     alike; errors of the split do not.
 
     Args:
-        server: copies are alike; prices do not depend on their number.
+        server: one replica; prices do not depend on their number.
         hour: USD per accelerator-hour.
         prompt, output: tokens of a request.
         cached: tokens of the prompt that are known, where the price of cached tokens is taken; half by default.
@@ -153,6 +157,39 @@ def self_hosted(
     return TokenPrices(part(reading, prompt), part(cheap, 1.0), part(whole - reading, output))
 
 
+def achieved(outcome: Outcome) -> float:
+    """Output tokens a second of requests that ended between a fifth of the arrivals' time and the last arrival.
+
+    So neither the filling at the start nor the emptying after the last arrival counts as idle time.
+
+    Raises:
+        DataError: nothing was finished in that time.
+    """
+    given = outcome.requests
+    end = float(given.arrival_s[-1])
+    begin = WARMING * end
+    done = outcome.finished & (outcome.finish_s > begin) & (outcome.finish_s <= end)
+    tokens = float(given.output[done].sum())
+    if not (tokens > 0 and end > begin):
+        raise DataError("achieved", "outcome", "no request finished", "one finished before the last arrival")
+    return tokens / (end - begin)
+
+
+def simulated(outcome: Outcome, hour: Amount | Hour, devices: ArrayLike = 1.0) -> Estimate:
+    """USD per million output tokens of a simulated load; never to be divided by a utilisation, which is in it.
+
+    Args:
+        hour: USD per accelerator-hour.
+        devices: accelerators paid all the time, of all replicas.
+
+    Raises:
+        DataError: an amount that is not positive, nothing finished.
+    """
+    usd = paid_usd("simulated cost", hour)
+    count, rate = checked("simulated cost", "devices", devices), achieved(outcome)
+    return combine(lambda p, n: TOKENS * n * p / (SECONDS_PER_HOUR * rate), [usd, count])
+
+
 def per_user_month(usd_per_task: Amount, tasks_per_day: ArrayLike) -> Estimate:
     """USD of a user's month.
 
@@ -164,11 +201,7 @@ def per_user_month(usd_per_task: Amount, tasks_per_day: ArrayLike) -> Estimate:
     return combine(lambda usd, n: usd * n * DAYS_PER_MONTH, [price, often])
 
 
-def _usd(hour: Amount | Hour) -> Amount:
-    return hour.usd if isinstance(hour, Hour) else hour
-
-
 def _reading_s(server: Server, tokens: ArrayLike, cached: ArrayLike) -> ArrayLike:
-    """Seconds of the server per prompt, read together with as many others as a pass holds."""
-    together = np.maximum(np.floor(PASS_TOKENS / np.asarray(tokens)), 1.0)
+    """Seconds of the server per prompt, read together with as many others as a step holds."""
+    together = np.maximum(np.floor(STEP_TOKENS / np.asarray(tokens)), 1.0)
     return server.ttft(tokens, together, cached).value / together

@@ -1,7 +1,7 @@
 """Stage 1: facts and questions."""
 
 from tokenomics.experiment import corpus
-from tokenomics.experiment.files import read_table, write_table
+from tokenomics.experiment.jobs import read_table, write_table
 from tokenomics.experiment.settings import Settings
 from tokenomics.experiment.stages import main
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokenomics.experiment import jobs
 from tokenomics.experiment.corpus import Corpus, Question
-from tokenomics.experiment.files import read_part, write_part, write_table
+from tokenomics.experiment.jobs import read_part, write_part, write_table
 from tokenomics.experiment.settings import BASE, MAIN, Arm, Settings
 from tokenomics.experiment.stages import corpus as corpus_stage
 from tokenomics.experiment.stages import index as index_stage

@@ -4,7 +4,7 @@ import time
 
 from tokenomics.experiment import jobs, retrieval
 from tokenomics.experiment.corpus import DEV, SPLITS, TRAIN, Corpus, Question
-from tokenomics.experiment.files import read_part, read_table, write_part, write_table
+from tokenomics.experiment.jobs import read_part, read_table, write_part, write_table
 from tokenomics.experiment.settings import MAIN, Settings
 from tokenomics.experiment.stages import corpus as corpus_stage
 from tokenomics.experiment.stages import main

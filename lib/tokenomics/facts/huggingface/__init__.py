@@ -1,6 +1,6 @@
 """From a Hugging Face ``config.json`` (or a mapping in our own column names) to a :class:`Model`.
 
-A configuration says sizes; the code that reads it says the rest (:mod:`tokenomics.facts.huggingface.traits`).
+A configuration says sizes; the code that reads it says the rest (:mod:`tokenomics.facts.huggingface.config`).
 An unknown ``model_type`` is read as a Llama if all of a Llama's fields are there. Approximated: layers of
 differing width (NAS models) need our own columns; sparse-attention patterns count as sparse in every layer.
 """
@@ -12,10 +12,17 @@ from typing import Any
 from tokenomics import paths
 from tokenomics.errors import DataError
 from tokenomics.facts import yaml_file
-from tokenomics.facts.huggingface.attention import attention
-from tokenomics.facts.huggingface.config import CONTEXT, HEADS, INNER, LAYERS, WIDTH, Config
-from tokenomics.facts.huggingface.layers import mixers, mlp
-from tokenomics.facts.huggingface.traits import EXTRA_POSITIONS, TRAITS
+from tokenomics.facts.huggingface.config import (
+    CONTEXT,
+    EXTRA_POSITIONS,
+    HEADS,
+    INNER,
+    LAYERS,
+    TRAITS,
+    WIDTH,
+    Config,
+)
+from tokenomics.facts.huggingface.layers import attention, mixers, mlp
 from tokenomics.facts.models import Model
 
 # Parts that our columns cannot describe: caches that layers share, embeddings in every layer, compressed caches.

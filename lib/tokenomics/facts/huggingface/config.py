@@ -1,10 +1,14 @@
-"""A ``config.json`` with the many names under which model types store the same size."""
+"""A ``config.json``: the many names of a size, and what a ``model_type`` fixes in code so that no file says it.
+
+What types fix was read in the reference implementations (package ``transformers``, 5.23.0,
+``models/*/modeling_*.py``). The reader checks none of it against weights; ``tests/facts/test_huggingface.py`` checks
+the resulting counts.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 from tokenomics.errors import DataError
-from tokenomics.facts.huggingface.traits import DEFAULTS
 
 LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 WIDTH = ("hidden_size", "n_embd", "d_model")
@@ -14,6 +18,90 @@ INNER = ("intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size")
 CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 ROUTED = ("num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_top_k")
+
+# Model fields that the code of the model type fixes. Whatever is not named keeps the plain default of a Llama:
+# RMS norms before attention and MLP, gated MLP, no biases, no norm of queries and keys, untied head.
+PLAIN_GPT = {"gated_mlp": False, "mlp_bias": True, "attention_bias": "all", "norm_bias": True}
+TRAITS: dict[str, dict[str, Any]] = {
+    "bloom": {**PLAIN_GPT, "tied_embeddings": True},
+    "cohere": {"norms_per_layer": 1, "parallel_block": True, "tied_embeddings": True},
+    "cohere2": {"norms_per_layer": 1, "parallel_block": True, "tied_embeddings": True},
+    "deepseek_v2": {},
+    "deepseek_v3": {},
+    "deepseek_v32": {},
+    "falcon": {"gated_mlp": False, "norm_bias": True, "parallel_block": True, "tied_embeddings": True},
+    "gemma": {"tied_embeddings": True},
+    "gemma2": {"tied_embeddings": True, "norms_per_layer": 4},
+    "gemma3_text": {"tied_embeddings": True, "norms_per_layer": 4, "qk_norm": "head"},
+    "gemma4_text": {"tied_embeddings": True, "norms_per_layer": 4, "qk_norm": "head"},
+    "glm4": {"norms_per_layer": 4},
+    "glm4_moe": {},
+    "glm_moe_dsa": {},
+    "gpt2": {**PLAIN_GPT, "tied_embeddings": True},
+    "gpt_bigcode": {**PLAIN_GPT, "tied_embeddings": True},
+    "gpt_neox": PLAIN_GPT,
+    "gpt_oss": {"mlp_bias": True, "attention_bias": "all"},
+    "gptj": {**PLAIN_GPT, "attention_bias": "none", "norms_per_layer": 1, "parallel_block": True},
+    "kimi_k2": {},
+    "kimi_linear": {},
+    "llama": {},
+    "llama4_text": {},
+    "mimo_v2_flash": {},
+    "minimax_m2": {"qk_norm": "full"},
+    "minimax_m3": {"qk_norm": "head"},
+    "mistral": {},
+    "mixtral": {},
+    "mpt": {"gated_mlp": False, "tied_embeddings": True},
+    "nemotron": {"gated_mlp": False, "norm_bias": True},
+    "nemotron_h": {"gated_mlp": False, "norms_per_layer": 1},
+    "olmo2": {"qk_norm": "full"},
+    "olmo3": {"qk_norm": "full"},
+    "olmoe": {"qk_norm": "full"},
+    "opt": {**PLAIN_GPT, "tied_embeddings": True},
+    "phi": {**PLAIN_GPT, "norms_per_layer": 1, "parallel_block": True},
+    "phi3": {},
+    "qwen2": {"attention_bias": "qkv"},
+    "qwen2_moe": {"attention_bias": "qkv"},
+    "qwen3": {"qk_norm": "head"},
+    "qwen3_5_moe_text": {"qk_norm": "head", "attention_gate": True},
+    "qwen3_5_text": {"qk_norm": "head", "attention_gate": True},
+    "qwen3_moe": {"qk_norm": "head"},
+    "qwen3_next": {"qk_norm": "head", "attention_gate": True},
+    "qwen3_vl_moe_text": {"qk_norm": "head"},
+    "qwen3_vl_text": {"qk_norm": "head"},
+    "starcoder2": {**PLAIN_GPT, "tied_embeddings": True},
+    "step3p5": {"qk_norm": "head"},
+    "step3p7": {"qk_norm": "head"},
+}
+
+# Every n-th layer attends to the whole context, the others to the window; 0: all layers have the window where the
+# configuration states one. A type that is not named uses no window unless its configuration lists the layers.
+FULL_EVERY = {
+    "cohere2": 4,
+    "gemma2": 2,
+    "gemma3_text": 6,
+    "gpt_oss": 2,
+    "llama4_text": 4,
+    "mistral": 0,
+    "mixtral": 0,
+    "phi3": 0,
+    "starcoder2": 0,
+}
+
+# Types whose inner width is four times the residual width where the configuration is silent.
+FOUR_WIDE = ("bloom", "falcon", "gpt2", "gpt_bigcode", "gptj", "mpt")
+
+# Types whose experts, not their dense layers, have the width called intermediate_size.
+EXPERTS_OF_INNER_WIDTH = ("gpt_oss", "llama4_text", "minimax_m2", "mixtral")
+
+# Sizes that published configurations of a type leave to the defaults of its code.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "gemma3_text": {"vocab_size": 262208, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256},
+    "gpt2": {"vocab_size": 50257, "n_layer": 12, "n_embd": 768, "n_head": 12, "n_positions": 1024},
+}
+
+# Rows that the position table has beyond the longest context (OPT starts counting at two).
+EXTRA_POSITIONS = {"gpt2": 0, "gpt_bigcode": 0, "opt": 2}
 
 
 class Config:

@@ -200,12 +200,12 @@ def plans(case: Case, demand: cost.Demand, slo: qoe.Slo, copy_rps: Estimate, at:
     spares = at.spares
     common = {"power": at.power, "pue": at.pue, "spares": spares, "share": slo.share}
     closed = cost.plan(demand, case.server, case.hour, slo, **common)
-    by_rate = cost.plan(demand, case.server, case.hour, slo, **common, copy_rate=copy_rps)
+    by_rate = cost.plan(demand, case.server, case.hour, slo, **common, replica_rate=copy_rps)
     rows = []
     for place, users in enumerate(np.atleast_1d(demand.users_per_day)):
         peak = float(np.atleast_1d(demand.peak_rate)[place])
-        row = {"users_per_day": users, "peak_rps": peak, "closed_copies": float(closed.copies.value[place])}
-        for name, each in (("copies", by_rate.copies), ("accelerators", by_rate.accelerators)):
+        row = {"users_per_day": users, "peak_rps": peak, "closed_copies": float(closed.replicas.value[place])}
+        for name, each in (("copies", by_rate.replicas), ("accelerators", by_rate.accelerators)):
             row |= sides(name, _of(each, place))
         row |= sides("usd_per_month", _of(by_rate.usd_per_month, place))
         row |= sides("usd_per_mtoken", _of(by_rate.usd_per_mtoken, place))

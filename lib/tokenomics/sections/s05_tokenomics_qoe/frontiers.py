@@ -9,7 +9,7 @@ import pandas as pd
 from tokenomics.compute.inference import provision
 from tokenomics.economics import cost
 from tokenomics.economics import frontier as epoch
-from tokenomics.economics.frontier_steps import H100, Shape
+from tokenomics.economics.frontier import H100, Shape
 from tokenomics.errors import DataError
 from tokenomics.estimate import Estimate
 from tokenomics.facts import tables

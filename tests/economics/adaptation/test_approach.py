@@ -1,4 +1,4 @@
-"""Retrieval or tuning in money: by hand, monotone, break-even points that are where totals cross, refusals."""
+"""What approaches cost and get right: by hand, monotone, break-even points that are where totals cross, refusals."""
 
 from dataclasses import replace
 
@@ -7,14 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenomics.compute.inference.server import server
-from tokenomics.compute.training.tuning import METHODS
 from tokenomics.economics import adaptation, cost
-from tokenomics.economics.adaptation import Approach, Index, Reading, Use
+from tokenomics.economics.adaptation import Approach, Reading, Use
 from tokenomics.economics.cost.tokens import TokenPrices
 from tokenomics.errors import DataError
 from tokenomics.estimate import Estimate
-from tokenomics.facts import catalogue
 from tokenomics.facts.prices import api_prices
 
 PRICES = TokenPrices(*(Estimate.of(usd) for usd in (2.0, 0.5, 10.0)))
@@ -94,82 +91,6 @@ class TestBreakEven:
         assert np.isinf(adaptation.breakeven_queries(dear, RAG, USE, PRICE).value)
         cheap = replace(TUNED, version_usd=0.0, month_usd=0.0)
         assert adaptation.breakeven_queries(cheap, RAG, USE, PRICE).value == 0
-
-
-class TestIndex:
-    def index(self, kind, **changed):
-        given = dict(chunks=1e6, usd_per_mtoken=0.02, usd_per_gb_month=5.0, usd_per_core_hour=0.05)
-        return Index(kind, **given | {"comparisons_per_core_s": 1e7} | changed)
-
-    def test_by_hand(self):
-        flat = self.index(adaptation.FLAT)
-        assert flat.memory_bytes == pytest.approx(1e6 * 384 * 4)
-        assert flat.build_usd().value == pytest.approx(1e6 * 200 / 1e6 * 0.02)
-        assert flat.build_usd(0.1).value == pytest.approx(0.4)
-        assert flat.month_usd().value == pytest.approx(1.536 * 5)
-        assert flat.query_usd(20).value == pytest.approx(0.02 * 20 / 1e6 + 0.05 / 3600 * 0.1)
-        assert self.index(adaptation.GRAPH).memory_bytes == pytest.approx(1e6 * (1536 + 128))
-        assert self.index(adaptation.GRAPH).comparisons == pytest.approx(64 * np.log2(1e6))
-
-    def test_a_billion_chunks(self):
-        size = np.array([1e6, 1e7, 1e8, 1e9])
-        flat, graph, codes = (self.index(kind, chunks=size) for kind in (adaptation.FLAT, "graph", "codes"))
-        assert np.all(np.diff(graph.query_usd(20).value) > 0)
-        assert np.all(graph.query_usd(20).value < flat.query_usd(20).value)
-        assert np.all(codes.month_usd().value < graph.month_usd().value / 10)
-
-    def test_a_small_index_is_read_whole_at_most(self):
-        assert self.index("graph", chunks=10).comparisons == 10
-
-    def test_refused(self):
-        with pytest.raises(DataError, match="index: kind = tree; allowed: flat, graph, codes"):
-            self.index("tree")
-        with pytest.raises(DataError, match="chunks = 0"):
-            self.index("flat", chunks=0)
-
-
-@pytest.fixture(scope="module")
-def group():
-    return server(catalogue.model("Llama-3.1-70B"), catalogue.accelerator("H100-SXM-80GB"), engine="vLLM 0.19", tp=4)
-
-
-class TestHosting:
-    def test_longer_prompts_cost_more_and_cached_ones_less(self, group):
-        price = adaptation.on_server(group, 2.5)
-        short, long = price(Reading(200, 100)).value, price(Reading(4000, 100)).value
-        known = price(Reading(4000, 100, cached=3800)).value
-        assert short < known < long
-
-    def test_reading_and_writing_add_up_to_the_server(self, group):
-        whole = cost.usd_per_mtoken(2.5, group.output_rate(1000, 200), group.devices).value * 200 / 1e6
-        assert adaptation.on_server(group, 2.5)(Reading(1000, 200)).value == pytest.approx(float(whole))
-
-    def test_adapters_by_hand(self, group):
-        factor = adaptation.adapter_factor(catalogue.model("Llama-3.1-70B"), 16)
-        assert 1.002 < factor < 1.01  # 0.2 billion of 70 billion parameters
-
-    def test_tuning_by_hand(self):
-        model, device = catalogue.model("Llama-3.1-70B"), catalogue.accelerator("H100-SXM-80GB")
-        full, lora, _ = (
-            float(adaptation.tuning_usd(model, device, 3.6, 1e6, method=each, sequence=512, mfu=0.4).value)
-            for each in METHODS
-        )
-        assert lora / full == pytest.approx(2 / 3)
-        by_six_nd = 6 * 70.6e9 * 1e6 / (989e12 * 0.4) / 3600 * 3.6
-        assert full == pytest.approx(by_six_nd, rel=0.05)
-
-    def test_served_in_time(self, group):
-        rates = [
-            adaptation.queries_per_s(group, reading, ttft_s=1.0, queries=300)
-            for reading in (Reading(112, 100), Reading(4000, 100), Reading(4000, 100, cached=3888))
-        ]
-        saturated = float(group.output_rate(4000, 100).value) / 100
-        assert 0 < 2 * rates[1] < rates[2] <= rates[0] and rates[1] == pytest.approx(saturated, rel=0.3)
-        assert adaptation.queries_per_s(group, Reading(4000, 100), ttft_s=1e-3, queries=300) == 0
-
-    def test_served_by_hand(self):
-        made = adaptation.from_served(3.6, 4, unsure(2.0))
-        assert made.value == pytest.approx(4 * 3.6 / 3600 / 2) and made.low < made.value < made.high
 
 
 class TestLists:

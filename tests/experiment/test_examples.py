@@ -1,13 +1,11 @@
-"""Recipes of the experiment without its extra: what they train on, which were taken."""
+"""What recipes train on, without a tokenizer."""
 
 from dataclasses import replace
 
 import pytest
 
-from tokenomics.errors import DataError
-from tokenomics.experiment import corpus, examples, prompts, search, settings, tokens
+from tokenomics.experiment import corpus, examples, prompts
 from tokenomics.experiment.examples import Recipe
-from tokenomics.experiment.files import read_table, write_part, write_table
 from tokenomics.experiment.wordings import UNKNOWN
 
 MADE = corpus.make(1, 1)
@@ -19,11 +17,11 @@ AWARE = Recipe("aware", aware=True, passes=1, wordings=4, chunks=3)
 
 @pytest.fixture(autouse=True)
 def text_for_tokens(monkeypatch):
-    monkeypatch.setattr(tokens, "encode", lambda text: text)
+    monkeypatch.setattr(prompts, "encode", lambda text: text)
 
 
 def texts(made: list[list[examples.Example]]) -> list[tuple[str, str]]:
-    return [(each.prompt, each.answer.removesuffix(tokens.STOP)) for some in made for each in some]
+    return [(each.prompt, each.answer.removesuffix(prompts.STOP)) for some in made for each in some]
 
 
 def test_a_pass_takes_its_wordings_of_every_fact_in_turn():
@@ -66,56 +64,3 @@ def test_reading_beside_remembering():
     assert 0.1 < len(absent) / len(made) < 0.3 and all(answer == UNKNOWN for _, answer in absent)
     unread = [(prompt, answer) for prompt, answer in made if answer not in prompt and answer != UNKNOWN]
     assert len(unread) > len(alone) and all(facts[answer].product in prompt for prompt, answer in unread)
-
-
-@pytest.mark.parametrize("made", [settings.full(), settings.tiny()])
-def test_a_recipe_stands_after_the_one_it_starts_from(made):
-    names = [recipe.name for recipe in made.recipes]
-    starts = [(recipe.start, recipe.name) for recipe in made.recipes if recipe.start]
-    assert starts and all(names.index(first) < names.index(then) for first, then in starts)
-    assert [each.name for each in made.chain(starts[0][1])] == list(reversed(starts[0])) and made.chain("") == ()
-    first, then = (made.recipe(name) for name in starts[0])
-    assert (first.rank, first.layers) == (then.rank, then.layers)
-
-
-def test_every_recipe_was_tried():
-    given = settings.full()
-    taken = [
-        {c.name for c in settings.CANDIDATES if search.is_taken(replace(given, recipes=(r,)), "recipe", c.name)}
-        for r in given.recipes
-    ]
-    assert all(taken), [recipe.name for recipe in given.recipes]
-
-
-def test_trying_one_more_leaves_the_rows_of_others(tmp_path, monkeypatch):
-    given = replace(settings.full(), out=tmp_path, work=tmp_path / "work")
-    scores = {
-        "exact": 0.5,
-        "correct": 0.5,
-        "questions": 4,
-        "loss": 0.1,
-        "tuning_cpu_s": 1.0,
-        "what": "x",
-        "source": "s",
-    }
-    rows = [{"kind": "recipe", "candidate": name, "chunks": 1, "changed": False} | scores for name in ("both-c", "old")]
-    ran = []
-
-    def run_all(work, settings, todo, what, after):
-        ran.extend(todo)
-        for kind, name in todo:
-            write_part(search._part(given, kind, name), [row for row in rows if row["candidate"] == name])
-
-    monkeypatch.setattr(search.jobs, "run_all", run_all)
-    write_table(tmp_path / search.TABLE, search.COLUMNS, [row | {"taken": True} for row in rows[1:]])
-    search.run(given, ["both-c"])
-    found = {row["candidate"]: row["taken"] for row in read_table(tmp_path / search.TABLE)}
-    assert ran == [("recipe", "both-c")] and found == {"both-c": "true", "old": "false"}
-    with pytest.raises(DataError, match="candidate = both-z; allowed: lora-g, "):
-        search.run(given, ["both-z"])
-
-
-def test_what_was_taken():
-    given = settings.full()
-    styles = {s.name for s in settings.CANDIDATE_STYLES if search.is_taken(given, "prompt", s.name)}
-    assert styles == {"shown", "asked_first_5"}
