@@ -5,13 +5,12 @@ Selections and joins of catalogued tables, nothing fitted. Dates become decimal 
 
 from typing import TYPE_CHECKING
 
-from tokenomics.facts import tables
+from tokenomics.facts import tables, tokenizers
 
 if TYPE_CHECKING:
     import pandas as pd
 
 DAYS_PER_YEAR = 365.25
-ENGLISH_TEXT = "prose_english"
 
 
 def decimal_year(dates: "pd.Series") -> "pd.Series":
@@ -49,7 +48,8 @@ def datacenter_hardware(first_year: int, last_year: int) -> "pd.DataFrame":
 def api_prices() -> "pd.DataFrame":
     """Usable API list prices with the tokens per English word of the model's tokenizer (NaN where unpublished)."""
     prices = tables.read("catalogue/prices_api")
-    words = tables.read("catalogue/tokenizers").query("text == @ENGLISH_TEXT")[["tokenizer", "tokens_per_word"]]
+    words = tables.read("catalogue/tokenizers")
+    words = words.loc[words["text"] == tokenizers.TEXTS["English"], ["tokenizer", "tokens_per_word"]]
     prices = prices[prices["usable"].astype(bool)].merge(words, on="tokenizer", how="left")
     return prices.sort_values(["date", "provider", "model_id"]).reset_index(drop=True)
 
