@@ -1,5 +1,7 @@
 """Engines are rows: what a text means, and that a new row is all that a new engine needs."""
 
+import csv
+
 import pytest
 
 from tokenomics.compute.inference.server import server
@@ -9,18 +11,21 @@ from tokenomics.facts import catalogue, engines
 @pytest.fixture
 def table(tmp_path, monkeypatch):
     """The table with one more engine, known by its name alone."""
-    header, *rows = engines.TABLE.read_text(encoding="utf-8").splitlines()
-    sglang = next(row for row in rows if ",sglang," in row)
+    with engines.TABLE.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    sglang = next(row for row in rows if row["name"] == "sglang")
+    new = {"name": "mlc-llm", "pattern": "mlc-llm", "kernels": "vllm", "elementwise_kernels": "vllm", "usable": "0.5"}
     path = tmp_path / "engines.csv"
-    path.write_text("\n".join([header, *rows, sglang.replace("sglang", "mlc-llm").replace(",0.9,", ",0.5,")]) + "\n")
-    text = path.read_text(encoding="utf-8").replace("mlc-llm,false", "vllm,false")
-    path.write_text(text, encoding="utf-8")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        out = csv.DictWriter(file, list(sglang))
+        out.writeheader()
+        out.writerows([*rows, sglang | new])
     monkeypatch.setattr(engines, "TABLE", path)
-    for cached in (engines.engines, engines.of_profile):
+    for cached in (engines.engines, engines.of_profile, engines.measured_kernels):
         cached.cache_clear()
     yield
     monkeypatch.undo()
-    for cached in (engines.engines, engines.of_profile):
+    for cached in (engines.engines, engines.of_profile, engines.measured_kernels):
         cached.cache_clear()
 
 

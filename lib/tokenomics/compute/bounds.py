@@ -1,4 +1,4 @@
-"""What no implementation can beat: floors on time and devices from counts and data sheets alone.
+"""What no implementation can beat: lower bounds on time and devices from counts and data sheets alone.
 
 Every bound takes the larger of two times that must each pass, bytes over bandwidth and FLOP over peak, as if the
 devices shared the work perfectly and talked for free. So a measured time may be longer, never shorter; a measured rate
@@ -118,7 +118,7 @@ def _read_bytes(on: Deployment, context: ArrayLike) -> NDArray[np.float64]:
 
 
 def decode_step_seconds(on: Deployment, batch: ArrayLike, context: ArrayLike) -> NDArray[np.float64]:
-    """Least seconds of one decode step of ``batch`` sequences with ``context`` tokens each: the floor of TPOT.
+    """Least seconds of one decode step of ``batch`` sequences with ``context`` tokens each: the lower bound of TPOT.
 
     Weights that the batch touches are read once; so is every sequence's cache, the new token's part being written.
     Sparse attention reads what its index selects.

@@ -17,7 +17,7 @@ PROJECTION, ROUTER, HEAD = "projection", "router", "head"
 
 @dataclass(frozen=True, order=True)
 class Layout:
-    """Devices of one copy of a model.
+    """Devices of one replica of a model.
 
     Attributes:
         tp: devices that share heads and widths.
@@ -44,7 +44,7 @@ class Layout:
 
     @property
     def devices(self) -> int:
-        """Devices of one copy."""
+        """Devices of one replica."""
         return self.tp * self.pp * self.dp
 
     @property
@@ -60,7 +60,7 @@ class Product:
     Attributes:
         kind: ``projection``, ``router`` (kept in 16 bit) or ``head`` (one row a sequence, kept in 16 bit).
         inputs, outputs: its sides on this device.
-        count: how many of them a pass through all layers computes.
+        count: how many of them a step through all layers computes.
     """
 
     kind: str

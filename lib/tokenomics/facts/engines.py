@@ -8,6 +8,7 @@ import csv
 import re
 from dataclasses import dataclass, fields
 from functools import cache
+from typing import NamedTuple
 
 from tokenomics import paths
 from tokenomics.errors import DataError
@@ -15,6 +16,36 @@ from tokenomics.errors import DataError
 TABLE = paths.DATA / "catalogue" / "engines.csv"
 GENERIC = "generic"
 ENDLESS = (10**6, 0)
+
+
+class ProfileName(NamedTuple):
+    """Name of an engine profile in its parts.
+
+    Attributes:
+        engine: first word.
+        period: year, empty where the engine is not divided into periods.
+        devices: generation of devices whose kernels were not measured, empty for those that were.
+    """
+
+    engine: str
+    period: str
+    devices: str
+
+    @classmethod
+    def parse(cls, name: str) -> "ProfileName":
+        """From ``engine``, ``engine period``, ``engine devices`` or ``engine period devices``."""
+        engine, *rest = name.split(" ")
+        period = [word for word in rest if word.isdigit()]
+        return cls(engine, " ".join(period), " ".join(word for word in rest if not word.isdigit()))
+
+    @property
+    def software(self) -> str:
+        """The engine and, where it has any, its period."""
+        return f"{self.engine} {self.period}".strip()
+
+    def same_stack(self, other: "ProfileName") -> bool:
+        """Whether another profile is of the same engine on the same devices, in whatever period."""
+        return (self.engine, self.devices) == (other.engine, other.devices)
 
 
 @dataclass(frozen=True)
@@ -56,6 +87,7 @@ class Engine:
     unstated: bool
     policy: str
     kernels: str | None
+    elementwise_kernels: str | None
     fuses: bool
     repeats_prompt: bool
     sliding_window: bool
@@ -112,11 +144,18 @@ def published(text: str) -> Engine:
 @cache
 def of_profile(name: str) -> Engine:
     """The engine and period of a profile; the engine's latest period where the named one has no row, else generic."""
-    engine, *rest = name.split(" ")
-    periods = [each for each in engines() if each.name == engine]
+    wanted = ProfileName.parse(name)
+    periods = [each for each in engines() if each.name == wanted.engine]
     if not periods:
         return of_profile(GENERIC)
-    return next((each for each in periods if each.period in rest), periods[-1])
+    return next((each for each in periods if each.period == wanted.period), periods[-1])
+
+
+@cache
+def measured_kernels() -> dict[str, str | None]:
+    """Engines whose kernels were measured, in the order in which one stands in for another,
+    and whose element-wise kernels each of them runs; ``None``: the nearest."""
+    return {each.kernels: each.elementwise_kernels for each in engines() if each.kernels}
 
 
 def _engine(row: dict[str, str]) -> Engine:
@@ -127,6 +166,7 @@ def _engine(row: dict[str, str]) -> Engine:
         first_version=_version(first) if first else None,
         below_version=_version(below) if below else ENDLESS,
         kernels=row["kernels"] or None,
+        elementwise_kernels=row["elementwise_kernels"] or None,
         reserve=_reserve(row),
     )
 

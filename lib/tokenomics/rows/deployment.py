@@ -83,6 +83,6 @@ def fastest(case: Case, n: int) -> Layout:
         on = serving(case, Layout(tp=tp))
         if memory.capacity(on, profile.name, prompt + osl) >= 1:
             running = durations.in_flight(on, profile.name, np.inf, prompt, osl)
-            cycle = durations.full_queue_cycle(on, profile.name, prompt, osl)
+            cycle = durations.saturated_cycle(on, profile.name, prompt, osl)
             rates[tp] = float(running / cycle.seconds(profile) / tp)
     return Layout(tp=max(rates, key=rates.get, default=sizes[-1]))

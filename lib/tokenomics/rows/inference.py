@@ -117,7 +117,7 @@ def per_output_token(case: Case, g: Group) -> Values:
     most = g.batch / g.replicas
     isl = np.where(np.isnan(g.isl), case.setting.prompt, g.isl)
     running = durations.in_flight(g.on, g.profile.name, most, isl, g.osl)
-    cycle = _seconds(g, durations.full_queue_cycle(g.on, g.profile.name, isl, g.osl, most))
+    cycle = _seconds(g, durations.saturated_cycle(g.on, g.profile.name, isl, g.osl, most))
     return cycle / (running * g.osl * g.replicas)
 
 

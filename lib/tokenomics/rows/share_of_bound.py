@@ -22,7 +22,7 @@ PHASES = {
     **dict.fromkeys(("ttft", "prefill_tok_s"), "prefill"),
     **dict.fromkeys(("tpot", "decode_tok_s_per_user"), "decode"),
     **dict.fromkeys(("e2e_latency", "total_throughput_in_plus_out", "output_throughput_per_gpu"), "request"),
-    **dict.fromkeys(("output_throughput_total", "mlperf_offline_throughput"), "full queue"),
+    **dict.fromkeys(("output_throughput_total", "mlperf_offline_throughput"), "saturated"),
 }
 """What a metric of inference tells about when nothing waits (static batches) or a replica is saturated."""
 UNDISTURBED = ("static", "max", "mlperf_offline")

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from tokenomics.compute.inference.durations import MOST_SEQUENCES, PASS_TOKENS
+from tokenomics.compute.inference.durations import MOST_SEQUENCES, STEP_TOKENS
 from tokenomics.compute.inference.engines import Profile
 from tokenomics.compute.inference.server import Server
 from tokenomics.compute.operators.selection import Serving
@@ -82,7 +82,7 @@ def steps_and_rules(replica: EngineReplica, longest: int) -> tuple[StepTable, Ru
     except DataError:
         return None
     policy = of_profile(replica.profile.name).policy
-    most = {"max_batch": MOST_SEQUENCES, "max_tokens": int(PASS_TOKENS)}
+    most = {"max_batch": MOST_SEQUENCES, "max_tokens": int(STEP_TOKENS)}
     rules = Rules(policy, kv_blocks=blocks, stages=replica.on.layout.pp, **most)
     if longest > (blocks - rules.kept_blocks) * rules.block_tokens:
         return None

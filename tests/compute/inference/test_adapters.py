@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenomics.compute.inference.adapters import Adapted, Adapters, adapter_bytes, names, pairs, pass_seconds
+from tokenomics.compute.inference.adapters import Adapted, Adapters, adapter_bytes, names, pairs, step_seconds
 from tokenomics.compute.inference.server import server
 from tokenomics.compute.layout import Layout
 from tokenomics.compute.training.tuning import lora_parameters
@@ -76,7 +76,7 @@ def test_popular_adapters_are_fetched_less():
 @given(st.integers(1, 512), st.integers(1, 4096), st.sampled_from([8, 16, 64]))
 def test_more_adapters_and_ranks_never_take_less_time(sequences, count, rank):
     def seconds(count, rank):
-        return pass_seconds(BASE.on, Adapters(count, rank), sequences, sequences)
+        return step_seconds(BASE.on, Adapters(count, rank), sequences, sequences)
 
     tiles = 1.05  # steps where rows of one adapter fill a tile of the next smaller size
     assert 0 < seconds(count, rank) <= seconds(2 * count, rank) * tiles
@@ -86,7 +86,7 @@ def test_more_adapters_and_ranks_never_take_less_time(sequences, count, rank):
 def test_a_pass_is_no_faster_than_physics():
     for rows, sequences, rank in ((1, 1, 16), (256, 256, 64), (8192, 4, 64), (8192, 8, 16)):
         some = Adapters(1000, rank)
-        took = pass_seconds(BASE.on, some, rows, sequences)
+        took = step_seconds(BASE.on, some, rows, sequences)
         read = some.distinct(sequences) * adapter_bytes(BASE.on, some) / H100.bandwidth_bytes_per_s
         flop = (
             2
@@ -95,12 +95,12 @@ def test_a_pass_is_no_faster_than_physics():
             * sum(e.layers * (e.slices * e.inputs + e.outputs) for e in pairs(BASE.on.model, BASE.on.layout))
         )
         assert took > read and took > flop / H100.peak_flop_per_s("bf16")
-    assert pass_seconds(BASE.on, Adapters(8), 0, 0) == 0
+    assert step_seconds(BASE.on, Adapters(8), 0, 0) == 0
 
 
 def test_many_large_adapters_take_the_time_of_reading_them():
     some = Adapters(10_000, 128)
-    took = pass_seconds(BASE.on, some, 256, 256)
+    took = step_seconds(BASE.on, some, 256, 256)
     read = some.distinct(256) * adapter_bytes(BASE.on, some) / H100.bandwidth_bytes_per_s
     assert took < 1.6 * read
 

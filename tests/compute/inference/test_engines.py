@@ -15,7 +15,7 @@ from tokenomics.facts import engines as facts
 from tokenomics.facts.engines import GENERIC
 
 H100, MI300X, MI250, GAUDI2 = "H100-SXM-80GB", "MI300X", "MI250", "Gaudi2"
-COEFFICIENTS = ("prefill_s", "decode_s", "prefill_passes", "decode_steps", "sequence_steps")
+COEFFICIENTS = ("prefill_s", "decode_s", "prefill_steps", "decode_steps", "sequence_steps")
 amounts = st.fixed_dictionaries({name: st.floats(0, 1e3) for name in COEFFICIENTS})
 profiles = st.builds(
     Profile,
@@ -182,7 +182,7 @@ def test_seconds_are_a_sum_over_the_four_numbers(done, layers, profile):
 
 def test_seconds_by_hand():
     profile = Profile(prefill_slowdown=2.0, decode_slowdown=0.5, step_s=1e-3, sequence_s=1e-5)
-    done = {"prefill_s": 0.1, "prefill_passes": 2, "decode_s": 1.0, "decode_steps": 100, "sequence_steps": 800}
+    done = {"prefill_s": 0.1, "prefill_steps": 2, "decode_s": 1.0, "decode_steps": 100, "sequence_steps": 800}
     assert Work(**done).seconds(profile) == pytest.approx(0.2 + 0.5 + 0.102 + 0.008)
     assert Work(**done, layers_together=90).seconds(profile) == pytest.approx(0.2 + 0.5 + 2.5 * 0.102 + 0.008)
 

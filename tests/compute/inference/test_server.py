@@ -9,12 +9,12 @@ from tokenomics.compute import bounds
 from tokenomics.compute.counts.precision import parse
 from tokenomics.compute.inference import durations, memory
 from tokenomics.compute.inference.durations import (
-    PASS_TOKENS,
+    STEP_TOKENS,
     decode,
     decode_step,
-    full_queue_cycle,
     in_flight,
     prefill,
+    saturated_cycle,
 )
 from tokenomics.compute.inference.engines import Profile
 from tokenomics.compute.inference.server import server
@@ -45,16 +45,16 @@ deployments = st.builds(serve, st.sampled_from(MODELS), st.sampled_from(MEASURED
 def test_a_prompt_is_one_pass_and_a_long_one_counts_its_chunks():
     on = serve(tp=8)
     short, long = prefill(on, 1, 1000), prefill(on, 1, 20_000)
-    assert short.prefill_passes == 1
+    assert short.prefill_steps == 1
     assert float(short.prefill_s) == pytest.approx(float(device_seconds(on, new=1000).total))
-    assert long.prefill_passes == np.ceil(20_000 / PASS_TOKENS) == 3
+    assert long.prefill_steps == np.ceil(20_000 / STEP_TOKENS) == 3
     assert (short.decode_s, short.decode_steps, short.layers_together) == (0, 0, on.model.layers)
 
 
 def test_a_batch_of_prompts_is_packed_into_passes():
     on = serve(tp=8)
-    assert prefill(on, 8, 1024).prefill_passes == 1
-    assert prefill(on, 32, 1024).prefill_passes == 4
+    assert prefill(on, 8, 1024).prefill_steps == 1
+    assert prefill(on, 32, 1024).prefill_steps == 4
     assert float(prefill(on, 32, 1024).prefill_s) == pytest.approx(4 * float(prefill(on, 8, 1024).prefill_s))
 
 
@@ -106,7 +106,7 @@ def test_no_queue_delivers_more_than_its_bound(on, prompt, output, log_most):
         running = in_flight(on, PLAIN.name, most, prompt, output)
         if memory.capacity(on, PLAIN.name, prompt + output) < 1:
             return
-        rate = running * output / full_queue_cycle(on, PLAIN.name, prompt, output, most).seconds(PLAIN)
+        rate = running * output / saturated_cycle(on, PLAIN.name, prompt, output, most).seconds(PLAIN)
         assert rate <= bounds.output_rate(least, prompt, output, in_flight=running)
 
 
@@ -199,7 +199,7 @@ def test_arrays_equal_scalars():
     found = {
         "static": lambda b, p: durations.static_batch(on, "vllm 2024", b, p, 77).seconds(HOSTED),
         "first": lambda b, p: durations.closed_loop(on, HOSTED, b, p, 77).ttft_s,
-        "queue": lambda b, p: full_queue_cycle(on, "vllm 2024", p, 77, b).seconds(HOSTED),
+        "queue": lambda b, p: saturated_cycle(on, "vllm 2024", p, 77, b).seconds(HOSTED),
     }
     for ask in found.values():
         together = ask(batch, prompt)

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tokenomics.compute.inference.engines import Profile
-from tokenomics.facts.engines import GENERIC
+from tokenomics.facts.engines import GENERIC, ProfileName
 from tokenomics.rows import reading
 from tokenomics.rows.case import Setting
 from tokenomics.rows.predict import predict
@@ -172,20 +172,16 @@ def held_out(data: Design, fitted: list[Fitted], column: str = "family") -> NDAr
 def _prior(seen: Design, name: str, generic: NDArray[np.float64]) -> NDArray[np.float64]:
     """What a profile is drawn to: the same engine on the same devices in other periods, else the generic one."""
     names = [each for each in seen.rows["profile"].unique() if each != name]
-    same_engine = [each for each in names if _without_period(each) == _without_period(name)]
+    stack = ProfileName.parse(name)
+    same_engine = [each for each in names if ProfileName.parse(each).same_stack(stack)]
     others = seen.take(seen.rows["profile"].isin(same_engine).to_numpy())
     return fit(others, generic) if len(others.rows) else generic
-
-
-def _without_period(name: str) -> tuple[str, str]:
-    engine, *rest = name.split(" ")
-    return engine, " ".join(word for word in rest if not word.isdigit())
 
 
 def _evened(data: Design) -> Design:
     """At most :data:`MOST_ROWS` rows of each profile, drawn with a seed; early software on other vendors left out."""
     draw = np.random.default_rng(SEED)
-    plain = ~data.rows["profile"].map(lambda name: bool(_without_period(name)[1])).to_numpy()
+    plain = ~data.rows["profile"].map(lambda name: bool(ProfileName.parse(name).devices)).to_numpy()
     keep = np.zeros(len(data.rows), dtype=bool)
     for rows in data.rows["profile"].groupby(data.rows["profile"]).indices.values():
         keep[draw.choice(rows, min(MOST_ROWS, len(rows)), replace=False)] = True

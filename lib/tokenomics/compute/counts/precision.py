@@ -4,7 +4,7 @@ A text names how weights are stored; what they are multiplied in follows by conv
 the faster type is taken, so that a bound stays a bound: GGUF formats and plain ``int4``/``int8`` may run on integer
 units (llama.cpp multiplies blocks of Q8), AWQ and GPTQ multiply in 16 bits, ``fp32`` may run on TF32 units.
 Bits of the GGUF formats are those of their blocks with scales (ggml's ``block_q4_K`` ...: 144 bytes a 256 weights);
-a mixed format such as ``Q4_K_M`` counts as its smaller block, so it too is a floor.
+a mixed format such as ``Q4_K_M`` counts as its smaller block, so it too is a lower bound.
 """
 
 import re

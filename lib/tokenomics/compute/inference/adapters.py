@@ -4,7 +4,7 @@ Weights stay as they are; beside each adapted product ``x W`` every row is shrun
 matrix and expanded by its second, in kernels that group rows by adapter (Punica, Chen et al. 2023, arXiv:2310.18547;
 S-LoRA, Sheng et al. 2023, arXiv:2311.03285). Here such a kernel is the calibrated 16-bit product whose columns are
 those of all distinct adapters of the batch and whose rows are those of one, so each adapter's weights are read once and
-its few rows are padded to a tile; rows that it does not count are added as bytes. A pass has one pair of kernels for
+its few rows are padded to a tile; rows that it does not count are added as bytes. A step has one pair of kernels for
 each product of the layer that engines fuse.
 
 Over devices, products cut by columns keep the first matrix whole and cut the second; products cut by rows the other way
@@ -129,7 +129,7 @@ class Pair:
 
 @cache
 def pairs(model: Model, layout: Layout, projections: tuple[str, ...] = ()) -> tuple[Pair, ...]:
-    """Shrink and expand products of a pass through all layers.
+    """Shrink and expand products of a step through all layers.
 
     Raises:
         DataError: the model has none of the projections.
@@ -179,13 +179,13 @@ def _pairs(on: Serving, adapters: Adapters) -> tuple[Pair, ...]:
     return pairs(on.model, on.layout, adapters.projections)
 
 
-def pass_seconds(on: Serving, adapters: Adapters, rows: ArrayLike, sequences: ArrayLike) -> Values:
-    """What adapters add to one pass over all layers.
+def step_seconds(on: Serving, adapters: Adapters, rows: ArrayLike, sequences: ArrayLike) -> Values:
+    """What adapters add to one step over all layers.
 
     Args:
         on: the deployment.
         adapters: the set.
-        rows: tokens of the pass.
+        rows: tokens of the step.
         sequences: sequences they belong to.
 
     Returns:
@@ -250,7 +250,7 @@ class Adapted:
         """
         batch, on = np.asarray(batch, dtype=float), self.base.on
         part = np.ceil(batch / on.layout.pp)
-        more = pass_seconds(on, self.adapters, part, part)
+        more = step_seconds(on, self.adapters, part, part)
         work = durations.decode_step(on, batch, context) + Work(decode_s=more)
         fetching = batch / np.asarray(output, dtype=float) * self.adapters.missing * self.load_seconds
         least = bounds.decode_step_seconds(self.base.bound, batch, context)
@@ -259,7 +259,7 @@ class Adapted:
     def ttft(self, prompt: ArrayLike, batch: ArrayLike = 1) -> Estimate:
         """Seconds of reading ``batch`` prompts together on an idle server, with the mean time of fetching adapters."""
         prompt, batch, on = np.asarray(prompt, dtype=float), np.asarray(batch, dtype=float), self.base.on
-        more = pass_seconds(on, self.adapters, batch * prompt, batch)
+        more = step_seconds(on, self.adapters, batch * prompt, batch)
         work = durations.prefill(on, batch, prompt) + Work(prefill_s=more)
         fetching = batch * self.adapters.missing * self.load_seconds
         least = bounds.prefill_seconds(self.base.bound, batch, prompt)

@@ -19,7 +19,7 @@ from tokenomics.errors import DataError
 
 @dataclass(frozen=True)
 class Pools:
-    """Workers of both kinds; a worker is one copy of the model.
+    """Workers of both kinds; a worker is one replica of the model.
 
     Attributes:
         prefill, decode: the deployment of a worker of each pool.

@@ -1,11 +1,11 @@
-"""What a request sees and a group delivers: prefill, decode, static batches, closed loops, full queues.
+"""What a request sees and a replica delivers: prefill, decode, static batches, closed loops, saturation.
 
-Everything is put together from passes (:mod:`.steps`) as :class:`tokenomics.compute.inference.engines.Work`,
+Everything is put together from steps (:mod:`.steps`) as :class:`tokenomics.compute.inference.engines.Work`,
 whose duration an engine's profile gives; how many sequences run at a time follows from memory
 (:mod:`.memory`). Arguments are numbers or arrays and are broadcast. Intervals are in
 ``inference.intervals``.
 
-Left out: preemption, prefixes shared between requests (pass fewer prompt tokens after ``cached`` ones). Drafted tokens,
+Left out: preemption, prefixes shared between requests (give fewer prompt tokens after ``cached`` ones). Drafted tokens,
 adapters and images are in :mod:`.speculation`, :mod:`.adapters` and
 :mod:`.vision`.
 """
@@ -22,8 +22,8 @@ from tokenomics.compute.operators.selection import Serving
 
 STRETCHES = 4
 """Points at which a growing context is looked at; a step's time is nearly linear in it."""
-PASS_TOKENS = 8192.0
-"""Prompt tokens that an engine takes into one pass, at most."""
+STEP_TOKENS = 8192.0
+"""Prompt tokens that an engine takes into one step, at most."""
 LADDER = np.geomspace(1, 4096, 49)
 """Concurrencies between which open loads are interpolated."""
 MOST_SEQUENCES = 2048
@@ -33,21 +33,21 @@ MOST_SEQUENCES = 2048
 def prefill(on: Serving, batch: ArrayLike, prompt: ArrayLike, cached: ArrayLike = 0) -> Work:
     """Reading ``batch`` prompts of ``prompt`` new tokens, after ``cached`` ones each, until all have a first token.
 
-    Whole prompts are packed into passes of up to :data:`PASS_TOKENS`; with pipeline stages the batch goes through in as
+    Whole prompts are packed into steps of up to :data:`STEP_TOKENS`; with pipeline stages the batch goes through in as
     many parts as there are stages.
     """
     batch, prompt = np.asarray(batch, dtype=float), np.asarray(prompt, dtype=float)
-    together = np.clip(np.floor(PASS_TOKENS / np.maximum(prompt, 1)), 1, np.maximum(batch, 1))
-    passes = batch / together
+    together = np.clip(np.floor(STEP_TOKENS / np.maximum(prompt, 1)), 1, np.maximum(batch, 1))
+    count = batch / together
     one = device_seconds(on, new=together * prompt, past=cached, prompts=together).total
     stages = on.layout.pp
-    filling = (passes + stages - 1) / stages / passes if stages > 1 else 1.0
-    chunks = np.maximum(np.ceil(prompt / PASS_TOKENS), 1.0)
-    return Work(prefill_s=passes * one * filling, prefill_passes=passes * chunks, layers_together=on.layers_together)
+    filling = (count + stages - 1) / stages / count if stages > 1 else 1.0
+    chunks = np.maximum(np.ceil(prompt / STEP_TOKENS), 1.0)
+    return Work(prefill_s=count * one * filling, prefill_steps=count * chunks, layers_together=on.layers_together)
 
 
 def decode_step(on: Serving, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike = 1) -> Work:
-    """One token for each of ``batch`` sequences whose context, the new token included, is ``context``; or a pass that
+    """One token for each of ``batch`` sequences whose context, the new token included, is ``context``; or a step that
     verifies ``tokens`` of each (:mod:`.speculation`).
 
     With pipeline stages the batch is split into as many parts, each of which passes all stages: a sequence's step.
@@ -138,7 +138,7 @@ def open_loop_concurrency(
     than can be served. Bursts of random arrivals are left out, so that waits near saturation come out short.
 
     Returns:
-        Requests of one copy, in the broadcast shape of the arguments.
+        Requests of one replica, in the broadcast shape of the arguments.
     """
     rate, prompt, output = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (rate, prompt, output)))
     at = LADDER.reshape(-1, *[1] * rate.ndim)
@@ -152,13 +152,13 @@ def open_loop_concurrency(
     return np.minimum(found, most)
 
 
-def full_queue_cycle(on: Serving, engine: str, prompt: ArrayLike, output: ArrayLike, most: ArrayLike = np.inf) -> Work:
-    """Time in which a copy that is never short of requests finishes as many as it runs at a time.
+def saturated_cycle(on: Serving, engine: str, prompt: ArrayLike, output: ArrayLike, most: ArrayLike = np.inf) -> Work:
+    """Time in which a saturated replica finishes as many as it runs at a time.
 
     Divide ``running x output`` by its seconds for output tokens a second.
     """
     prompt, output = np.asarray(prompt, dtype=float), np.asarray(output, dtype=float)
     running = in_flight(on, engine, most, prompt, output)
-    packed = prefill(on, np.maximum(PASS_TOKENS / prompt, 1.0), prompt)
-    share = running / np.maximum(np.maximum(PASS_TOKENS / prompt, 1.0), 1.0) / on.layout.dp
+    packed = prefill(on, np.maximum(STEP_TOKENS / prompt, 1.0), prompt)
+    share = running / np.maximum(np.maximum(STEP_TOKENS / prompt, 1.0), 1.0) / on.layout.dp
     return packed.times(share) + decode_step(on, running, prompt + output / 2).times(output)

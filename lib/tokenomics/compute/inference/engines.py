@@ -1,8 +1,8 @@
 """What an engine adds to the work of the device: six numbers a profile, from ``data/calibration/engines.csv``.
 
 A request's time is ``prefill_slowdown x device time of prefill + decode_slowdown x device time of decode + step_s a
-pass + sequence_s a sequence and step``; several devices have to be kept in step layer by layer, which adds to
-``step_s`` (:meth:`Profile.pass_s`). A slowdown below one is an engine whose kernels are better (fused, pipelined) than
+step + sequence_s a sequence and step``; several devices have to be kept in step layer by layer, which adds to
+``step_s`` (:meth:`Profile.host_s`). A slowdown below one is an engine whose kernels are better (fused, pipelined) than
 the same kernels measured one by one.
 
 The first token of a request among others waits besides: ``wait_s``, and ``burst`` times the others' prefills.
@@ -22,13 +22,13 @@ from tokenomics import paths
 from tokenomics.compute.operators.fitted import read_table
 from tokenomics.errors import DataError
 from tokenomics.facts.accelerators import Accelerator
-from tokenomics.facts.engines import GENERIC, of_profile, published
+from tokenomics.facts.engines import GENERIC, ProfileName, of_profile, published
 from tokenomics.facts.models import Model
 
 TABLE = paths.DATA / "calibration" / "engines.csv"
 NONE = "none"
 TOGETHER_LAYERS = 60.0
-"""Layers at which keeping several devices in step costs as much again as a pass costs its host: the median over the
+"""Layers at which keeping several devices in step costs as much again as a step costs its host: the median over the
 models measured on several devices."""
 
 
@@ -40,10 +40,10 @@ class Profile:
         name: ``engine``, ``engine period`` or ``engine period generation``; ``generic`` for an engine nobody measured.
         prefill_slowdown: time of a prefill over the sum of its operators' times.
         decode_slowdown: time of a decode step over the sum of its operators' times.
-        step_s: seconds of host work a pass on one device.
+        step_s: seconds of host work a step on one device.
         sequence_s: seconds of host work a sequence and decode step.
         burst: share of the other requests' prefills that a first token waits for in a closed loop, start included.
-        wait_s: seconds before a request is scheduled: front end, tokenising, the running pass.
+        wait_s: seconds before a request is scheduled: front end, tokenising, the running step.
         accelerators: devices whose measurements it was fitted to.
     """
 
@@ -56,24 +56,24 @@ class Profile:
     wait_s: float = 0.03
     accelerators: tuple[str, ...] = ()
 
-    def pass_s(self, layers_together: ArrayLike) -> NDArray[np.float64]:
-        """Host seconds of a pass in which several devices compute so many layers together (0: one device)."""
+    def host_s(self, layers_together: ArrayLike) -> NDArray[np.float64]:
+        """Host seconds of a step in which several devices compute so many layers together (0: one device)."""
         return self.step_s * (1 + np.asarray(layers_together) / TOGETHER_LAYERS)
 
 
 @dataclass(frozen=True)
 class Work:
-    """Device time and passes of something whose duration is asked: linear in the profile, so that it can be fitted.
+    """Device time and steps of something whose duration is asked: linear in the profile, so that it can be fitted.
 
     Attributes:
         prefill_s, decode_s: seconds of the device in prefill and in decode.
-        prefill_passes, decode_steps: passes of each kind.
+        prefill_steps, decode_steps: steps of each kind.
         sequence_steps: sequences x decode steps.
         layers_together: layers that several devices compute together; 0 on one device.
     """
 
     prefill_s: ArrayLike = 0.0
-    prefill_passes: ArrayLike = 0.0
+    prefill_steps: ArrayLike = 0.0
     decode_s: ArrayLike = 0.0
     decode_steps: ArrayLike = 0.0
     sequence_steps: ArrayLike = 0.0
@@ -84,11 +84,9 @@ class Work:
         device = profile.prefill_slowdown * np.asarray(self.prefill_s) + profile.decode_slowdown * np.asarray(
             self.decode_s
         )
-        passes = np.asarray(self.prefill_passes) + np.asarray(self.decode_steps)
+        steps = np.asarray(self.prefill_steps) + np.asarray(self.decode_steps)
         return (
-            device
-            + profile.pass_s(self.layers_together) * passes
-            + profile.sequence_s * np.asarray(self.sequence_steps)
+            device + profile.host_s(self.layers_together) * steps + profile.sequence_s * np.asarray(self.sequence_steps)
         )
 
     def times(self, factor: ArrayLike) -> "Work":
@@ -141,9 +139,9 @@ def profile(name: str, experts: bool = False, without: str = "") -> Profile:
         without: the model family that must not have been seen; empty for all rows.
     """
     table = _profiles()
-    period = " ".join([name.split(" ", maxsplit=1)[0], *(word for word in name.split(" ") if word.isdigit())])
-    kin = sorted(each for each, *_ in table if _stack(each) == _stack(name) and each != GENERIC)
-    for candidate in (name, period, *reversed(kin), GENERIC):
+    parts = ProfileName.parse(name)
+    kin = sorted(each for each, *_ in table if ProfileName.parse(each).same_stack(parts) and each != GENERIC)
+    for candidate in (name, parts.software, *reversed(kin), GENERIC):
         # A profile is fitted anew without each family that it has rows of; others never saw that family.
         found = table.get((candidate, experts, without)) or table.get((candidate, experts, ""))
         if found:
@@ -154,11 +152,6 @@ def profile(name: str, experts: bool = False, without: str = "") -> Profile:
 def left_out(row: dict[str, str]) -> str:
     """The family that a row of a calibration table was made without; empty for none."""
     return "" if row["without"] == NONE else row["without"]
-
-
-def _stack(name: str) -> list[str]:
-    """Engine and devices of a profile, without the period."""
-    return [word for word in name.split(" ") if not word.isdigit()]
 
 
 @cache

@@ -18,7 +18,7 @@ from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 
 CONCURRENCIES = 2.0 ** np.arange(0, 13)
-"""Requests in flight of one copy that are tried."""
+"""Requests in flight of one replica that are tried."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Candidate:
     """A layout with its replicas at its best concurrency.
 
     Attributes:
-        layout: of one copy.
-        replicas: copies side by side.
-        concurrency: requests in flight of one copy.
+        layout: of one replica.
+        replicas: how many stand side by side.
+        concurrency: requests in flight of one replica.
         tpot_s, ttft_s: what a request sees.
         output_rate: tokens per second of all replicas.
     """
@@ -48,7 +48,7 @@ class Candidate:
 
 def layouts(model: Model, device: Accelerator, devices: int) -> Iterator[Layout]:
     """Ways to cut a model over at most ``devices``: heads within a fast domain, layers in even stages, experts whole or
-    cut; copies that do not divide ``devices`` are left out."""
+    cut; replicas that do not divide ``devices`` are left out."""
     for tp in _powers(domain(device, devices)):
         if model.heads % tp:
             continue
@@ -84,7 +84,7 @@ def search(
     Args:
         model: the architecture.
         device: the accelerator.
-        devices: in all; copies fill them.
+        devices: in all; replicas fill them.
         prompt, output: tokens of a request.
         precision, kv_precision, engine: as for :func:`tokenomics.compute.inference.server.server`.
         most_tpot_s, most_ttft_s: limits in a closed loop.
@@ -109,7 +109,7 @@ def search(
 
 
 def _best(one: Server, prompt: float, output: float, most_tpot_s: float, most_ttft_s: float) -> tuple | None:
-    """Concurrency, TPOT, TTFT and output rate of one copy at its best point; ``None`` where no request fits or keeps
+    """Concurrency, TPOT, TTFT and output rate of one replica at its best point; ``None`` where no request fits or keeps
     the limits."""
     at = CONCURRENCIES[one.capacity(prompt + output) >= CONCURRENCIES]
     if not at.size:
@@ -125,7 +125,7 @@ def _best(one: Server, prompt: float, output: float, most_tpot_s: float, most_tt
 
 
 def fewest(candidates: list[Candidate], rate: ArrayLike) -> NDArray[np.float64]:
-    """Least devices of the best candidate's copies that deliver ``rate`` output tokens a second.
+    """Least devices of the best candidate's replicas that deliver ``rate`` output tokens a second.
 
     Raises:
         DataError: no candidate.
@@ -133,5 +133,5 @@ def fewest(candidates: list[Candidate], rate: ArrayLike) -> NDArray[np.float64]:
     if not candidates:
         raise DataError("fewest", "candidates", "none", "at least one layout that keeps the limits")
     best = max(candidates, key=lambda each: each.output_rate / each.devices)
-    copy = best.output_rate / best.replicas
-    return np.ceil(np.asarray(rate, dtype=float) / copy) * best.layout.devices
+    each = best.output_rate / best.replicas
+    return np.ceil(np.asarray(rate, dtype=float) / each) * best.layout.devices

@@ -39,7 +39,7 @@ class Server:
 
     @property
     def devices(self) -> int:
-        """Devices of the copy."""
+        """Devices of the replica."""
         return self.on.layout.devices
 
     @property
@@ -83,9 +83,9 @@ class Server:
         return durations.closed_loop(self.on, self.profile, concurrency, prompt, output)
 
     def output_rate(self, prompt: ArrayLike, output: ArrayLike, concurrency: ArrayLike = np.inf) -> Estimate:
-        """Output tokens a second of the copy with ``concurrency`` requests in flight, or a queue never empty."""
+        """Output tokens a second of the replica with ``concurrency`` requests in flight, or saturated."""
         running = durations.in_flight(self.on, self.profile.name, concurrency, prompt, output)
-        cycle = durations.full_queue_cycle(self.on, self.profile.name, prompt, output, concurrency)
+        cycle = durations.saturated_cycle(self.on, self.profile.name, prompt, output, concurrency)
         return self._work(cycle, "throughput").over(running * np.asarray(output, dtype=float))
 
     def fits(self) -> bool:

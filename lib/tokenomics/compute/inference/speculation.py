@@ -1,14 +1,14 @@
-"""Speculative decoding: a cheap draft of a few tokens, and one pass of the model that verifies them all.
+"""Speculative decoding: a cheap draft of a few tokens, and one step of the model that verifies them all.
 
 With an acceptance rate ``a`` and ``g`` drafted tokens a step yields ``(1 - a^(g+1)) / (1 - a)`` tokens on average
 (Leviathan et al. 2023, arXiv:2211.17192, equation 1). Assumed there and here: each drafted token is accepted with the
 same probability, whatever was accepted before and whatever the batch. The rate is the user's; nothing here is fitted
 to it.
 
-A step is a pass over ``g + 1`` tokens of each sequence through the calibrated operators (products and experts with that
-many rows more, the cache read once), after ``g`` passes of a draft model on the same devices, or ``g`` times a stated
+A step takes ``g + 1`` tokens of each sequence through the calibrated operators (products and experts with that
+many rows more, the cache read once), after ``g`` steps of a draft model on the same devices, or ``g`` times a stated
 share of the model's own step where it drafts by itself: extra heads or layers (Gloeckle et al. 2024, arXiv:2404.19737;
-DeepSeek-V3, arXiv:2412.19437, section 2.2). A draft model's pass costs the engine's host time a pass, but not its host
+DeepSeek-V3, arXiv:2412.19437, section 2.2). A draft model's step costs the engine's host time a step, but not its host
 time a sequence, which a step pays once.
 
 Not validated: no measurement in our data has drafted tokens. Intervals are those of plain decoding. Left out: trees of

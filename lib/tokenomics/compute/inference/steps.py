@@ -1,4 +1,4 @@
-"""Seconds of one pass of a model: any batch of decode tokens and prefill chunks, on the devices of a layout.
+"""Seconds of one step of a model: any batch of decode tokens and prefill chunks, on the devices of a layout.
 
 The sum over operators of their calibrated times (``operators.times``), as one device computes them one
 after the other. What the engine adds is in ``inference.engines``; what a request sees, in
@@ -29,7 +29,7 @@ Times = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Parts:
-    """Seconds of a pass by what they are spent on, in the broadcast shape of its arguments."""
+    """Seconds of a step by what they are spent on, in the broadcast shape of its arguments."""
 
     products: Times
     attention: Times
@@ -39,7 +39,7 @@ class Parts:
 
     @property
     def total(self) -> Times:
-        """Seconds of the whole pass."""
+        """Seconds of the whole step."""
         return sum(getattr(self, each.name) for each in fields(self))
 
 
@@ -53,13 +53,13 @@ def device_seconds(
     prompts: ArrayLike = 1,
     queries: ArrayLike = 1,
 ) -> Parts:
-    """Time of one pass of all layers; a pass without tokens does not happen and takes none.
+    """Time of one step of all layers; a step without tokens does not happen and takes none.
 
     Args:
         on: the deployment.
         decode: sequences that produce one token each, or have several verified.
         context: tokens of each of those sequences, the new ones included.
-        new: prompt tokens in the pass, of all prompts together.
+        new: prompt tokens in the step, of all prompts together.
         past: tokens already cached of each prompt.
         prompts: prompts over which ``new`` is spread evenly.
         queries: new tokens of each decoding sequence; they read its cache once, together.
@@ -80,7 +80,7 @@ def device_seconds(
         products=_products(on, use, rows, ends),
         attention=attention,
         experts=_experts(on, use, written + new),
-        communication=np.where(rows > 0, communication.pass_seconds(on, use, rows), 0.0),
+        communication=np.where(rows > 0, communication.step_seconds(on, use, rows), 0.0),
         elementwise=np.where(rows > 0, _elementwise(on, use, rows), 0.0),
     )
 

@@ -236,7 +236,7 @@ class Sighted:
         batch, images = np.asarray(batch, dtype=float), np.asarray(images, dtype=float)
         encoded = self.encode_seconds(batch * images, height, width)
         prompt = self.prompt(text, images, height, width)
-        work = durations.prefill(self.base.on, batch, prompt) + Work(prefill_s=encoded, prefill_passes=images > 0)
+        work = durations.prefill(self.base.on, batch, prompt) + Work(prefill_s=encoded, prefill_steps=images > 0)
         least = bounds.prefill_seconds(self.base.bound, batch, prompt)
         return self.base.estimate(work.seconds(self.base.profile), "prefill", least)
 

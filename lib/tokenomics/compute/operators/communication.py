@@ -1,4 +1,4 @@
-"""Seconds that the devices of a layout talk in one pass: tensor, pipeline and expert parallelism.
+"""Seconds that the devices of a layout talk in one step: tensor, pipeline and expert parallelism.
 
 Within a fast domain times are calibrated (``operators.times``); between domains they follow from the
 network's data sheet, a prior that is fitted to nothing. Left out: overlap with arithmetic, congestion, switches that
@@ -29,8 +29,8 @@ def domain(device: Accelerator, devices: int) -> int:
     return min(devices, device.link_devices or DOMAIN)
 
 
-def pass_seconds(on: Serving, use: Kernels, rows: ArrayLike) -> Times:
-    """Communication of one pass through all layers.
+def step_seconds(on: Serving, use: Kernels, rows: ArrayLike) -> Times:
+    """Communication of one step through all layers.
 
     Two all-reduces a layer over TP, a hop between pipeline stages, and :func:`experts_seconds` in place of a layer's
     second all-reduce where attention runs in groups.
@@ -38,7 +38,7 @@ def pass_seconds(on: Serving, use: Kernels, rows: ArrayLike) -> Times:
     Args:
         on: the deployment.
         use: its operators.
-        rows: tokens of the pass in each attention group.
+        rows: tokens of the step in each attention group.
     """
     model, layout = on.model, on.layout
     message = np.asarray(rows, dtype=float) * model.d_model * ACTIVATION_BYTES

@@ -17,11 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from tokenomics import paths
 from tokenomics.errors import DataError
 from tokenomics.facts.accelerators import Accelerator
+from tokenomics.facts.engines import measured_kernels
 
 TABLE = paths.DATA / "calibration" / "operators.csv"
 TRANSFER = paths.DATA / "calibration" / "transfer.csv"
-ENGINES = ("trtllm", "vllm", "sglang")
-"""Engines in the order in which one is taken where the caller names none, or the named one was not measured."""
 COLLECTIVES = "nccl"
 """The vendor's library, whose all-to-all every engine uses."""
 RELATIONS = ("own", "generation", "vendor", "other")
@@ -118,8 +117,8 @@ def parameters(
     Raises:
         DataError: an operator, data type or engine that no row has.
     """
-    if engine is not None and engine not in ENGINES:
-        raise DataError("operators.parameters", "engine", engine, ", ".join(ENGINES))
+    if engine is not None and engine not in measured_kernels():
+        raise DataError("operators.parameters", "engine", engine, ", ".join(measured_kernels()))
     rows = [row for row in _rows() if row.operator == operator and row.dtype == dtype]
     if not rows:
         known = sorted({(row.operator, row.dtype) for row in _rows()})
@@ -140,7 +139,7 @@ def parameters(
 
 
 def _of_engine(rows: list[OperatorParameters], engine: str | None) -> OperatorParameters:
-    order = (engine, *ENGINES, COLLECTIVES)
+    order = (engine, *measured_kernels(), COLLECTIVES)
     return min(rows, key=lambda row: order.index(row.engine))
 
 

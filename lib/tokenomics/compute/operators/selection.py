@@ -12,6 +12,7 @@ from tokenomics.compute.bounds import Precision
 from tokenomics.compute.layout import HEAD, PROJECTION, ROUTER, Layout
 from tokenomics.compute.operators.fitted import OperatorParameters, parameters
 from tokenomics.facts.accelerators import Accelerator
+from tokenomics.facts.engines import measured_kernels
 from tokenomics.facts.models import Model
 
 WIDE = "bf16"
@@ -22,13 +23,11 @@ DIRECT = 0.45
 """Share of a PCIe bus that all-reduce reaches where devices reach each other directly: RTX PRO 6000, three engines."""
 PCIE_BYTES_PER_S = 32e9
 """A device whose vendor names no link talks over its host's bus: PCIe 4.0, 16 lanes, one way."""
-GATHERED = ("sglang",)
-"""Engines whose element-wise table holds another kernel (a quantisation by blocks); another engine's stands in."""
 
 
 @dataclass(frozen=True)
 class Serving:
-    """One copy of a model on the devices of a layout, run by an engine.
+    """One replica of a model on the devices of a layout, run by an engine.
 
     Attributes:
         model: the architecture.
@@ -127,7 +126,7 @@ def kernels(on: Serving) -> Kernels:
         product = replace(product, floor_s=min(product.floor_s, wide.floor_s), extra_traffic=0.0, extra_floor_s=0.0)
     if dense.endswith("_weight") and product.relation != "own":
         product = wide  # the device's own 16-bit kernel with fewer bytes to read is nearer than another device's
-    elementwise = None if on.kernels in GATHERED else on.kernels
+    elementwise = measured_kernels().get(on.kernels) if on.kernels else None
     return Kernels(
         device=device,
         products={PROJECTION: product, ROUTER: wide, HEAD: wide},

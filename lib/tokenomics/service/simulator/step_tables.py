@@ -33,7 +33,7 @@ def modelled(server: Server, max_batch: int = 256, max_tokens: int = 2048, longe
     chunk_step = max(16, -(-most // COLUMNS))
     contexts, pasts = (np.maximum(np.arange(0, longest + step, step), 1) for _ in range(2))
     chunks = np.maximum(np.arange(0, most + chunk_step, chunk_step), 1)
-    host = profile.pass_s(on.layers_together)
+    host = profile.host_s(on.layers_together)
     batch = np.arange(1, max_batch + 1)[:, None]
     decode = profile.decode_slowdown * device_seconds(on, decode=batch, context=contexts).total / on.layout.pp
     parts = device_seconds(on, new=np.arange(1, most + max_batch + 1))
