@@ -1,6 +1,7 @@
 """The reader's site: it builds without a warning, is complete, loads nothing from outside, and a browser shows it."""
 
 import fcntl
+import html
 import json
 import os
 import re
@@ -139,6 +140,16 @@ def test_dictionary_parameters_and_bibliography_are_complete(built):
     for declared in generated.declarations().values():
         assert all(f">{name}<" in parameters for name in declared.model_fields)
     assert (built / "bibliography.html").read_text(encoding="utf-8").count('role="doc-biblioentry"') == len(sources())
+
+
+def test_the_page_of_claims_holds_each_claim_beside_our_number(built, pages, record):
+    page = built / "claims.html"
+    text = " ".join(html.unescape(re.sub(r"<[^>]+>", "", page.read_text(encoding="utf-8"))).split())
+    rows = tables.records("catalogue/paper_claims")
+    assert all(" ".join(row["claim"].split()) in text for row in rows)
+    shown = [row for row in rows if row["notebook"] == record["notebook"] and row["metric"]]
+    assert shown and all(markdown.number(record["metrics"][row["metric"]]["value"]) in text for row in shown)
+    assert f"{PAGE}" in pages[page].links
 
 
 def test_front_page_shows_the_numbers_of_the_answer(built, record):

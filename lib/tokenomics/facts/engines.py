@@ -8,7 +8,6 @@ import csv
 import re
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import NamedTuple
 
 from tokenomics import paths
 from tokenomics.errors import DataError
@@ -18,7 +17,8 @@ GENERIC = "generic"
 ENDLESS = (10**6, 0)
 
 
-class ProfileName(NamedTuple):
+@dataclass(frozen=True)
+class ProfileName:
     """Name of an engine profile in its parts.
 
     Attributes:

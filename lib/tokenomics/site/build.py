@@ -75,6 +75,7 @@ def made_pages(found: list[Result], source: Path) -> dict[str, str]:
         "made/rooms.md": reference.rooms(),
         "made/floors.md": reference.floors(),
         "numbers.md": numbers.all_numbers(found),
+        "claims.md": numbers.claims(found),
         "gallery.md": numbers.gallery(found, source),
         "parameters.md": reference.parameters(),
         "bibliography.md": reference.BIBLIOGRAPHY,

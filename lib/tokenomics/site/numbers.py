@@ -1,9 +1,10 @@
 """Pages about the results: notebooks at a glance, headline numbers, all numbers and checks, the gallery."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tokenomics.facts import tables
 from tokenomics.site import markdown
 from tokenomics.site.notebooks import anchor, csv_link, drawn
 from tokenomics.site.results import Result, source_keys
@@ -16,6 +17,12 @@ Everything that the notebooks record, at three significant digits; `metrics.json
 interval has the coverage that the notebook's parameters name. A check compares with an independent value or a bound and
 stops the run when it fails, so what stands here has passed; *numbers* counts the values it compared.
 """
+CLAIMS_INTRODUCTION = """\
+The survey argues in words, others state numbers. Each claim stands beside the number that a notebook computes for it.
+*Holds when* names the condition; *open* waits for a notebook or for a number that can be compared. *Read* says whether
+the claim was read in the text itself, taken from others that summarise it (secondary), or could not be had (unread).
+"""
+CLAIM_COLUMNS = ("claim", "stated", "ours", "verdict", "notebook", "read", "source")
 GALLERY_INTRODUCTION = """\
 Each picture leads to the place where its notebook draws it; CSV is the data it was drawn from.
 """
@@ -87,6 +94,29 @@ def _range(low: float | None, high: float | None) -> str:
     if low is None:
         return "" if high is None else f"at most {markdown.number(high)}"
     return f"at least {markdown.number(low)}" if high is None else f"{markdown.number(low)} to {markdown.number(high)}"
+
+
+def claims(found: Sequence[Result]) -> str:
+    """What the survey and others claim, by section: our number, the verdict and on what condition it holds."""
+    by_name = {result.name: result for result in found}
+    rows = tables.records("catalogue/paper_claims")
+    parts = ["# Claims and what became of them\n", CLAIMS_INTRODUCTION]
+    for section in sorted({row["section"] for row in rows}):
+        some = [_claim(row, by_name) for row in rows if row["section"] == section]
+        parts += [f"## Section {section}\n", markdown.table(CLAIM_COLUMNS, some)]
+    return "\n".join(parts)
+
+
+def _claim(row: Mapping[str, Any], found: Mapping[str, Result]) -> list[str]:
+    result = found.get(row["notebook"])
+    entry = result.record["metrics"].get(row["metric"]) if result else None
+    where = f"[{row['notebook'][:2]}](/notebooks/{row['notebook']})" if result else "to come"
+    _, value, interval, unit = _metric(entry) if entry else ["", "", "", ""]
+    ours = " ".join(filter(None, (value, unit, f"({interval})" if interval else "")))
+    stated = f"{markdown.number(row['stated'])} {markdown.unit(row['unit'])}".strip() if row["stated"] else ""
+    verdict = " ".join(filter(None, (row["verdict"], markdown.text(row["condition"] or ""))))
+    sources = markdown.cited(source_keys(row["source"]))
+    return [markdown.text(row["claim"]), stated, ours, verdict, where, row["read"], sources]
 
 
 def gallery(found: Sequence[Result], source: Path) -> str:
