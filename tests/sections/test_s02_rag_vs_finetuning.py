@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tokenomics.compute.inference.server import server
@@ -15,6 +16,7 @@ from tokenomics.facts import catalogue
 from tokenomics.facts.prices import api_prices
 from tokenomics.sections import s02_rag_vs_finetuning as tables
 from tokenomics.sections.s02_rag_vs_finetuning import BOTH, LONG, RAG, TUNED, Case, Right
+from tokenomics.sections.s02_rag_vs_finetuning.units import units
 
 INDEX = Index("graph", 5e3, 0.02, 5.0, 0.05, 1e6)
 RIGHT = {LONG: Right(0.7, 0.7), RAG: Right(0.8, 0.8), TUNED: Right(0.85, 0.0), BOTH: Right(0.9, 0.85)}
@@ -95,3 +97,12 @@ def test_situations_name_the_cheapest_and_the_next():
     # what the weights cannot hold is looked up
     held = tables.decisions(replace(CASE, tunable=1e4), RIGHT, INDEX, PRICE)
     assert TUNED not in set(held["cheapest"])
+
+
+def test_units_follow_from_names():
+    frame = pd.DataFrame(
+        {"copy": ["a"], "usd_per_mtoken_low": [1.0], "ttft_p95_s": [1.0], "share": [1.0], "ok": [True]}
+    )
+    expected = {"copy": "text", "usd_per_mtoken_low": "USD/Mtoken", "ttft_p95_s": "s", "share": "1", "ok": "text"}
+    assert units(frame) == expected
+    assert units(frame, share="percent")["share"] == "percent"

@@ -1,7 +1,5 @@
 """Units of columns by how their names end, so that tables of one notebook cannot disagree about them."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 ENDINGS = {
@@ -40,9 +38,3 @@ def _unit(name: str, values: pd.Series) -> str:
     for side in SIDES:
         name = name.removesuffix(side)
     return next((unit for ending, unit in ENDINGS.items() if name == ending or name.endswith(f"_{ending}")), "1")
-
-
-def sides(name: str, estimate, scale: float = 1.0) -> Mapping[str, float]:
-    """Columns of an estimate: ``name``, ``name_low``, ``name_high``."""
-    ends = {"": "value", "_low": "low", "_high": "high"}
-    return {f"{name}{side}": scale * float(getattr(estimate, end)) for side, end in ends.items()}
