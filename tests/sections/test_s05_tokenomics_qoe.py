@@ -64,9 +64,8 @@ class TestCase:
         price = own.usd_per_mtok(Estimate(*(np.asarray(x) for x in (4.0, 2.0, 5.0))))
         by_hand = 1e6 * own.server.devices / 3600 / own.output
         assert float(price.value) == pytest.approx(by_hand * 2.0 / 4.0)
-        assert float(price.low) == pytest.approx(by_hand * 1.5 / 5.0) and price.high == pytest.approx(
-            by_hand * 3.0 / 2.0
-        )
+        assert float(price.low) == pytest.approx(by_hand * 1.5 / 5.0)
+        assert float(price.high) == pytest.approx(by_hand * 3.0 / 2.0)
         assert own.usd_per_mtok(Estimate.of(0.0)).value == np.inf
 
     def test_a_stricter_promise_bears_less(self, own):
@@ -81,12 +80,14 @@ class TestCase:
 class TestLatency:
     def test_the_formula_holds_when_idle_and_fails_when_not(self, own):
         rows = experience.against_load(own, [0.01, 0.9])
-        assert (
-            rows["over_constants_ratio"].iloc[0] == pytest.approx(1, abs=0.1)
-            and rows["over_constants_ratio"].iloc[1] > 1.5
-        )
-        assert rows["over_loop_ratio"].iloc[0] == pytest.approx(1, abs=0.1)
+        at = rows.set_index("share")
+        assert at.loc[0.01, "over_constants_ratio"] == pytest.approx(1, abs=0.1)
+        assert at.loc[0.9, "over_constants_ratio"] > 1.5
+        assert at.loc[0.01, "over_loop_ratio"] == pytest.approx(1, abs=0.1)
         assert (rows["p99_stretch_ratio"] >= 1).all()
+        metrics = experience.latency_metrics(rows, 0.01, 0.9)
+        assert metrics["low_error"].value == at.loc[0.01, "over_constants_ratio"] - 1
+        assert metrics["loop_load"].value in (0.01, 0.9)
 
     def test_the_closed_loop_obeys_littles_law(self, own):
         rows = experience.closed(own, [0.5, 2.0]).dropna()
@@ -288,10 +289,8 @@ class TestDecisions:
         assert (rows["simulated_replicas"] <= rows["replicas"]).all(), "sharing bursts never takes more replicas"
         assert (rows["peak_kw"] >= rows["mean_kw"]).all()
         metrics = fleet.plan_metrics(rows, 1)
-        assert (
-            metrics["plan_users"].value == 1e5
-            and metrics["plan_closed_error"].value == rows["closed_error"].abs().max()
-        )
+        assert metrics["plan_users"].value == 1e5
+        assert metrics["plan_closed_error"].value == rows["closed_error"].abs().max()
 
     def test_the_fewest_replicas_keep_and_one_less_does_not(self, own):
         peak = 3.4 * own.highest_rate(SLO)
