@@ -135,7 +135,7 @@ def played(case: Case, traffic: Day, slo: qoe.Slo, replica_rps: float, p: Parame
     Args:
         replica_rps: highest rate of a replica under the objective.
     """
-    most = p.day_copies
+    most = p.peak_replicas
     stream = traffic.stream(most * replica_rps)
     found = []
     for name, fixed in ((FOR_PEAK, most), (FOR_MEAN, max(round(most / traffic.peak), 1))):

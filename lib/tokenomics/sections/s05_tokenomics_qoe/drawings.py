@@ -181,7 +181,7 @@ def underused(data: Rows, measured: Mapping[str, float]) -> "Figure":
         axes.plot(rows["rate_rps"], rows["closed_ratio"], color=look["color"], linewidth=0.8, linestyle="--")
     axes.plot([], [], "--", color="0.3", linewidth=0.8, label="1 / U")
     two = [value for key, value in measured.items() if key not in ("low", "high")]
-    axes.plot([1] * len(two), two, "*", color="black", markersize=7, label="two of them")
+    axes.plot([1] * len(two), two, "*", color="black", markersize=7, label="measured at 1 request/s")
     plain_log(axes)
     units.axis_labels(axes, "rate_rps", IDLE, "load", "price over saturated price")
     panels.named(fig, axes, 2)
