@@ -1,6 +1,6 @@
 """Figures of notebook 05, each drawn from its own data as it was written."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,14 +58,6 @@ def by_twos(axes: "Axes", which: str) -> None:
     """A logarithmic axis in powers of two with plain numbers."""
     getattr(axes, f"set_{which}scale")("log", base=2)
     getattr(axes, f"{which}axis").set_major_formatter("{x:g}")
-
-
-def rows_of(axes: "Axes", names: Sequence[str]) -> np.ndarray:
-    """A row of an axis for each name, the first on top; returns their places."""
-    y = np.arange(len(names))[::-1]
-    axes.set_yticks(y, names)
-    axes.set_ylim(-0.6, len(names) - 0.4)
-    return y
 
 
 def latency(by_length: Rows, by_load: Rows) -> "Figure":
@@ -224,11 +216,13 @@ def objectives(data: Rows) -> "Figure":
     """Price of each objective: closed form and simulation with its ends."""
     column = "simulated_usd_per_mtok"
     fig, axes = figures.canvas(height_in=0.9 + 0.26 * len(data))
-    y = rows_of(axes, data["objective"].tolist())
+    y = np.arange(len(data))[::-1]
     ends = (data[units.end_of(column, end)] for end in (units.LOW, units.HIGH))
     axes.hlines(y, *ends, color=PALETTE[0])
     axes.plot(data[column], y, "o", color=PALETTE[0], label="simulated")
     axes.plot(data["closed_usd_per_mtok"], y, "x", color=PALETTE[3], label="closed form")
+    axes.set_yticks(y, data["objective"])
+    axes.set_ylim(-0.6, len(data) - 0.4)
     plain_log(axes, "x")
     units.axis_labels(axes, column, x_words="price")
     panels.named(fig, axes, 2)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tokenomics.economics import cost
+from tokenomics.errors import DataError
 from tokenomics.estimate import Estimate, from_ends
 from tokenomics.notebook import units
 from tokenomics.notebook.report import Metric, cell
@@ -34,7 +35,14 @@ def case_metrics(case: Case, reader: "Reader", rate_rps: Estimate, bound_tok_per
     Args:
         rate_rps: highest rate within the reader's objective.
         bound_tok_per_s: upper bound of the replica's output.
+
+    Raises:
+        DataError: an objective that cannot be kept where steps are as slow as the high end of their interval.
     """
+    if not float(rate_rps.low) > 0:
+        limits = f"{reader.slo.ttft_s:g} s, {1e3 * reader.slo.tpot_s:g} ms, {reader.slo.share:.0%}"
+        allowed = f"an objective that {case.name} keeps at the slow end of its step times"
+        raise DataError("parameters", "slo_ttft_s, slo_tpot_ms, slo_share", limits, allowed)
     on, devices, rent = case.server.on, case.server.devices, case.usd_per_device_hour
     price_bound = cost.usd_per_mtoken(rent, bound_tok_per_s, devices)
     price = cost.usd_per_mtoken(rent, case.saturated_tok_per_s, devices)

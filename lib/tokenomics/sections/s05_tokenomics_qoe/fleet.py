@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tokenomics.economics import cost
+from tokenomics.errors import DataError
 from tokenomics.estimate import ENDS, OPPOSITE, Estimate
 from tokenomics.notebook import units
 from tokenomics.notebook.report import Metric
@@ -88,9 +89,15 @@ def plan_metrics(table: pd.DataFrame, devices: int) -> dict[str, Metric]:
 
     Args:
         devices: of a replica.
+
+    Raises:
+        DataError: no fleet was small enough to be simulated.
     """
     meaning = "replicas over a simulated fleet's, less 1, largest:"
     sized = table.dropna(subset=["simulated_replicas"])
+    if sized.empty:
+        allowed = f"at least one number that {MOST_SIMULATED} replicas can serve"
+        raise DataError("parameters", "users_per_day", table["users_per_day"].tolist(), allowed)
     largest = sized.loc[sized["users_per_day"].idxmax()]
     return {
         "plan_closed_error": Metric(table["closed_error"].abs().max(), "1", f"{meaning} closed form"),
