@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tokenomics import paths
 from tokenomics.errors import DataError
-from tokenomics.facts import catalogue
+from tokenomics.facts import catalogue, tables
 from tokenomics.parameters import generation
 from tokenomics.parameters.loading import load, parse_override
 from tokenomics.parameters.types import Common
@@ -62,6 +62,22 @@ def test_bad_value_gives_one_line(folder, old, new, key, words):
         load(DECLARED, folder)
     text = str(caught.value)
     assert "\n" not in text and f"{NOTEBOOK}.yaml" in text and key in text and words in text
+
+
+def renamed_parameters():
+    rows = tables.read("catalogue/renamed")
+    return rows[rows["kind"] == "parameter"][["place", "old", "new"]].to_numpy().tolist()
+
+
+@pytest.mark.parametrize(("notebook", "old", "new"), renamed_parameters())
+def test_an_old_name_is_refused_with_the_new_one(folder, notebook, old, new):
+    declared = registry.declared(notebook)
+    assert new in declared.model_fields and old not in declared.model_fields
+    with pytest.raises(DataError, match=f"^--set: {old} = 2; allowed: {new}, its name since 20"):
+        load(declared, folder, [f"{old}=2"])
+    edit(folder, notebook, f"\n{new}: ", f"\n{old}: ")
+    with pytest.raises(DataError, match=f"{notebook}.yaml: {old} = .*; allowed: {new}, its name since 20"):
+        load(declared, folder)
 
 
 def test_yaml_is_1_2(folder):

@@ -32,11 +32,11 @@ def load(declared: type[Common], folder: Path | None = None, overrides: Iterable
         (own, set(declared.model_fields) - set(Common.model_fields)),
     ):
         found = yaml_file.read(path)
-        _refuse_unknown(found, fields, paths.shown(path))
+        _refuse_unknown(found, fields, paths.shown(path), path.stem)
         values |= found
         origin |= dict.fromkeys(found, paths.shown(path))
     given = dict(parse_override(text) for text in overrides)
-    _refuse_unknown(given, set(declared.model_fields), "--set")
+    _refuse_unknown(given, set(declared.model_fields), "--set", declared.notebook)
     values |= given
     origin |= dict.fromkeys(given, "--set")
     missing = sorted(set(declared.model_fields) - set(values))
@@ -83,14 +83,24 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise DataError("--set", name, value, "a YAML 1.2 value") from None
 
 
-def _refuse_unknown(found: Mapping[str, Any], fields: set[str], where: str) -> None:
+def _refuse_unknown(found: Mapping[str, Any], fields: set[str], where: str, notebook: str) -> None:
     import difflib
 
     for key in found:
         if key not in fields:
             near = difflib.get_close_matches(key, fields, 3, cutoff=0.5)
             allowed = f"nearest: {', '.join(near)}" if near else ", ".join(sorted(fields))
-            raise DataError(where, key, found[key], f"a known parameter; {allowed}")
+            new = _renamed(notebook).get(key)
+            raise DataError(where, key, found[key], new or f"a known parameter; {allowed}")
+
+
+def _renamed(notebook: str) -> dict[str, str]:
+    """What to say of each name that a parameter of a notebook no longer has."""
+    from tokenomics.facts import tables
+
+    rows = tables.read("catalogue/renamed")
+    mine = rows[(rows["kind"] == "parameter") & (rows["place"] == notebook)]
+    return {row.old: f"{row.new}, its name since {row.since:%Y-%m-%d}" for row in mine.itertuples()}
 
 
 def type_name(annotation: Any) -> str:

@@ -1,6 +1,5 @@
-"""Tables and pictures of what tokens cost at an experience: a copy under load (``case``), latency, experience, price
-frontiers, offers, decisions, schedulers, a day, a fleet.
+"""What tokens cost at an experience: a replica under load, and what follows from it for prices, offers and fleets.
 
-Every simulation starts at :class:`.case.Case`; tables are tidy, units follow from column names (``units``), pictures
-are drawn from what was written (``drawings``).
+Every simulation starts at :class:`.case.Case`. Tables are tidy, their columns end in their unit; ``drawings`` draws
+each figure from the table that was written.
 """

@@ -1,4 +1,4 @@
-"""One copy of a model, what comes to it, and what an hour of it costs: everything that is simulated starts here."""
+"""A replica under load: what comes to it and what an hour of it costs; every simulation of the notebook starts here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,36 +6,35 @@ from functools import cached_property
 
 import numpy as np
 
+from tokenomics.compute.inference import memory
 from tokenomics.compute.inference.server import Server
 from tokenomics.errors import DataError
-from tokenomics.estimate import Estimate
+from tokenomics.estimate import ENDS, Estimate, combine, from_ends
 from tokenomics.service import qoe, workload
-from tokenomics.service.simulator import Outcome, Requests, Rules, StepTable, simulate
+from tokenomics.service.simulator import Outcome, Pool, Requests, Rules, StepTable, Transfer, simulate, simulate_pools
 from tokenomics.service.simulator.capacity import highest_rate, saturated_tok_per_s
 from tokenomics.service.simulator.step_tables import at_end, cache_blocks, modelled
 from tokenomics.service.timeline import quantiles
 
-ENDS = ("value", "low", "high")
-"""Middle, fast and slow end of the step times."""
 BLOCK_TOKENS = 16
 LEAST_LOADED = "least loaded"
 LONGER = 2
-"""Times as many requests where the load that keeps an objective is looked for, as far as there are so many."""
+"""Times as many requests where the highest rate within an objective is looked for, as far as there are so many."""
 SPAN = 1e4
-"""How far below the saturated rate a load that keeps an objective is looked for."""
+"""How far below the saturated rate the highest rate within an objective is looked for."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A copy under load.
+    """A replica under load.
 
     Attributes:
         server: model, devices, engine.
-        tables: seconds of a pass at each of :data:`ENDS`.
+        tables: seconds of a step at each of :data:`tokenomics.estimate.ENDS`; ``low`` is fast.
         rules: scheduling and memory.
         pool: requests at one a second; faster or slower they are the same requests.
         count: how many of them a simulation of one replica takes; of several, as many for each.
-        hour: USD per accelerator-hour.
+        usd_per_device_hour: rent.
     """
 
     server: Server
@@ -43,7 +42,17 @@ class Case:
     rules: Rules
     pool: workload.Stream
     count: int
-    hour: Estimate
+    usd_per_device_hour: Estimate
+
+    @property
+    def name(self) -> str:
+        """Model and devices in words."""
+        return f"{self.server.on.model.name} on {self.server.devices} {self.server.on.device.name}"
+
+    @property
+    def setting(self) -> "Setting":
+        """How another replica has to be run to stand beside this one."""
+        return Setting(self.rules.max_batch, self.rules.max_tokens, self.count)
 
     @cached_property
     def stream(self) -> workload.Stream:
@@ -61,9 +70,17 @@ class Case:
         return float(self.stream.output_tokens.mean())
 
     @property
-    def usd_per_copy_hour(self) -> Estimate:
-        """Of all its accelerators."""
-        return Estimate(*(getattr(self.hour, end) * self.server.devices for end in ENDS))
+    def usd_per_replica_hour(self) -> Estimate:
+        """Rent of all its devices."""
+        return self.usd_per_device_hour.map(lambda usd: usd * self.server.devices)
+
+    def usd_per_mtok(self, rate_rps: Estimate) -> Estimate:
+        """USD per million output tokens at requests a second; infinite at a rate of 0. Ends: of rate and rent."""
+        devices, output = self.server.devices, self.output
+        with np.errstate(divide="ignore"):
+            return combine(
+                lambda usd, rate: 1e6 * devices * usd / (3600 * rate * output), [self.usd_per_device_hour], [rate_rps]
+            )
 
     def run(self, rate_rps: float, end: str = "value", *, replicas: int = 1, times: int = 1, **options) -> Outcome:
         """The requests at ``rate_rps`` for each replica; with several, the least loaded one takes a request.
@@ -84,17 +101,30 @@ class Case:
         options = {"routing": LEAST_LOADED} | options
         return simulate(Requests.of(stream), self.tables[end], self.rules, replicas=replicas, **options)
 
+    def serve_apart(self, stream: workload.Stream, prefill: int, decode: int, bytes_per_s: float) -> Outcome:
+        """Any stream on replicas of which ``prefill`` read prompts and ``decode`` write replies.
+
+        Args:
+            bytes_per_s: at which the cache of a prompt is handed over.
+        """
+        on, context = self.server.on, float(stream.input_tokens.mean())
+        token_bytes = float(memory.cache_bytes_per_device(on, context)) * on.layout.devices / context
+        pools = [Pool(self.tables["value"], self.rules, n, LEAST_LOADED) for n in (prefill, decode)]
+        return simulate_pools(Requests.of(stream), *pools, Transfer.over(token_bytes, bytes_per_s), tokens=True)
+
+    def saturated_at(self, end: str) -> float:
+        """Output tokens a second of the saturated replica, at an end of the step times."""
+        return saturated_tok_per_s(Requests.of(self.stream), self.tables[end], self.rules)
+
     @cached_property
-    def saturated(self) -> Estimate:
-        """Output tokens a second with a queue that is never empty; slow step times give the low end."""
-        given = Requests.of(self.stream)
-        value, fast, slow = (saturated_tok_per_s(given, self.tables[end], self.rules) for end in ENDS)
-        return Estimate(*(np.asarray(each) for each in (value, slow, fast)))
+    def saturated_tok_per_s(self) -> Estimate:
+        """Output tokens a second of the saturated replica, simulated; slow step times give the low end."""
+        return from_ends(lambda end: np.asarray(self.saturated_at(end)), falls=True)
 
     @property
     def saturated_rps(self) -> float:
         """Requests a second of that."""
-        return float(self.saturated.value) / self.output
+        return float(self.saturated_tok_per_s.value) / self.output
 
     def keeps(self, outcome: Outcome, slo: qoe.Slo) -> bool:
         """Whether a stable load keeps the objective: its share's quantiles of TTFT and TPOT are within the limits."""
@@ -104,29 +134,38 @@ class Case:
         within = (quantiles(ttft, slo.share) <= slo.ttft_s) and (quantiles(tpot, slo.share) <= slo.tpot_s)
         return bool(within and outcome.load().stable)
 
-    def most(self, slo: qoe.Slo, end: str = "value", replicas: int = 1, rtol: float = 0.01) -> float:
-        """Requests a second of one copy, most that keep the objective; 0 where not even a ten-thousandth does."""
+    def highest_rate(self, slo: qoe.Slo, end: str = "value", replicas: int = 1, rtol: float = 0.01) -> float:
+        """Requests a second of one replica, the most that keep the objective; 0 where not even a ten-thousandth of the
+        saturated rate does.
+
+        Args:
+            end: of the step times.
+            replicas: that share the arrivals.
+        """
         top = 1.2 * self.saturated_rps
         times = max(min(LONGER, len(self.pool) // (self.count * replicas)), 1)
-        keeps = lambda rate: self.keeps(self.run(rate, end, replicas=replicas, times=times), slo)  # noqa: E731
+
+        def keeps(rate_rps: float) -> bool:
+            return self.keeps(self.run(rate_rps, end, replicas=replicas, times=times), slo)
+
         return highest_rate(keeps, top / SPAN, top, rtol)
 
-    def most_with_ends(self, slo: qoe.Slo) -> Estimate:
-        """The same with its ends; slow step times give the low one."""
-        value, fast, slow = (self.most(slo, end) for end in ENDS)
+    def rate_within(self, slo: qoe.Slo) -> Estimate:
+        """The highest rate within an objective with its interval; slow step times give the low end."""
+        value, fast, slow = (self.highest_rate(slo, end) for end in ENDS)
         return Estimate(*(np.asarray(each) for each in (value, min(slow, value), max(fast, value))))
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How copies are run and how much of them is simulated: parameters of the notebook."""
+    """How replicas are run and how much of them is simulated: parameters of the notebook."""
 
     max_batch: int
     max_tokens: int
     count: int
 
 
-def build(server: Server, pool: workload.Stream, hour: Estimate, setting: Setting) -> Case:
+def build(server: Server, pool: workload.Stream, usd_per_device_hour: Estimate, setting: Setting) -> Case:
     """A case: step tables at the three ends as long as the longest request, and what memory leaves for the cache."""
     max_batch, max_tokens = setting.max_batch, setting.max_tokens
     longest = int((pool.input_tokens + pool.output_tokens).max())
@@ -137,7 +176,8 @@ def build(server: Server, pool: workload.Stream, hour: Estimate, setting: Settin
         block_tokens=BLOCK_TOKENS,
     )
     middle = modelled(server, max_batch, max_tokens, longest)
-    return Case(server, {end: at_end(middle, server, end) for end in ENDS}, rules, pool, setting.count, hour)
+    tables = {end: at_end(middle, server, end) for end in ENDS}
+    return Case(server, tables, rules, pool, setting.count, usd_per_device_hour)
 
 
 def drawn(name: str, count: int, seed: int) -> workload.Stream:

@@ -1,21 +1,25 @@
-"""A day of traffic: fleets of fixed size, and one that follows the hour, on the same requests.
+"""A day of traffic: fleets of fixed size, one that follows the hour, and one that is scaled, on the same requests.
 
-The shape of the day is synthetic (one crest, one trough); lengths are those of a workload.
+The shape of the day is synthetic (one peak, one trough); lengths are those of a workload.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from tokenomics.economics import cost
+from tokenomics.notebook.report import Metric, cell
 from tokenomics.sections.s05_tokenomics_qoe.case import Case
+from tokenomics.sections.s05_tokenomics_qoe.parameters import Parameters
 from tokenomics.service import qoe, workload
 from tokenomics.service.simulator import Outcome, Scaling
 from tokenomics.service.timeline import quantiles
 from tokenomics.service.workload.arrivals import DAY_S, HOUR_S
 
 HOURS = np.arange(24)
+FOR_PEAK, FOR_MEAN, BY_HOUR, AUTOSCALED = "for the peak", "for the mean", "by the hour", "autoscaled"
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,13 @@ class Day:
         return np.array(workload.cosine_day(self.swing, self.peak_hour))
 
     @property
-    def crest(self) -> float:
+    def peak(self) -> float:
         """Rate of the busiest hour over the mean."""
         return float(self.hourly.max())
 
-    def stream(self, crest_rps: float) -> workload.Stream:
-        """A day's requests whose busiest hour brings ``crest_rps``."""
-        shape = workload.Diurnal(workload.Poisson(crest_rps / self.crest), tuple(self.hourly))
+    def stream(self, peak_rps: float) -> workload.Stream:
+        """A day's requests whose busiest hour brings ``peak_rps``."""
+        shape = workload.Diurnal(workload.Poisson(peak_rps / self.peak), tuple(self.hourly))
         drawn = workload.workload(self.lengths)
         return drawn.draw(duration_s=DAY_S, seed=self.seed, arrivals=shape, prefixes=False)
 
@@ -53,42 +57,42 @@ class Day:
         """Each request kept with a probability: the same day with fewer users."""
         return stream.take(np.random.default_rng(self.seed).random(len(stream)) < share)
 
+    def needed(self, peak_rps: float, replica_rps: float) -> np.ndarray:
+        """Replicas that each hour needs at ``replica_rps`` each, at least one."""
+        rates = self.hourly / self.peak * peak_rps
+        return np.maximum(np.ceil(rates / replica_rps - 1e-9), 1)
 
-def fixed(case: Case, stream: workload.Stream, copies: int) -> Outcome:
-    """All day the same copies; the least loaded takes a request."""
-    return case.serve(stream, replicas=copies)
 
-
-def following(case: Case, stream: workload.Stream, copies: np.ndarray) -> list[Outcome]:
-    """As many copies as each hour has, there at once and gone at once: no start-up, and what is under way at the end of
-    an hour is finished on copies that are no longer paid. The least that any scaling could cost.
+def following(case: Case, stream: workload.Stream, replicas: np.ndarray) -> list[Outcome]:
+    """As many replicas as each hour has, there at once and gone at once: no start-up, and what is under way at the end
+    of an hour is finished on replicas that are no longer paid. The least that any scaling could cost.
 
     Args:
-        copies: for each hour.
+        replicas: for each hour.
     """
     hour = np.minimum((stream.arrival_s // HOUR_S).astype(int), 23)
     parts = []
     for each in HOURS:
         some = stream.take(hour == each)
-        parts.append(case.serve(replace(some, arrival_s=some.arrival_s - each * HOUR_S), replicas=int(copies[each])))
+        parts.append(case.serve(replace(some, arrival_s=some.arrival_s - each * HOUR_S), replicas=int(replicas[each])))
     return parts
 
 
-def scaling(case: Case, copy_rps: float, most: int, headroom: float, start_s: float) -> Scaling:
-    """An autoscaler that aims at a share of the requests which a copy has inside at the most it bears.
+def scaling(case: Case, replica_rps: float, most: int, headroom: float, start_s: float) -> Scaling:
+    """An autoscaler that aims at a share of the requests that a replica has inside at its highest rate.
 
     Args:
-        copy_rps: that most, under the objective.
-        most: copies, at most.
-        headroom: share of them from which another copy is started; at three quarters of that one may go.
-        start_s: seconds until a new copy serves.
+        replica_rps: that rate, under the objective.
+        most: replicas, at most.
+        headroom: share of those requests from which another replica is started; at three quarters of it one may go.
+        start_s: seconds until a new replica serves.
     """
-    inside = copy_rps * float(np.nanmean(case.run(copy_rps).e2e_s))
+    inside = replica_rps * float(np.nanmean(case.run(replica_rps).e2e_s))
     return Scaling(most=most, high=headroom * inside, low=0.75 * headroom * inside, start_s=start_s)
 
 
 def scaled(case: Case, stream: workload.Stream, rule: Scaling, first: int) -> tuple[Outcome, np.ndarray]:
-    """A day under an autoscaler that starts with ``first`` copies, and the mean number of copies paid in each hour
+    """A day under an autoscaler that starts with ``first`` replicas, and the mean number of replicas paid in each hour
     (serving, starting and draining ones)."""
     done = case.serve(stream, replicas=first, scaling=rule)
     log = done.fleet
@@ -98,20 +102,20 @@ def scaled(case: Case, stream: workload.Stream, rule: Scaling, first: int) -> tu
     return done, np.diff(at) / HOUR_S
 
 
-def hours(parts: Outcome | list[Outcome], slo: qoe.Slo, copies: np.ndarray, name: str) -> pd.DataFrame:
+def hours(parts: Outcome | Sequence[Outcome], slo: qoe.Slo, replicas: np.ndarray, name: str) -> pd.DataFrame:
     """A row an hour of arrival: load, 95 % quantiles, share of requests that keeps the objective.
 
     Args:
         parts: a whole day, or its hours one by one.
-        copies: paid in each hour.
+        replicas: paid in each hour.
     """
     rows = []
     for each in HOURS:
-        done = parts[each] if isinstance(parts, list) else parts
-        inside = np.ones(len(done.status), dtype=bool)
-        if not isinstance(parts, list):
-            inside = np.minimum(done.requests.arrival_s // HOUR_S, 23) == each
-        rows.append({"fleet": name, "hour": each, "copies": float(copies[each])} | _seen(done, inside, slo))
+        if isinstance(parts, Outcome):
+            done, inside = parts, np.minimum(parts.requests.arrival_s // HOUR_S, 23) == each
+        else:
+            done, inside = parts[each], np.ones(len(parts[each].status), dtype=bool)
+        rows.append({"fleet": name, "hour": each, "replicas": float(replicas[each])} | _seen(done, inside, slo))
     return pd.DataFrame(rows)
 
 
@@ -119,27 +123,62 @@ def _seen(done: Outcome, inside: np.ndarray, slo: qoe.Slo) -> dict[str, float]:
     """Of the requests inside an hour."""
     ttft, tpot = done.ttft_s[inside], np.nan_to_num(done.tpot_s[inside])
     kept = done.finished[inside] & (ttft <= slo.ttft_s) & (tpot <= slo.tpot_s)
-    row = {"requests": float(inside.sum()), "rate_rps": inside.sum() / HOUR_S, "attained": float(kept.mean())}
+    row = {"requests": float(inside.sum()), "rate_rps": inside.sum() / HOUR_S, "attained_share": float(kept.mean())}
     row |= {"ttft_p95_s": float(quantiles(ttft, 0.95)), "tpot_p95_ms": 1e3 * float(quantiles(tpot, 0.95))}
-    return row | {"output_tokens": float(done.requests.output[inside].sum())}
+    return row | {"output_tok": float(done.requests.output[inside].sum())}
+
+
+def played(case: Case, traffic: Day, slo: qoe.Slo, replica_rps: float, p: Parameters) -> pd.DataFrame:
+    """The hours of four fleets through the same day, whose peak asks for as many replicas as the parameters say: fixed
+    for the peak, fixed for the mean, following the hour, autoscaled.
+
+    Args:
+        replica_rps: highest rate of a replica under the objective.
+    """
+    most = p.peak_replicas
+    stream = traffic.stream(most * replica_rps)
+    found = []
+    for name, fixed in ((FOR_PEAK, most), (FOR_MEAN, max(round(most / traffic.peak), 1))):
+        found.append(hours(case.serve(stream, replicas=fixed), slo, np.full(24, fixed), name))
+    needed = traffic.needed(most * replica_rps, replica_rps)
+    found.append(hours(following(case, stream, needed), slo, needed, BY_HOUR))
+    rule = scaling(case, replica_rps, most + 1, p.scale_headroom, p.scale_start_s)
+    done, paid = scaled(case, stream, rule, int(needed[0]))
+    return pd.concat([*found, hours(done, slo, paid, AUTOSCALED)], ignore_index=True)
 
 
 def compared(case: Case, table: pd.DataFrame) -> pd.DataFrame:
-    """A row a fleet: copy-hours paid, dollars, price of a token, requests that kept the objective, the worst hour."""
+    """A row a fleet: replica-hours paid, dollars, price of a token, requests that kept the objective, worst hour."""
     rows = []
     for name, some in table.groupby("fleet", sort=False):
-        paid = some["copies"].sum()
-        tokens = some["output_tokens"].sum()
-        price = float(case.usd_per_copy_hour.value) * paid
-        kept = (some["attained"] * some["requests"]).sum()
-        row = {"fleet": name, "most_copies": some["copies"].max(), "copy_hours": paid, "usd_per_day": price}
-        row |= {"usd_per_mtoken": price / tokens * cost.amounts.TOKENS, "attained": kept / some["requests"].sum()}
-        row |= {"worst_hour_ttft_p95_s": some["ttft_p95_s"].max(), "worst_hour_attained": some["attained"].min()}
-        rows.append(row | {"kept_usd_per_mtoken": price / (tokens * kept / some["requests"].sum()) * 1e6})
+        paid, tokens = some["replicas"].sum(), some["output_tok"].sum()
+        price = float(case.usd_per_replica_hour.value) * paid
+        attained = (some["attained_share"] * some["requests"]).sum() / some["requests"].sum()
+        row = {"fleet": name, "most_replicas": some["replicas"].max(), "replica_hours": paid, "usd_per_day": price}
+        row |= {"usd_per_mtok": price / tokens * cost.amounts.TOKENS, "attained_share": attained}
+        row |= {"worst_hour_ttft_p95_s": some["ttft_p95_s"].max()}
+        row |= {"worst_hour_attained_share": some["attained_share"].min()}
+        rows.append(row | {"kept_usd_per_mtok": price / (tokens * attained) * cost.amounts.TOKENS})
     return pd.DataFrame(rows)
 
 
-def ideal(case: Case, day: Day, crest_rps: float, copy_rps: float) -> np.ndarray:
-    """Copies that each hour needs at ``copy_rps`` each, at least one."""
-    rates = day.hourly / day.crest * crest_rps
-    return np.maximum(np.ceil(rates / copy_rps - 1e-9), 1)
+def metrics(table: pd.DataFrame, fleets: pd.DataFrame) -> dict[str, Metric]:
+    """Requests of the day, and of each fleet the share that kept the objective and its dollars over those for the peak.
+
+    Args:
+        table: as :func:`played` gives it.
+        fleets: as :func:`compared` gives it.
+    """
+    by_fleet = fleets.set_index("fleet")
+    few, served = by_fleet.loc[FOR_MEAN, "most_replicas"], table[table["fleet"] == FOR_PEAK]["requests"].sum()
+    found = {
+        "day_requests": Metric(int(served), "1", "requests of the simulated day"),
+        "mean_replicas": Metric(int(few), "1", "replicas of the fleet for the mean"),
+    }
+    for key, name in {"peak": FOR_PEAK, "mean": FOR_MEAN, "follow": BY_HOUR, "scaled": AUTOSCALED}.items():
+        row = by_fleet.loc[name]
+        ratio = row["usd_per_day"] / by_fleet.loc[FOR_PEAK, "usd_per_day"]
+        meaning = f"requests within the objective, fleet {name}"
+        found[f"{key}_attained"] = cell(row, "attained_share", meaning, "1")
+        found[f"{key}_paid"] = Metric(ratio, "1", f"dollars over those for the peak, fleet {name}")
+    return found

@@ -1,117 +1,205 @@
-"""From shards to a fleet: what a copy bears as more copies share arrivals, and what billions of prompts a day take."""
+"""How many replicas users take: plans for a number of users, shards that share arrivals, and billions of prompts a day.
 
-from collections.abc import Mapping, Sequence
+Closed forms stand beside simulations of whole fleets where those are small enough.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from tokenomics.estimate import Estimate
-from tokenomics.sections.s05_tokenomics_qoe.case import ENDS, Case
-from tokenomics.sections.s05_tokenomics_qoe.decisions import Site
-from tokenomics.sections.s05_tokenomics_qoe.units import sides
+from tokenomics.economics import cost
+from tokenomics.errors import DataError
+from tokenomics.estimate import ENDS, OPPOSITE, Estimate
+from tokenomics.notebook import units
+from tokenomics.notebook.report import Metric
+from tokenomics.sections.s05_tokenomics_qoe.case import Case
+from tokenomics.sections.s05_tokenomics_qoe.decisions import power
+from tokenomics.sections.s05_tokenomics_qoe.parameters import Parameters
 from tokenomics.service import qoe
 
+MOST_SIMULATED = 64
+"""Most replicas of a fleet that is simulated as a whole."""
 SECONDS_PER_DAY, HOURS_PER_DAY = 86400.0, 24.0
 MEGA = 1e6
 
 
-def shards(case: Case, slo: qoe.Slo, copies: Sequence[int]) -> pd.DataFrame:
-    """Requests a second of a copy that keep the objective in shards of several copies behind one least-loaded queue:
-    the more copies share arrivals, the less the largest scatters; a fleet of shards is as good as its shard."""
-    rows = [{"copies": n, "copy_rps": case.most(slo, replicas=n)} for n in copies]
-    table = pd.DataFrame(rows)
-    return table.assign(share=table["copy_rps"] / case.saturated_rps)
-
-
 @dataclass(frozen=True)
-class Fleet:
-    """A fleet of equal shards, each number with the ends of the step times (and, in money, of the rent).
+class Site:
+    """Where accelerators stand: power of each, power of the site over that of its computers, replicas of a plan that
+    may fail, and spare replicas of a large fleet over those needed."""
 
-    Attributes:
-        copies, accelerators: spares included.
-        usd_per_day, usd_per_mtoken, usd_per_prompt: accelerators paid all day.
-        mean_mw, crest_mw: power of the site over the day, and in its busiest hour.
-        used: mean load of the day over what all copies can do when saturated.
+    power: cost.Power
+    pue: float
+    spares: int
+    spare_share: float
+
+    @classmethod
+    def of(cls, tdp_w: float, p: Parameters) -> "Site":
+        """The site of the parameters."""
+        return cls(power(tdp_w, p), p.pue, p.spares, p.spare_share)
+
+
+def plans(case: Case, demand: cost.Demand, slo: qoe.Slo, replica_rps: Estimate, at: Site) -> pd.DataFrame:
+    """Fleets for each number of users: the closed form, and with the rate of a replica that a simulation found; beside
+    them the fewest replicas of a simulated fleet (least loaded routing) that keep the objective, up to 64.
+
+    Returns:
+        A row a number of users; ``closed_error`` is closed over simulated replicas, spares left out, less 1, and
+        ``rate_error`` the same of what one replica's rate says.
     """
+    rent, spares = case.usd_per_device_hour, at.spares
+    common = {"power": at.power, "pue": at.pue, "spares": spares, "share": slo.share}
+    closed = cost.plan(demand, case.server, rent, slo, **common)
+    by_rate = cost.plan(demand, case.server, rent, slo, **common, replica_rate=replica_rps)
+    estimates = {"replicas": by_rate.replicas, "accelerators": by_rate.accelerators}
+    estimates |= {"usd_per_month": by_rate.usd_per_month, "usd_per_mtok": by_rate.usd_per_mtoken}
+    rows = []
+    for place, users in enumerate(np.atleast_1d(demand.users_per_day)):
+        peak = float(np.atleast_1d(demand.peak_rate)[place])
+        row = {"users_per_day": users, "peak_rps": peak, "closed_replicas": float(closed.replicas.value[place])}
+        for name, each in estimates.items():
+            row |= units.columns(name, each.map(lambda values, place=place: np.atleast_1d(values)[place]))
+        for name, watts in (("mean_kw", by_rate.mean_w), ("peak_kw", by_rate.peak_w)):
+            row[name] = float(watts.value[place]) / 1e3
+        row["used_share"] = float(by_rate.utilisation.value[place])
+        needed = fewest(case, slo, peak, int(row["replicas"]))
+        row["simulated_replicas"] = needed + spares if needed else np.nan
+        for error, replicas in (("closed_error", "closed_replicas"), ("rate_error", "replicas")):
+            row[error] = (row[replicas] - spares) / needed - 1 if needed else np.nan
+        rows.append(row)
+    return pd.DataFrame(rows)
 
-    copies: Estimate
-    accelerators: Estimate
-    usd_per_day: Estimate
-    usd_per_mtoken: Estimate
-    usd_per_prompt: Estimate
-    mean_mw: Estimate
-    crest_mw: Estimate
-    used: Estimate
+
+def fewest(case: Case, slo: qoe.Slo, peak_rps: float, most: int) -> int | None:
+    """Replicas of the smallest fleet that keeps the objective at a load, at most ``most``; ``None`` where that is more
+    than :data:`MOST_SIMULATED` or not enough."""
+    if most > MOST_SIMULATED or not case.keeps(case.run(peak_rps / most, replicas=most), slo):
+        return None
+    low, high = 0, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if case.keeps(case.run(peak_rps / middle, replicas=middle), slo) else (middle, high)
+    return high
 
 
-def extrapolated(case: Case, copy_rps: Estimate, prompts_per_day: float, crest: float, site: Site) -> Fleet:
-    """Whole copies for the crest of a day at a rate each, spares on top, all paid all day.
+def plan_metrics(table: pd.DataFrame, devices: int) -> dict[str, Metric]:
+    """How far plans are off, and the largest fleet that was simulated as a whole.
+
+    Args:
+        devices: of a replica.
+
+    Raises:
+        DataError: no fleet was small enough to be simulated.
+    """
+    meaning = "replicas over a simulated fleet's, less 1, largest:"
+    sized = table.dropna(subset=["simulated_replicas"])
+    if sized.empty:
+        allowed = f"at least one number that {MOST_SIMULATED} replicas can serve"
+        raise DataError("parameters", "users_per_day", table["users_per_day"].tolist(), allowed)
+    largest = sized.loc[sized["users_per_day"].idxmax()]
+    return {
+        "plan_closed_error": Metric(table["closed_error"].abs().max(), "1", f"{meaning} closed form"),
+        "plan_rate_error": Metric(table["rate_error"].abs().max(), "1", f"{meaning} rate of one replica"),
+        "plan_users": Metric(largest["users_per_day"], "1", "users a day of the largest fleet simulated as a whole"),
+        "plan_accelerators": Metric(largest["simulated_replicas"] * devices, "1", "its accelerators"),
+        "plan_kw": Metric(largest["mean_kw"], "kW", "its mean power by the plan"),
+    }
+
+
+def shards(case: Case, slo: qoe.Slo, largest: int) -> pd.DataFrame:
+    """Requests a second of a replica that keep the objective in shards of 1, 2, 4 ... replicas behind one least-loaded
+    queue: the more replicas share arrivals, the less the largest scatters; a fleet of shards is as good as its shard.
+
+    Args:
+        largest: replicas of a shard, at most.
+    """
+    sizes = [2**n for n in range(int(np.log2(largest)) + 1)]
+    table = pd.DataFrame([{"replicas": n, "replica_rps": case.highest_rate(slo, replicas=n)} for n in sizes])
+    return table.assign(share=table["replica_rps"] / case.saturated_rps)
+
+
+def shard_gain(table: pd.DataFrame, replica_rps: Estimate) -> float:
+    """What a replica of the largest shard bears over one alone."""
+    return table.set_index("replicas")["replica_rps"][table["replicas"].max()] / float(replica_rps.value)
+
+
+def extrapolated(
+    case: Case, replica_rps: Estimate, prompts_per_day: float, peak: float, site: Site
+) -> dict[str, Estimate]:
+    """A fleet of equal shards: whole replicas for the peak of a day at a rate each, spares on top, all paid all day.
 
     Taken for granted: prompts and replies are as long as the simulated ones, all of one model; every shard sees the
-    same day and Poisson arrivals; routing keeps shards even; a copy draws busy power for the share of the saturated
+    same day and Poisson arrivals; routing keeps shards even; a replica draws busy power for the share of the saturated
     rate that it is given, idle power else; network, storage and idle regions are left out.
 
     Args:
-        copy_rps: requests a second of a copy under the objective, from simulated shards.
-        crest: busiest hour over the mean.
+        replica_rps: requests a second of a replica under the objective, from simulated shards.
+        peak: busiest hour over the mean.
+
+    Returns:
+        By column name, each with the ends of the step times (and, in money, of the rent): ``replicas, accelerators``
+        with spares, ``usd_per_day, usd_per_request, usd_per_mtok``, ``used_share`` (mean load over what all replicas do
+        when saturated), ``mean_mw, peak_mw`` of the site.
     """
     mean = prompts_per_day / SECONDS_PER_DAY
-    found: dict[str, dict[str, float]] = {name: {} for name in Fleet.__annotations__}
-    slow = {"value": "value", "low": "high", "high": "low"}
+    found = []
     for end in ENDS:  # a low cost takes the high rate and the low rent
-        rate = float(getattr(copy_rps, slow[end]))
-        copies = np.ceil(np.ceil(mean * crest / rate) * (1 + site.spare_share))
-        devices = copies * case.server.devices
-        usd = devices * HOURS_PER_DAY * float(getattr(case.hour, end))
-        full = copies * float(getattr(case.saturated, slow[end])) / case.output
-        watts = [
-            devices * float(site.power.at(min(load / full, 1.0)).value) * site.pue for load in (mean, mean * crest)
-        ]
-        row = {"copies": copies, "accelerators": devices, "usd_per_day": usd, "usd_per_prompt": usd / prompts_per_day}
-        row |= {"usd_per_mtoken": 1e6 * usd / (prompts_per_day * case.output), "used": mean / full}
-        row |= {"mean_mw": watts[0] / MEGA, "crest_mw": watts[1] / MEGA}
-        for name, number in row.items():
-            found[name][end] = number
-    return Fleet(**{name: _sorted(ends) for name, ends in found.items()})
+        rate = float(replica_rps.at(OPPOSITE[end]))
+        replicas = np.ceil(np.ceil(mean * peak / rate) * (1 + site.spare_share))
+        devices = replicas * case.server.devices
+        usd = devices * HOURS_PER_DAY * float(case.usd_per_device_hour.at(end))
+        full = replicas * float(case.saturated_tok_per_s.at(OPPOSITE[end])) / case.output
+        watts = [devices * float(site.power.at(min(load / full, 1.0)).value) * site.pue for load in (mean, mean * peak)]
+        row = {"replicas": replicas, "accelerators": devices, "usd_per_day": usd}
+        row |= {"usd_per_mtok": 1e6 * usd / (prompts_per_day * case.output), "usd_per_request": usd / prompts_per_day}
+        found.append(row | {"mean_mw": watts[0] / MEGA, "peak_mw": watts[1] / MEGA, "used_share": mean / full})
+    ends = pd.DataFrame(found, index=ENDS)
+    return {name: Estimate(*map(np.asarray, (each["value"], each.min(), each.max()))) for name, each in ends.items()}
 
 
-def _sorted(ends: dict[str, float]) -> Estimate:
-    values = np.array(list(ends.values()))
-    return Estimate(np.asarray(ends["value"]), values.min(), values.max())
-
-
-def scaled(copy_rps: Estimate, gain: float) -> Estimate:
-    """What a copy bears in a shard: alone, times the gain of sharing, which is taken as the same at all ends."""
-    return Estimate(*(np.asarray(getattr(copy_rps, end) * gain) for end in ENDS))
+def in_shard(replica_rps: Estimate, gain: float) -> Estimate:
+    """What a replica bears in a shard: alone, times the gain of sharing, which is taken as the same at all ends."""
+    return replica_rps.map(lambda rate: rate * gain)
 
 
 def by_case(
     cases: Mapping[str, Case], slo: qoe.Slo, gain: float, asked: tuple[float, float], site: Site
 ) -> pd.DataFrame:
-    """A fleet of each copy that can keep the objective.
+    """A fleet of each replica that can keep the objective.
 
     Args:
-        gain: of a shard over a copy alone, from the own copy.
+        gain: of a shard over a replica alone, from the own replica.
         asked: prompts a day, and the busiest hour over the mean.
     """
     rows = []
     for name, case in cases.items():
-        most = case.most_with_ends(slo)
-        if float(most.low) > 0:
-            found = extrapolated(case, scaled(most, gain), *asked, site)
-            row = {"copy": name, "copy_rps": float(most.value)} | sides("accelerators", found.accelerators)
-            row |= sides("usd_per_day", found.usd_per_day) | sides("usd_per_mtoken", found.usd_per_mtoken)
-            rows.append(row | {"mean_mw": float(found.mean_mw.value), "used": float(found.used.value)})
+        rate = case.rate_within(slo)
+        if float(rate.low) > 0:
+            found = extrapolated(case, in_shard(rate, gain), *asked, site)
+            row = {"replica": name, "replica_rps": float(rate.value)}
+            for column in ("accelerators", "usd_per_day", "usd_per_mtok"):
+                row |= units.columns(column, found[column])
+            rows.append(row | {column: float(found[column].value) for column in ("mean_mw", "used_share")})
     return pd.DataFrame(rows)
 
 
-def table(fleet: Fleet) -> pd.DataFrame:
-    """A row a quantity: value, low, high."""
-    units = {"copies": "1", "accelerators": "1", "usd_per_day": "USD/day", "usd_per_mtoken": "USD/Mtoken"}
-    units |= {"usd_per_prompt": "USD", "mean_mw": "MW", "crest_mw": "MW", "used": "1"}
-    rows = [
-        {"quantity": name, "unit": unit} | {end: float(getattr(getattr(fleet, name), end)) for end in ENDS}
-        for name, unit in units.items()
-    ]
-    return pd.DataFrame(rows)
+def table(fleet: Mapping[str, Estimate]) -> pd.DataFrame:
+    """A row an end of the fleet's numbers, a column a number."""
+    ends = {name: [float(each.at(end)) for end in ENDS] for name, each in fleet.items()}
+    return pd.DataFrame({"end": ENDS} | ends)
+
+
+def metrics(fleet: Mapping[str, Estimate], gain: float, prompts_per_day: float) -> dict[str, Metric]:
+    """What a shard gains, and devices, money and power of the large fleet."""
+    devices, usd = (fleet[name] for name in ("accelerators", "usd_per_day"))
+    thousand = fleet["usd_per_request"].map(lambda usd: 1e3 * usd)
+    return {
+        "shard_gain": Metric(gain - 1, "1", "what a replica of the largest shard bears over one alone, less 1"),
+        "prompts_billion": Metric(prompts_per_day / 1e9, "1e9/day", "prompts of the large fleet"),
+        "fleet_accelerators": Metric.of(devices.map(lambda n: n / 1e3), "1000", "accelerators of the large fleet"),
+        "fleet_usd": Metric.of(usd.map(lambda each: each / MEGA), "MUSD/day", "price of a day of the large fleet"),
+        "fleet_prompt": Metric.of(thousand, "USD", "price of a thousand prompts there"),
+        "fleet_mw": Metric.of(fleet["mean_mw"], "MW", "mean power of the large fleet's site"),
+    }

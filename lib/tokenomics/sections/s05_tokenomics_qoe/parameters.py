@@ -54,10 +54,12 @@ class Parameters(Common):
     weight_bits: Bits = Field(8, description="[bit] bits per weight of the own model")
     kv_bits: Bits = Field(16, description="[bit] bits per cached key or value")
     engine: str = Field("vLLM 0.19", max_length=100, description="[name] engine as published, with its version")
-    node_devices: int = Field(4, ge=1, le=256, description="[1] devices of the own copy, at least")
-    frontier_devices: int = Field(8, ge=1, le=64, description="[1] most devices of a copy on the price-speed figures")
+    node_devices: int = Field(4, ge=1, le=256, description="[1] devices of the own replica, at least")
+    frontier_devices: int = Field(
+        8, ge=1, le=64, description="[1] most devices of a replica on the price-speed figures"
+    )
     max_batch: int = Field(256, ge=2, le=1024, description="[1] requests that an engine runs together, at most")
-    max_tokens: int = Field(2048, ge=64, le=65_536, description="[token] tokens of a pass of chunked prefill, at most")
+    max_tokens: int = Field(2048, ge=64, le=65_536, description="[token] tokens of a step of chunked prefill, at most")
     workload_name: WorkloadName = Field(
         "azure_conversation_2023", description="[name] workload of data/workloads whose lengths are served"
     )
@@ -108,19 +110,19 @@ class Parameters(Common):
     )
     requests_per_user: float = Field(10.0, gt=0, le=1e4, description="[1] assumed: requests of a user a day")
     day_swing: float = Field(
-        0.5, ge=0, le=0.95, description="[1] synthetic: crest and trough of a day over its mean, less one"
+        0.5, ge=0, le=0.95, description="[1] synthetic: peak and trough of a day over its mean, less one"
     )
-    day_peak_hour: float = Field(15.0, ge=0, le=24, description="[h] synthetic: hour of the crest")
-    day_copies: int = Field(3, ge=1, le=64, description="[1] copies that serve the crest of the simulated day")
+    day_peak_hour: float = Field(15.0, ge=0, le=24, description="[h] synthetic: hour of the peak")
+    peak_replicas: int = Field(3, ge=1, le=64, description="[1] replicas that serve the peak of the simulated day")
     scale_headroom: float = Field(
-        0.8, gt=0, le=1, description="[1] share of the requests a copy bears from which another one is started"
+        0.8, gt=0, le=1, description="[1] share of the requests a replica bears from which another one is started"
     )
-    scale_start_s: float = Field(120.0, ge=0, le=86_400, description="[s] assumed: until a started copy serves")
-    arranged_copies: int = Field(4, ge=2, le=32, description="[1] copies whose arrangements are compared; even")
+    scale_start_s: float = Field(120.0, ge=0, le=86_400, description="[s] assumed: until a started replica serves")
+    arranged_replicas: int = Field(4, ge=2, le=32, description="[1] replicas whose arrangements are compared; even")
     handover_bytes_per_s: float = Field(
-        50e9, gt=0, le=1e15, description="[byte/s] assumed: at which a copy hands a prompt's cache to another"
+        50e9, gt=0, le=1e15, description="[byte/s] assumed: at which a replica hands a prompt's cache to another"
     )
-    spares: int = Field(1, ge=0, le=100, description="[1] copies of a plan that may fail (N + 1)")
+    spares: int = Field(1, ge=0, le=100, description="[1] replicas of a plan that may fail (N + 1)")
     prompts_per_day: float = Field(2.5e9, gt=0, le=1e12, description="[1] prompts a day of the large fleet")
-    shard_copies: int = Field(8, ge=1, le=64, description="[1] copies of the largest shard that is simulated")
-    spare_share: float = Field(0.05, ge=0, le=1, description="[1] assumed: spare copies of the large fleet")
+    shard_replicas: int = Field(8, ge=1, le=64, description="[1] replicas of the largest shard that is simulated")
+    spare_share: float = Field(0.05, ge=0, le=1, description="[1] assumed: spare replicas of the large fleet")
