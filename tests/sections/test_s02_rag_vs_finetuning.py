@@ -213,7 +213,7 @@ class TestTask:
     def test_tuning_on_own_devices_is_hours_times_rent(self):
         model, device = catalogue.model("Llama-3.1-70B"), catalogue.accelerator("H100-SXM-80GB")
         rent = Estimate(*(np.asarray(usd) for usd in (2.0, 1.5, 3.0)))
-        one, twice = (task.own_tuning(Parameters(passes=n), model, device, rent) for n in (1.0, 2.0))
+        one, twice = (task.own_tuning(Parameters(epochs=n), model, device, rent) for n in (1.0, 2.0))
         assert float(twice.value) == pytest.approx(2 * float(one.value)) and float(one.low) < float(one.value)
 
     def test_index_of_the_task(self):

@@ -44,20 +44,19 @@ def point_out(axes: "Axes", text: str, x: float, y: float, *, left: bool = False
     axes.annotate(text, (x, y), xytext=offset, textcoords="offset points", ha=side, fontsize=6.5)
 
 
-def data(slug: str, frame: pd.DataFrame, given: Mapping[str, str] | None = None) -> pd.DataFrame:
+def data(slug: str, frame: pd.DataFrame) -> pd.DataFrame:
     """Write a figure's data and return it as the file holds it.
 
     Args:
         slug: name of the figure, without the notebook's number.
         frame: tidy data, rows in their final order; units follow from the columns' names (:mod:`.units`).
-        given: units of columns whose names do not tell them yet.
 
     Raises:
         RunError: an empty frame, or a column whose name tells no unit.
     """
     if frame.empty:
         raise RunError(f"figure {slug}: no data to draw")
-    _drawn_from[slug] = units.units(frame, given)
+    _drawn_from[slug] = units.units(frame)
     return rounding.write_csv(frame, _path(slug, "csv"))
 
 

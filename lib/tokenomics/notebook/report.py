@@ -62,13 +62,3 @@ def record(metrics: Mapping[str, Metric]) -> None:
 def metric(key: str, value: Any, unit: str, meaning: str, *, low: Any = None, high: Any = None) -> None:
     """Record a single :class:`Metric` under ``key``."""
     record({key: Metric(value, unit, meaning, low, high)})
-
-
-def estimate(key: str, of: Estimate, unit: str, meaning: str) -> None:
-    """Record an estimate under ``key``."""
-    record({key: Metric.of(of, unit, meaning)})
-
-
-def row(key: str, of: Mapping[str, Any], column: str, unit: str, meaning: str) -> None:
-    """Record a column of a table's row, with its interval, under ``key``."""
-    record({key: cell(of, column, meaning, unit)})

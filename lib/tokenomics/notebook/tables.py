@@ -20,7 +20,6 @@ def save(
     source: str = "",
     *,
     metrics: Mapping[str, Metric] | None = None,
-    given: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Write a table as CSV with a JSON of caption and units (LaTeX too when asked for); returns it for display.
 
@@ -30,7 +29,6 @@ def save(
         caption: one or two sentences that stand without the text around them.
         source: source keys joined by ``;``.
         metrics: numbers of the table that prose refers to.
-        given: units of columns whose names do not tell them yet.
 
     Raises:
         RunError: an empty frame, or a column whose name tells no unit.
@@ -43,7 +41,7 @@ def save(
     shown = rounding.write_csv(frame, path)
     entry = {
         "caption": caption,
-        "units": units.units(frame, given),
+        "units": units.units(frame),
         "source": cite(source),
         "notebook": context.name,
         "parameters": context.parameters_hash,

@@ -114,14 +114,13 @@ def unit_of(column: str, values: pd.Series | None = None) -> str:
     return "1"
 
 
-def units(frame: pd.DataFrame, given: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Unit of every column, as ``given`` or by its name.
+def units(frame: pd.DataFrame) -> dict[str, str]:
+    """Unit of every column, by its name.
 
     Raises:
         RunError: see :func:`unit_of`.
     """
-    known = given or {}
-    return {str(name): known.get(str(name)) or unit_of(str(name), frame[name]) for name in frame}
+    return {str(name): unit_of(str(name), frame[name]) for name in frame}
 
 
 def end_of(column: str, end: str) -> str:

@@ -106,7 +106,7 @@ def tuning_usd(
     method: Tuning,
     sequence: float,
     mfu: Amount,
-    passes: float = 1.0,
+    epochs: float = 1.0,
     dtype: str = "bf16",
 ) -> Estimate:
     """USD of the accelerator-hours of one tuning run.
@@ -119,7 +119,7 @@ def tuning_usd(
         method: of :data:`tokenomics.compute.training.tuning.METHODS`; frozen weights need no gradients of their own.
         sequence: tokens of an example.
         mfu: share of the peak that a run achieves.
-        passes: over the training set.
+        epochs: over the training set.
         dtype: in which matrices are multiplied.
 
     Returns:
@@ -131,7 +131,7 @@ def tuning_usd(
     usd = paid_usd("tuning", hour)
     read = checked("tuning", "tokens", tokens)
     used = share("tuning", "mfu", mfu)
-    per_token = float(training_flop(model, 1.0, sequence)) * method.forward_passes / 3.0 * passes
+    per_token = float(training_flop(model, 1.0, sequence)) * method.forward_passes / 3.0 * epochs
     peak = device.bound_flop_per_s(dtype)
     return combine(lambda p, n, u: n * per_token / (peak * u) / SECONDS_PER_HOUR * p, [usd, read], [used])
 

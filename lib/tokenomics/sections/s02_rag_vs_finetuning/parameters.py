@@ -30,7 +30,7 @@ class Parameters(Common):
         1e6, ge=1, le=1e12, description="[token] assumed: most knowledge that tuning can put into the weights"
     )
     wordings: float = Field(4.0, ge=1, le=1000, description="[1] assumed: times each fact is worded for tuning")
-    passes: float = Field(3.0, ge=1, le=1000, description="[1] assumed: passes over the training set")
+    epochs: float = Field(3.0, ge=1, le=1000, description="[1] assumed: epochs of training")
     tuning_usd_per_mtoken: float = Field(
         25.0, gt=0, le=1e5, description="[USD/Mtoken] assumed: price of training tokens"
     )

@@ -43,7 +43,7 @@ class Case:
         chunks, chunk: chunks given to a query, and tokens of each.
         knowledge: tokens of the whole knowledge base.
         context: most tokens of a prompt that the model reads.
-        wordings, passes: of the training set made from the knowledge, and over it.
+        wordings, epochs: of each fact in the training set, and over that set.
         tuning_usd_per_mtoken: USD per million training tokens.
         tuned_factor: price of a tuned model's tokens over the listed ones.
         tuned_month_usd: of keeping a tuned model ready.
@@ -58,7 +58,7 @@ class Case:
     knowledge: float = 1e6
     context: float = 128e3
     wordings: float = 4
-    passes: float = 3
+    epochs: float = 3
     tuning_usd_per_mtoken: float = 10.0
     tuned_factor: float = 1.5
     tuned_month_usd: float = 0.0
@@ -67,7 +67,7 @@ class Case:
     @property
     def version_usd(self) -> float:
         """USD of tuning once."""
-        return self.knowledge * self.wordings * self.passes * self.tuning_usd_per_mtoken / 1e6
+        return self.knowledge * self.wordings * self.epochs * self.tuning_usd_per_mtoken / 1e6
 
 
 EQUAL = {name: Right(1.0, 0.0) for name in APPROACHES}
@@ -79,7 +79,7 @@ def case(p: Any) -> Case:
     names = {"question": "question_tokens", "output": "answer_tokens", "instruction": "instruction_tokens"}
     names |= {"chunks": "chunks_read", "chunk": "chunk_tokens", "knowledge": "knowledge_tokens"}
     names |= {"context": "context_tokens", "tunable": "tunable_tokens"}
-    names |= {key: key for key in ("wordings", "passes", "tuning_usd_per_mtoken", "tuned_factor", "tuned_month_usd")}
+    names |= {key: key for key in ("wordings", "epochs", "tuning_usd_per_mtoken", "tuned_factor", "tuned_month_usd")}
     return Case(**{key: float(getattr(p, name)) for key, name in names.items()})
 
 
@@ -164,5 +164,5 @@ def priced_at(offer: ApiPrice) -> QueryUsd:
 def own_tuning(p: Any, model: Model, device: Accelerator, rent: Estimate) -> Estimate:
     """USD of the accelerator-hours of tuning adapters once on devices of one's own."""
     tokens = p.knowledge_tokens * p.wordings
-    setting = {"method": LORA, "sequence": p.chunk_tokens, "mfu": p.tuning_mfu, "passes": p.passes}
+    setting = {"method": LORA, "sequence": p.chunk_tokens, "mfu": p.tuning_mfu, "epochs": p.epochs}
     return adaptation.tuning_usd(model, device, rent, tokens, **setting)
