@@ -33,6 +33,24 @@ class DataError(TokenomicsError):
         super().__init__(f"{self.where}: {self.key} = {shown}; allowed: {allowed}")
 
 
+class Infeasible(DataError):
+    """What is asked for cannot exist: a layout, a format, more than memory holds.
+
+    Args:
+        where: what it was asked of.
+        key: what cannot be (``tp``, ``context``, ``memory`` ...).
+        value: its value.
+        reason: why, in words that stand alone.
+        nearest: what could be instead; empty where nothing is near.
+    """
+
+    def __init__(self, where: str, key: str, value: object, reason: str, nearest: str = ""):
+        super().__init__(where, key, value, nearest or reason)
+        self.reason, self.nearest = reason, nearest
+        text = f"{self.where}: {self.key} = {value}; infeasible: {reason}"
+        self.args = (f"{text}; nearest: {nearest}" if nearest else text,)
+
+
 class RunError(TokenomicsError):
     """A notebook or stage that could not run or did not finish."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from tokenomics.compute.counts.matrices import attention_shapes, linear_widths
-from tokenomics.errors import DataError
+from tokenomics.errors import DataError, whole
 from tokenomics.facts.models import Model
 
 PROJECTION, ROUTER, HEAD = "projection", "router", "head"
@@ -24,21 +24,22 @@ class Layout:
         pp: stages that share layers.
         dp: attention groups of ``tp`` devices each, with sequences of their own and shared experts.
         ep: devices over which whole experts are spread; the other ``tp dp / ep`` cut each expert's width.
+        redundant_experts: experts held twice, beside those that a model needs anyway to spread evenly over ``ep``.
 
     Raises:
-        DataError: a size below one, or ``ep`` that does not divide ``tp dp``.
+        DataError: a size that is no whole number or below one, or ``ep`` that does not divide ``tp dp``.
     """
 
     tp: int = 1
     pp: int = 1
     dp: int = 1
     ep: int = 1
+    redundant_experts: int = 0
 
     def __post_init__(self):
         for name in ("tp", "pp", "dp", "ep"):
-            size = getattr(self, name)
-            if size != int(size) or size < 1:
-                raise DataError("Layout", name, size, "a whole number >= 1")
+            whole("Layout", name, getattr(self, name))
+        whole("Layout", "redundant_experts", self.redundant_experts, 0)
         if (self.tp * self.dp) % self.ep:
             raise DataError("Layout", "ep", self.ep, f"a divisor of tp x dp = {self.tp * self.dp}")
 
@@ -51,6 +52,14 @@ class Layout:
     def expert_tp(self) -> int:
         """Devices that share the width of one expert."""
         return self.tp * self.dp // self.ep
+
+    def fullest_stage(self, layers: int) -> float:
+        """Share of the layers that the fullest pipeline stage holds; it sets the pace and the need of memory."""
+        return -(-layers // self.pp) / layers
+
+    def held_experts(self, experts: int) -> int:
+        """Routed experts with the redundant ones: at least as many as can be spread evenly."""
+        return -(-(experts + self.redundant_experts) // self.ep) * self.ep
 
 
 @dataclass(frozen=True)

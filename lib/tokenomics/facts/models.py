@@ -82,6 +82,7 @@ class Model:
     norms_per_layer: int = 2
     norm_bias: bool = False
     parallel_block: bool = False
+    encoder_only: bool = False
     context_tokens: int | None = None
 
     def __post_init__(self):

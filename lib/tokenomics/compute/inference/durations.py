@@ -41,7 +41,7 @@ def prefill(on: Serving, batch: ArrayLike, prompt: ArrayLike, cached: ArrayLike 
     count = batch / together
     one = device_seconds(on, new=together * prompt, past=cached, prompts=together).total
     stages = on.layout.pp
-    filling = (count + stages - 1) / stages / count if stages > 1 else 1.0
+    filling = (1 + (count - 1) * on.stage_share) / count if stages > 1 else 1.0
     chunks = np.maximum(np.ceil(prompt / STEP_TOKENS), 1.0)
     return Work(prefill_s=count * one * filling, prefill_steps=count * chunks, layers_together=on.layers_together)
 
@@ -50,11 +50,13 @@ def decode_step(on: Serving, batch: ArrayLike, context: ArrayLike, tokens: Array
     """One token for each of ``batch`` sequences whose context, the new token included, is ``context``; or a step that
     verifies ``tokens`` of each (:mod:`.speculation`).
 
-    With pipeline stages the batch is split into as many parts, each of which passes all stages: a sequence's step.
+    With pipeline stages the batch is split into as many parts, each of which passes all stages, at the pace of
+    the fullest: a sequence's step.
     """
     batch = np.asarray(batch, dtype=float)
     part = np.ceil(batch / on.layout.pp)
-    seconds = device_seconds(on, decode=part, context=context, queries=tokens).total
+    waiting = np.maximum(1.0, np.minimum(batch, on.layout.pp) * on.stage_share)
+    seconds = device_seconds(on, decode=part, context=context, queries=tokens).total * waiting
     return Work(decode_s=seconds, decode_steps=1.0, sequence_steps=batch, layers_together=on.layers_together)
 
 

@@ -48,19 +48,23 @@ def reserve(name: str) -> Reserve:
 
 
 def weight_bytes_per_device(on: Serving) -> float:
-    """Weights on one device: routed experts over all devices of a stage, everything else over the TP group."""
+    """Weights on a device of the fullest stage: routed experts, redundant ones included, over all devices of the stage,
+    everything else over the TP group."""
     layout, count = on.layout, parameters(on.model)
     total = float(weight_bytes(on.model, on.precision.weights))
     share = count.experts / count.total
     experts, rest = total * share, total * (1 - share)
-    return (experts / (layout.tp * layout.dp) + rest / layout.tp) / layout.pp
+    if on.model.is_moe:
+        experts = experts * (layout.held_experts(on.model.experts) / on.model.experts)
+    return (experts / (layout.tp * layout.dp) + rest / layout.tp) * layout.fullest_stage(on.model.layers)
 
 
 def cache_bytes_per_device(on: Serving, context: ArrayLike) -> Bytes:
     """Keys and values of one sequence on one device of its group."""
     tp, kv_heads = on.layout.tp, on.model.kv_heads
     copies = tp if on.model.is_mla else max(1.0, tp / max(kv_heads, 1.0))
-    return kv_bytes(on.model, context, on.precision.kv_bits) * copies / tp / on.layout.pp
+    stage = on.layout.fullest_stage(on.model.layers)
+    return kv_bytes(on.model, context, on.precision.kv_bits) * copies / tp * stage
 
 
 def used(on: Serving, engine: str, batch: ArrayLike, context: ArrayLike, prompt: ArrayLike | None = None) -> Memory:

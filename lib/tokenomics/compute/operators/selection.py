@@ -54,6 +54,11 @@ class Serving:
         """Layers that several devices compute together; 0 on one device."""
         return self.model.layers if self.layout.devices > 1 else 0
 
+    @property
+    def stage_share(self) -> float:
+        """Share of a step's time that the fullest pipeline stage takes."""
+        return self.layout.fullest_stage(self.model.layers)
+
 
 @dataclass(frozen=True)
 class Kernels:

@@ -35,14 +35,14 @@ def modelled(server: Server, max_batch: int = 256, max_tokens: int = 2048, longe
     chunks = np.maximum(np.arange(0, most + chunk_step, chunk_step), 1)
     host = profile.host_s(on.layers_together)
     batch = np.arange(1, max_batch + 1)[:, None]
-    decode = profile.decode_slowdown * device_seconds(on, decode=batch, context=contexts).total / on.layout.pp
+    decode = profile.decode_slowdown * device_seconds(on, decode=batch, context=contexts).total * on.stage_share
     parts = device_seconds(on, new=np.arange(1, most + max_batch + 1))
-    linear = profile.prefill_slowdown * (parts.total - parts.attention) / on.layout.pp
+    linear = profile.prefill_slowdown * (parts.total - parts.attention) * on.stage_share
     attention = device_seconds(on, new=chunks, past=np.where(pasts == 1, 0, pasts)[:, None]).attention
     return StepTable(
         decode_s=np.vstack([np.zeros(len(contexts)), decode + host + profile.sequence_s * batch]),
         linear_s=np.r_[0.0, linear + host],
-        prefill_s=profile.prefill_slowdown * attention / on.layout.pp,
+        prefill_s=profile.prefill_slowdown * attention * on.stage_share,
         context_step=step,
         past_step=step,
         chunk_step=chunk_step,
