@@ -33,7 +33,7 @@ class DataError(TokenomicsError):
         super().__init__(f"{self.where}: {self.key} = {shown}; allowed: {allowed}")
 
 
-class Infeasible(DataError):
+class Infeasible(DataError):  # noqa: N818  a verdict on what was asked for
     """What is asked for cannot exist: a layout, a format, more than memory holds.
 
     Args:

@@ -14,7 +14,7 @@ input columns only.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -80,6 +80,10 @@ class Case:
         """A column with its empty cells filled."""
         return np.where(np.isnan(self[column]), otherwise, self[column])
 
+    def only(self, rows: NDArray[np.int64]) -> "Case":
+        """Some of the rows."""
+        return replace(self, columns={name: column[rows] for name, column in self.columns.items()})
+
     @cached_property
     def deployment(self) -> Deployment:
         """The model on all devices of each row."""
@@ -94,7 +98,7 @@ class Prediction:
         value: central value.
         low: lower end of the interval; NaN where it is open.
         high: upper end; NaN where it is open.
-        fits: whether the weights fit at all; a row that does not gets the status ``does not fit``.
+        fits: whether the weights fit at all; a row that does not is infeasible.
     """
 
     value: ArrayLike

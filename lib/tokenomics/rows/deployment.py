@@ -69,9 +69,14 @@ def _layout(case: Case, sizes: Sequence[int]) -> Layout:
         return Layout(tp=1, pp=pp, dp=tp, ep=tp if model.is_moe else 1)
     domain = case.device.link_devices or DOMAIN
     tp = min(tp, domain) if not tp % domain else tp  # nobody cuts heads across nodes: the rest are replicas
-    dp = dp if model.is_moe else 1
+    dp = (attention_groups(n, tp, pp, dp, ep) or dp) if model.is_moe else 1
     ep = ep if model.is_moe and not (tp * dp) % ep else 1
     return Layout(tp=tp, pp=pp, dp=dp, ep=ep)
+
+
+def attention_groups(n: int, tp: int, pp: int, dp: int, ep: int) -> int:
+    """Attention groups that a row leaves unsaid: experts spread over more devices than tp and dp name. 0: none."""
+    return ep // tp if dp == 1 and ep > tp and not ep % tp and not n % (ep * pp) else 0
 
 
 def fastest(case: Case, n: int) -> Layout:

@@ -16,8 +16,9 @@ from tokenomics.compute.counts.precision import fastest, parse
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue, names
 from tokenomics.facts.accelerators import DTYPES, Accelerator
-from tokenomics.rows import reading
+from tokenomics.rows import feasibility, reading
 from tokenomics.rows.case import USUAL, Case, Predictor, Setting
+from tokenomics.rows.feasibility import Texts
 
 MODELS = ("best", "bounds", "constant", "inference")
 """Models that ``tokenomics score --model`` accepts."""
@@ -59,7 +60,8 @@ def predict(
         setting: what is forced on every row.
 
     Returns:
-        One row an input row, same index: predicted, low, high (NaN where open or not predicted) and status.
+        One row an input row, same index: predicted, low, high (NaN where open or not predicted), status, and what was
+        assumed.
 
     Raises:
         DataError: an unknown model.
@@ -67,7 +69,7 @@ def predict(
     by_metric = predictors(model) if isinstance(model, str) else model
     numbers = {name: inputs[name].to_numpy(float) for name in inputs if name in KNOWN_NUMBERS}
     values, status = np.full((len(inputs), 3), np.nan), np.full(len(inputs), "ok", dtype=object)
-    units = inputs["unit"].to_numpy()
+    assumed, units = np.full(len(inputs), "", dtype=object), inputs["unit"].to_numpy()
     for key, rows in inputs.groupby(SHARED, sort=False).indices.items():
         shared = dict(zip(SHARED, key, strict=True))
         reason = _refusal(by_metric, shared)
@@ -76,9 +78,9 @@ def predict(
             continue
         columns = {name: column[rows] for name, column in numbers.items()}
         predictor = by_metric[shared["metric"]]
-        values[rows], status[rows] = _predict_group(predictor, shared, columns, units[rows], setting)
+        values[rows], status[rows], assumed[rows] = _predict_group(predictor, shared, columns, units[rows], setting)
     result = pd.DataFrame(values, columns=OUTPUT, index=inputs.index)
-    return result.assign(status=status)
+    return result.assign(status=status, assumed=assumed)
 
 
 def _refusal(by_metric: Mapping[str, Predictor], shared: dict[str, str]) -> str:
@@ -96,16 +98,17 @@ def _refusal(by_metric: Mapping[str, Predictor], shared: dict[str, str]) -> str:
 
 def _predict_group(
     predictor: Predictor, shared: dict[str, str], columns: dict[str, NDArray], units: NDArray, setting: Setting
-) -> tuple[NDArray[np.float64], NDArray[np.object_]]:
-    """Values (rows x 3) and statuses of rows that share everything but numbers."""
+) -> tuple[NDArray[np.float64], Texts, Texts]:
+    """Values (rows x 3), statuses and assumptions of rows that share everything but numbers."""
     values, status = np.full((len(units), 3), np.nan), np.full(len(units), "ok", dtype=object)
+    assumed = np.full(len(units), "", dtype=object)
     unstated = next((names for start, names in UNSTATED.items() if shared["load"].startswith(start)), ())
     for name in dict.fromkeys(("n_gpu", *(name for name in predictor.needs if name not in unstated))):
         lacks = ~(columns[name] > 0)
         status[lacks] = np.where(status[lacks] == "ok", f"columns missing: {name}", status[lacks] + f", {name}")
     complete = np.flatnonzero(status == "ok")
     if not complete.size:
-        return values, status
+        return values, status, assumed
     device = record("accelerator", shared["hardware"])
     case = Case(
         metric=shared["metric"],
@@ -117,19 +120,25 @@ def _predict_group(
         columns={name: column[complete] for name, column in columns.items()},
         setting=setting,
     )
+    status[complete], assumed[complete] = feasibility.judge(case)
+    feasible = status[complete] == "ok"
+    case, complete = case.only(np.flatnonzero(feasible)), complete[feasible]
+    if not complete.size:
+        return values, status, assumed
     with np.errstate(divide="ignore", invalid="ignore"):
         try:
             prediction = predictor.predict(case)
-        except DataError as reason:  # the device publishes no such peak, the layout cannot be ...
-            status[complete] = f"not possible: {reason.key} {reason.value}"
-            return values, status
+        except DataError as reason:  # the device publishes no such peak
+            status[complete] = f"not judgeable: {reason.key} {reason.value}"
+            return values, status, assumed
         ends = (prediction.value, prediction.low, prediction.high)
         ends = [np.broadcast_to(np.asarray(each, float), complete.shape) for each in ends]
         values[complete] = _in_units(case, np.stack(ends, axis=1), units[complete])
     status[complete[np.isnan(values[complete, 0])]] = "metric not modelled"
-    status[complete[~np.broadcast_to(np.asarray(prediction.fits, bool), complete.shape)]] = "does not fit"
+    fits = np.broadcast_to(np.asarray(prediction.fits, bool), complete.shape)
+    status[complete[~fits]] = "infeasible: weights do not fit"
     values[status != "ok"] = np.nan
-    return values, status
+    return values, status, assumed
 
 
 def _in_units(case: Case, values: NDArray[np.float64], units: NDArray) -> NDArray[np.float64]:

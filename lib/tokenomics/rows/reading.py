@@ -289,8 +289,10 @@ def _fill(inputs: pd.DataFrame, kind: str) -> None:
     """
     layout = inputs[["tp", "pp", "dp"]].fillna(1).prod(axis=1).where(inputs["tp"].notna())
     inputs["n_gpu"] = inputs["n_gpu"].fillna(layout).replace(0.0, 1.0)  # a host's own processor is one device
-    inputs["tp"] = inputs["tp"].fillna(inputs["n_gpu"])
     inputs["pp"] = inputs["pp"].fillna(1)
+    groups = inputs["pp"] * inputs["dp"].fillna(1)
+    shared = (inputs["n_gpu"] / groups).where((inputs["n_gpu"] % groups == 0) & inputs["dp"].notna())
+    inputs["tp"] = inputs["tp"].fillna(shared).fillna(inputs["n_gpu"])
     if kind != "inference":
         inputs["load"] = "training" if kind == "training" else "closed"
         return

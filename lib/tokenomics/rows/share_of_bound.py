@@ -85,7 +85,8 @@ def _violations(kind: str, slack: float) -> pd.DataFrame:
     chunk = reading.published(kind)
     bound, value = predict(chunk.inputs, "bounds"), chunk.measured
     below, above = value < bound["low"] / (1 + slack), value > bound["high"] * (1 + slack)
-    wrong = (below | above | (bound["status"] == "does not fit")) & (chunk.inputs["metric"] != VERDICT)
+    holds = ~bound["status"].str.startswith("infeasible: weights")
+    wrong = (below | above | ~holds) & (chunk.inputs["metric"] != VERDICT)
     limits = {"bound": bound["predicted"], "ratio": value / bound["predicted"]}
     suspect = chunk.text["suspect"] == "true"
     return chunk.text.assign(table=kind, value=value, **limits, suspect=suspect).loc[wrong, BEYOND]

@@ -152,11 +152,11 @@ def unknown_names(rows: pd.DataFrame) -> list[str]:
 
 
 def output_text(chunk: reading.Chunk, predictions: pd.DataFrame) -> pd.DataFrame:
-    """All input columns as published, then predicted, low, high, unit (unless the input has it) and status.
+    """All input columns as published, then predicted, low, high, unit (unless the input has it), status, assumed.
 
     An empty unit is filled with the metric's usual one, in which the prediction is given.
     """
-    text = chunk.text.drop(columns=[name for name in (*OUTPUT, "status") if name in chunk.text])
+    text = chunk.text.drop(columns=[name for name in (*OUTPUT, "status", "assumed") if name in chunk.text])
     verdict = (chunk.inputs["metric"] == "fits_in_memory").to_numpy()
     for name in OUTPUT:
         cells = predictions[name].map(lambda x: "" if np.isnan(x) else f"{x:.6g}")
@@ -165,7 +165,7 @@ def output_text(chunk: reading.Chunk, predictions: pd.DataFrame) -> pd.DataFrame
         text[name] = cells
     given = text.get("unit", pd.Series("", index=text.index))
     text["unit"] = given.mask(chunk.inputs["unit"] == "", chunk.inputs["metric"].map(reading.usual))
-    return text.assign(status=predictions["status"])
+    return text.assign(status=predictions["status"], assumed=predictions["assumed"])
 
 
 def check_writable(option: str, path: Path, given: Path) -> None:

@@ -48,7 +48,8 @@ def check_replicas(devices: int, tp: int = 1, pp: int = 1, dp: int = 1) -> list[
     stated = " x ".join(f"{name} {size}" for name, size in (("tp", tp), ("pp", pp), ("dp", dp)) if size > 1)
     if replica > devices:
         one = sum(size > 1 for size in (tp, pp, dp)) == 1
-        reason = f"{stated} on {devices} devices" if one else f"{stated} is {tp * pp * dp} on {devices} devices"
+        there = f"{devices} device{'s' * (devices > 1)}"
+        reason = f"{stated} on {there}" if one else f"{stated} is {tp * pp * dp} on {there}"
         raise Infeasible(WHERE, "devices", devices, reason, f"{replica} devices")
     if devices % replica:
         reason = f"{devices} devices are no whole number of replicas of {stated}, {replica} devices each"
@@ -165,7 +166,8 @@ def refuse_unless_positive(**numbers: object) -> None:
             raise DataError(WHERE, name, given, "a number > 0") from None
         bad = ~(values > 0) | (np.isinf(values) & (name != "concurrency"))
         if isinstance(given, str) or bad.any():
-            raise DataError(WHERE, name, given if isinstance(given, str) else float(values[bad].flat[0]), "a number > 0")
+            shown = given if isinstance(given, str) else float(values[bad].flat[0])
+            raise DataError(WHERE, name, shown, "a number > 0")
 
 
 def joined(assumed: Sequence[str]) -> str:

@@ -1,0 +1,132 @@
+"""Whether rows can exist, before any model is asked: a status for each, and what had to be assumed.
+
+The rules are those of :mod:`tokenomics.compute.inference.feasibility`. A row reports what ran, so a context beyond the
+stated one, uneven stages, redundant experts or a smaller memory reserve are assumed and listed, not refused.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokenomics.compute.inference import engines, feasibility, memory
+from tokenomics.compute.layout import Layout
+from tokenomics.compute.operators.selection import Serving
+from tokenomics.errors import DataError, Infeasible
+from tokenomics.facts.engines import GENERIC, published
+from tokenomics.rows import deployment
+from tokenomics.rows.case import Case
+
+OK = "ok"
+MEMORY_METRICS = ("fits_in_memory", "gpu_memory_used")
+"""Metrics that answer whether something fits."""
+READING = ("ttft", "ttft_mean", "ttft_p50", "ttft_p95", "ttft_p99", "prefill_tok_s", *MEMORY_METRICS)
+"""Metrics that need no token to be written."""
+COUNTED = ("static", "closed")
+"""Loads with a stated number of requests at a time."""
+Texts = NDArray[np.object_]
+Numbers = NDArray[np.float64]
+
+
+def judge(case: Case) -> tuple[Texts, Texts]:
+    """Status (``ok``, ``infeasible: REASON``, ``not judgeable: REASON``) and assumptions of each row.
+
+    Training rows are held to whole numbers of devices only: what they keep where is a recipe's matter.
+    """
+    count = len(case["n_gpu"])
+    status, assumed = np.full(count, OK, dtype=object), np.full(count, "", dtype=object)
+    for sizes, rows in _by_sizes(case):
+        try:
+            notes = [*_common(case), *_sizes(case, sizes)]
+        except DataError as error:
+            status[rows] = _status(error)
+            continue
+        for row in rows:
+            assumed[row] = feasibility.joined(notes)
+    if case.load != "training":
+        _judge_requests(case, status, assumed)
+    return status, assumed
+
+
+def _by_sizes(case: Case) -> Iterator[tuple[list[float], NDArray[np.int64]]]:
+    stated = np.stack([case.known(name, 1) for name in deployment.SIZES], axis=1)
+    for sizes in np.unique(stated, axis=0):
+        yield [float(size) for size in sizes], np.flatnonzero((stated == sizes).all(axis=1))
+
+
+def _common(case: Case) -> list[str]:
+    """Checks that all rows of a case share."""
+    if case.load == "training":
+        return []
+    feasibility.check_task(case.model, case.metric not in READING)
+    generic = bool(case.engine) and published(case.engine).name == GENERIC
+    notes = [f"engine {case.engine!r} unknown: the generic one"] if generic else []
+    notes += [] if case.engine else ["engine not stated: the generic one"]
+    return [*notes, *feasibility.check_format(case.device, case.model, case.precision)]
+
+
+def _sizes(case: Case, sizes: list[float]) -> list[str]:
+    """Whether a layout can be, as its row states it."""
+    feasibility.check_counts(*sizes)
+    n, tp, pp, dp, ep = (int(size) for size in sizes)
+    if case.load == "training" or case.load.startswith("mlperf") or n == 1 == tp == pp == dp:
+        return []
+    if published(case.engine).splits_layers:
+        return feasibility.check_layout(case.model, Layout(pp=n))
+    apart = case.model.is_moe and case.model.heads % tp
+    feasibility.check_layout(case.model, Layout(1 if apart else tp, pp))
+    notes = feasibility.check_replicas(n, tp, pp, dp)
+    if apart:
+        notes.append(f"attention data parallel: {case.model.heads} heads cannot be shared by {tp}")
+        tp, dp = 1, tp
+    groups = 1 if tp * pp * dp > n else dp
+    if more := deployment.attention_groups(n, tp, pp, groups, ep):
+        notes.append(f"attention data parallel: {more} groups")
+        groups = more
+    if (tp * groups) % ep:
+        raise Infeasible("row", "ep", ep, f"ep {ep} does not divide tp x dp = {tp * groups}", str(tp * groups))
+    return [*notes, *feasibility.check_layout(case.model, Layout(tp, pp, groups, ep))]
+
+
+def _judge_requests(case: Case, status: Texts, assumed: Texts) -> None:
+    """Batches, contexts and memory of the rows that are still ok."""
+    context = np.nan_to_num(case["isl"]) + np.nan_to_num(case["osl"])
+    batch = case.known("batch", 1) if case.load in COUNTED else np.ones(len(context))
+    few = (batch < 1) & (status == OK)
+    status[few] = [f"not judgeable: batch {each:g}, not 1 or more" for each in batch[few]]
+    for row in np.flatnonzero((status == OK) & (context > (case.model.context_tokens or np.inf))):
+        notes = feasibility.check_context(case.model, context[row], measured=True)
+        assumed[row] = feasibility.joined(filter(None, [assumed[row], *notes]))
+    if case.metric in MEMORY_METRICS:
+        return
+    good = np.flatnonzero(status == OK)
+    for layout, replicas, some in deployment.layouts(case.only(good)):
+        on, rows = deployment.serving(case, layout), good[some]
+        for row, found in _memory(case, on, rows, context[rows], np.maximum(batch[rows] / replicas, 1.0)):
+            if isinstance(found, Infeasible):
+                status[row] = _status(found)
+            else:
+                assumed[row] = feasibility.joined(filter(None, [assumed[row], *found]))
+
+
+def _memory(
+    case: Case, on: Serving, rows: NDArray[np.int64], context: Numbers, batch: Numbers
+) -> Iterator[tuple[int, list[str] | Infeasible]]:
+    """Rows of one layout whose caches do not all fit, with what is assumed or why that cannot be.
+
+    Args:
+        context, batch: tokens of a sequence and sequences of a replica, of each of the rows.
+    """
+    name = engines.profile_name(case.engine, case.device)
+    short = memory.capacity(on, name, np.maximum(context, 1.0)) < batch
+    for row, tokens, sequences in zip(rows[short], context[short], batch[short], strict=True):
+        try:
+            yield row, feasibility.check_memory(on, name, tokens, sequences, measured=True)
+        except Infeasible as error:
+            yield row, error
+
+
+def _status(error: DataError) -> str:
+    if isinstance(error, Infeasible):
+        return f"infeasible: {error.reason}"
+    return f"not judgeable: {error.key} {error.value:g}, not {error.allowed}"
