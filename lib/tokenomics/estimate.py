@@ -88,6 +88,30 @@ def together(function: Callable[..., ArrayLike], *amounts: Amount) -> Estimate:
     return Estimate(value, np.minimum.reduce([value, *others]), np.maximum.reduce([value, *others]))
 
 
+def held(
+    value: ArrayLike, low: ArrayLike, high: ArrayLike, least: ArrayLike = -np.inf, most: ArrayLike = np.inf
+) -> tuple[Values, Values, Values]:
+    """A positive value and its interval, held to limits that it cannot cross; the value lies inside its interval.
+
+    Where a limit would take the whole interval, it keeps its relative width and starts (or ends) at the limit: what
+    lies at a bound is not known exactly. NaN stays.
+
+    Args:
+        value, low, high: in one unit, broadcast.
+        least, most: limits; NaN where there is none.
+    """
+    value, low, high = np.broadcast_arrays(*(np.asarray(each, dtype=float) for each in (value, low, high)))
+    low, high = np.fmin(low, value), np.fmax(high, value)
+    inside = [np.where(np.isnan(each), each, np.fmin(np.fmax(each, least), most)) for each in (value, low, high)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        width = np.where((low > 0) & (high > low), high / low, 1.0)
+    value, below, above = inside
+    gone = (below >= above) & (width > 1)
+    above = np.where(gone & (below > low), np.fmin(below * width, most), above)
+    below = np.where(gone & (below < low), np.fmax(above / width, least), below)
+    return value, below, above
+
+
 def total(parts: Iterable[Amount]) -> Estimate:
     """The sum, ends summed with ends."""
     return combine(lambda *each: sum(each), rising=list(parts))

@@ -127,7 +127,7 @@ def test_longer_prompts_of_mlperf_cost_throughput(served):
 
 def test_a_request_that_no_cache_holds_does_not_fit():
     found = predicted({"isl": 4e6}, {"model": "LLaMA 3.1 70B"})
-    assert found["status"].tolist() == ["does not fit"] * 2
+    assert found["status"].str.startswith("infeasible: weights take ").all() and len(found) == 2
 
 
 def test_drawn_lengths_have_the_stated_means():

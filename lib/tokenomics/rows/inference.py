@@ -17,6 +17,7 @@ from tokenomics.compute.inference import durations, memory
 from tokenomics.compute.inference.engines import Profile, Work
 from tokenomics.compute.inference.intervals import interval
 from tokenomics.compute.operators.selection import Serving
+from tokenomics.estimate import held
 from tokenomics.rows import held_out
 from tokenomics.rows.bounds import LENGTHS, MLPERF, RATES, TPOT, TTFT
 from tokenomics.rows.bounds import PREDICTORS as BOUNDS
@@ -139,11 +140,7 @@ def bounded(case: Case, prediction: Prediction) -> Prediction:
     if case.setting.plain:
         return prediction
     limit = BOUNDS[case.metric].predict(case)
-
-    def inside(values: ArrayLike) -> Values:
-        return np.where(np.isnan(values), values, np.fmin(np.fmax(values, limit.low), limit.high))
-
-    ends = (inside(values) for values in (prediction.value, prediction.low, prediction.high))
+    ends = held(prediction.value, prediction.low, prediction.high, limit.low, limit.high)
     return Prediction(*ends, prediction.fits)
 
 

@@ -153,6 +153,19 @@ def check_memory(on: Serving, engine: str, context: float, batch: float = 1, *, 
     raise Infeasible(WHERE, "memory", f"{(weights + cache) / GIGA:.3g} GB", reason, "more devices or fewer bits")
 
 
+def refuse(on: Serving, engine: str, context: float, batch: float = 1) -> None:
+    """Say why so many sequences of so many tokens cannot be served together.
+
+    Raises:
+        Infeasible: beyond the model's context, or beyond memory.
+    """
+    check_context(on.model, context)
+    check_memory(on, engine, context)
+    fit = float(memory.capacity(on, engine, context))
+    reason = f"caches of {batch:.0f} sequences of {context:.0f} tokens do not fit, {fit:.0f} do"
+    raise Infeasible(WHERE, "batch", f"{batch:.0f}", reason, f"{fit:.0f}")
+
+
 def refuse_unless_positive(**numbers: object) -> None:
     """Refuse numbers of a question that are not finite and above zero.
 

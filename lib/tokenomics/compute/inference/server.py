@@ -9,22 +9,24 @@ True
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute import bounds
 from tokenomics.compute.counts.precision import parse
-from tokenomics.compute.inference import durations, engines, memory
+from tokenomics.compute.inference import durations, engines, feasibility, memory
 from tokenomics.compute.inference.engines import Profile, Work
 from tokenomics.compute.inference.intervals import interval
 from tokenomics.compute.inference.steps import Parts, device_seconds
 from tokenomics.compute.layout import Layout
 from tokenomics.compute.operators.selection import Serving, completed
 from tokenomics.errors import DataError
-from tokenomics.estimate import Estimate, Values
+from tokenomics.estimate import Estimate, Values, held
 from tokenomics.facts.accelerators import Accelerator
-from tokenomics.facts.engines import of_profile
+from tokenomics.facts.engines import GENERIC, of_profile, published
+from tokenomics.facts.engines import engines as known_engines
 from tokenomics.facts.models import Model
 
 MEMORY, HOST = "memory", "host"
@@ -49,44 +51,81 @@ class Server:
 
     def estimate(self, seconds: ArrayLike, quantity: str, least: ArrayLike = 0.0) -> Estimate:
         """A duration with the interval of a quantity (``inference.intervals``), never below ``least``."""
-        value = np.maximum(seconds, least)
-        low, high = interval(value, self.on, self.profile, quantity)
-        return Estimate(value, np.maximum(low, least), high)
+        low, high = interval(seconds, self.on, self.profile, quantity)
+        return Estimate(*held(seconds, low, high, least))
 
     def _work(self, work: Work, quantity: str, least: ArrayLike = 0.0) -> Estimate:
         return self.estimate(work.seconds(self.profile), quantity, least)
 
+    def room(self, context: ArrayLike, batch: ArrayLike = 1) -> NDArray[np.bool_]:
+        """Whether ``batch`` sequences of ``context`` tokens can be served together, in memory and the model's context.
+
+        Raises:
+            Infeasible: nowhere among the arrays.
+        """
+        feasibility.refuse_unless_positive(context=context, batch=batch)
+        context, batch = np.asarray(context, dtype=float), np.asarray(batch, dtype=float)
+        fits = (self.capacity(context) >= batch) & (context <= (self.on.model.context_tokens or np.inf))
+        if not fits.any():
+            feasibility.refuse(self.on, self.profile.name, float(context.min()), float(batch.min()))
+        return fits
+
     def ttft(self, prompt: ArrayLike, batch: ArrayLike = 1, cached: ArrayLike = 0) -> Estimate:
-        """Seconds of reading ``batch`` prompts together, on an idle server; ``cached`` tokens before them are known."""
+        """Seconds of reading ``batch`` prompts, on an idle server; ``cached`` tokens before them are known.
+
+        As everywhere here, NaN stands for what of an array is not feasible.
+
+        Raises:
+            DataError: numbers that are not above zero.
+            Infeasible: none of it is feasible.
+        """
+        feasibility.refuse_unless_positive(prompt=prompt, batch=batch)
+        fits = self.room(np.asarray(prompt, dtype=float) + cached)
         least = bounds.prefill_seconds(self.bound, batch, prompt)
-        return self._work(durations.prefill(self.on, batch, prompt, cached), "prefill", least)
+        return _where(fits, self._work(durations.prefill(self.on, batch, prompt, cached), "prefill", least))
 
     def tpot(self, batch: ArrayLike, context: ArrayLike) -> Estimate:
-        """Seconds of a decode step of ``batch`` sequences of ``context`` tokens."""
+        """Seconds of a decode step of ``batch`` sequences of ``context`` tokens; errors as for :meth:`ttft`."""
+        feasibility.check_task(self.on.model)
+        fits = self.room(context, batch)
         least = bounds.decode_step_seconds(self.bound, batch, context)
-        return self._work(durations.decode_step(self.on, batch, context), "decode", least)
+        return _where(fits, self._work(durations.decode_step(self.on, batch, context), "decode", least))
 
     def request(self, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
-        """Seconds of a static batch from its start to its last token; in waves where it does not fit."""
-        return self._work(durations.static_batch(self.on, self.profile.name, batch, prompt, output), "throughput")
+        """Seconds of a static batch from its start to its last token; in waves where it does not fit; errors as for
+        :meth:`ttft`."""
+        fits = self._requests(batch, prompt, output)
+        work = durations.static_batch(self.on, self.profile.name, batch, prompt, output)
+        return _where(fits, self._work(work, "throughput"))
 
     def loaded_tpot(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
-        """Seconds per output token with ``concurrency`` requests always in flight: prefills of others included."""
-        return self._work(self.closed_loop(concurrency, prompt, output).step, "decode")
+        """Seconds per output token with ``concurrency`` requests always in flight: prefills of others included; errors
+        as for :meth:`ttft`."""
+        fits = self._requests(concurrency, prompt, output)
+        return _where(fits, self._work(self.closed_loop(concurrency, prompt, output).step, "decode"))
 
     def loaded_ttft(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
-        """Seconds to the first token with ``concurrency`` requests always in flight."""
-        return self.estimate(self.closed_loop(concurrency, prompt, output).ttft_s, "first_token")
+        """Seconds to the first token with ``concurrency`` requests always in flight; errors as for :meth:`ttft`."""
+        fits = self._requests(concurrency, prompt, output)
+        return _where(fits, self.estimate(self.closed_loop(concurrency, prompt, output).ttft_s, "first_token"))
+
+    def _requests(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> NDArray[np.bool_]:
+        """Where requests can be served at all, one at a time."""
+        feasibility.check_task(self.on.model)
+        feasibility.refuse_unless_positive(concurrency=concurrency, prompt=prompt, output=output)
+        return self.room(np.asarray(prompt, dtype=float) + output)
 
     def closed_loop(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> durations.ClosedLoop:
         """Both at once, without intervals."""
         return durations.closed_loop(self.on, self.profile, concurrency, prompt, output)
 
     def output_rate(self, prompt: ArrayLike, output: ArrayLike, concurrency: ArrayLike = np.inf) -> Estimate:
-        """Output tokens a second of the replica with ``concurrency`` requests in flight, or saturated."""
+        """Output tokens a second of the replica with ``concurrency`` requests in flight, or saturated; errors as for
+        :meth:`ttft`."""
+        fits = self._requests(concurrency, prompt, output)
         running = durations.in_flight(self.on, self.profile.name, concurrency, prompt, output)
         cycle = durations.saturated_cycle(self.on, self.profile.name, prompt, output, concurrency)
-        return self._work(cycle, "throughput").over(running * np.asarray(output, dtype=float))
+        return _where(fits, self._work(cycle, "throughput").over(running * np.asarray(output, dtype=float)))
 
     def fits(self) -> bool:
         """Whether weights and what the engine keeps back leave room for a cache of one token at least."""
@@ -110,13 +149,20 @@ class Server:
 
     def limited_by(self, batch: ArrayLike, context: ArrayLike) -> NDArray[np.str_]:
         """What takes most of a decode step: memory (does not fit), host, communication, compute or bandwidth."""
-        parts, total = self.step_parts(batch, context), self.tpot(batch, context).value
+        feasibility.refuse_unless_positive(batch=batch, context=context)
+        parts, work = self.step_parts(batch, context), durations.decode_step(self.on, batch, context)
+        total = np.maximum(work.seconds(self.profile), bounds.decode_step_seconds(self.bound, batch, context))
         device = self.profile.decode_slowdown * parts.total
         talk = self.profile.decode_slowdown * parts.communication
         waits = bounds_ratio(self.bound, batch, context)
         work = np.where(waits, "bandwidth", "compute")
         result = np.where(talk > 0.5 * total, "communication", np.where(total - device > 0.5 * total, HOST, work))
         return np.where(self.capacity(context) >= np.asarray(batch), result, MEMORY)
+
+
+def _where(fits: NDArray[np.bool_], of: Estimate) -> Estimate:
+    """An estimate where something is feasible, NaN elsewhere."""
+    return of if fits.all() else of.map(lambda values: np.where(fits, values, np.nan))
 
 
 def bounds_ratio(on: bounds.Deployment, batch: ArrayLike, context: ArrayLike) -> NDArray[np.bool_]:
@@ -127,8 +173,8 @@ def bounds_ratio(on: bounds.Deployment, batch: ArrayLike, context: ArrayLike) ->
 
 
 def server(
-    model: Model,
-    device: Accelerator,
+    model: Model | str,
+    device: Accelerator | str,
     *,
     precision: str = "bf16",
     kv_precision: str = "",
@@ -136,11 +182,11 @@ def server(
     layout: Layout | None = None,
     tp: int = 1,
 ) -> Server:
-    """A server to ask.
+    """A deployment to ask, put together from records or from names.
 
     Args:
-        model: the architecture.
-        device: the accelerator.
+        model: the architecture, by record, name, alias or file.
+        device: the accelerator, likewise.
         precision: as published tables write it (``bf16``, ``fp8``, ``nvfp4``, ``AWQ`` ...).
         kv_precision: of the cache; as the weights where empty.
         engine: the software as published, with its version; the generic profile where empty.
@@ -148,14 +194,26 @@ def server(
         tp: devices of a tensor-parallel group.
 
     Raises:
-        DataError: a text that names no known precision, or more devices than the model has heads.
+        DataError: a name, an engine or a precision that nobody knows, a size that is no whole number.
+        Infeasible: a layout that the model cannot be cut into.
     """
+    model, device = _record("model", model), _record("accelerator", device)
+    if engine and published(engine).name == GENERIC != engine:
+        known = ", ".join(dict.fromkeys(each.name for each in known_engines() if each.name != GENERIC))
+        raise DataError("deployment", "engine", engine, f"one of {known}, with its version, or nothing")
     layout = layout or Layout(tp=tp)
-    if layout.tp > model.heads:
-        raise DataError("server", "tp", layout.tp, f"1 to {model.heads} (heads of {model.name})")
     name = engines.profile_name(engine, device)
+    feasibility.check_layout(model, layout)
     facts = of_profile(name)
     on = Serving(
         *(engines.as_run(model, name), device, parse(precision, kv_precision), layout), facts.kernels, facts.fuses
     )
     return Server(on, engines.profile(name, model.is_moe))
+
+
+def _record(kind: str, given: Any) -> Any:
+    if not isinstance(given, str):
+        return given
+    from tokenomics.facts import catalogue
+
+    return getattr(catalogue, kind)(given)
