@@ -14,7 +14,7 @@ def table(tmp_path, monkeypatch):
     with engines.TABLE.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     sglang = next(row for row in rows if row["name"] == "sglang")
-    new = {"name": "mlc-llm", "pattern": "mlc-llm", "kernels": "vllm", "elementwise_kernels": "vllm", "usable": "0.5"}
+    new = {"name": "invented", "pattern": "invented", "kernels": "vllm", "elementwise_kernels": "vllm", "usable": "0.5"}
     path = tmp_path / "engines.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.DictWriter(file, list(sglang))
@@ -40,7 +40,7 @@ def test_policies_and_periods_of_published_texts():
 @pytest.mark.usefixtures("table")
 def test_a_new_row_is_a_new_engine():
     model, device = catalogue.model("Llama-3.1-8B"), catalogue.accelerator("H100-SXM-80GB")
-    new = server(model, device, engine="MLC-LLM 2.0")
-    assert new.on.kernels == "vllm" and engines.published("MLC-LLM 2.0").reserve.usable == 0.5
+    new = server(model, device, engine="Invented 2.0")
+    assert new.on.kernels == "vllm" and engines.published("Invented 2.0").reserve.usable == 0.5
     step = new.tpot(batch=16, context=2048)
     assert step.low < step.value < step.high

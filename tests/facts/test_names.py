@@ -35,6 +35,8 @@ def test_names_resolve(kind, name, canonical):
 
 
 def test_unknown_name_lists_the_nearest():
+    with pytest.raises(DataError, match="listed by `tokenomics list xpus`"):
+        names.resolve("qqqqqqqq", "accelerator", ["H100-SXM-80GB"])
     with pytest.raises(DataError, match="nearest: .*H100"):
         catalogue.accelerator("H10O SXM")
     with pytest.raises(DataError, match=r"nearest: .*Llama-3\.1-70B"):

@@ -43,6 +43,16 @@ def test_dots_stand_in_the_given_order_and_gaps_stay():
     assert line.get_ydata().tolist() == [1, 0] and line.get_xdata()[1] == 1.0
 
 
+def test_an_empty_panel_says_so_and_stays_linear():
+    _, (empty, filled) = plt.subplots(1, 2)
+    empty.plot([float("nan")], [0])
+    filled.plot([1.0, 10.0], [0, 1])
+    for axes in (empty, filled):
+        panels.log_axes(axes, "x")
+    assert (empty.get_xscale(), filled.get_xscale()) == ("linear", "log")
+    assert [text.get_text() for text in empty.texts] == ["no value"] and not filled.texts
+
+
 def test_words_become_colours_with_the_largest_on_top():
     table = pd.DataFrame({"batch": [1, 1, 2, 2], "context": [1, 2, 1, 2], "limit": ["a", "a", "a", "b"]})
     _, axes = plt.subplots()

@@ -9,6 +9,8 @@ from tokenomics.errors import DataError
 from tokenomics.facts import tables
 
 NEAREST = 4
+LISTED = {"model": "models", "accelerator": "xpus"}
+"""What ``tokenomics list`` calls each kind."""
 MAKER = re.compile(r"^(?:nvidia|amd|intel|aws|google|huawei|qualcomm)?(?:geforce|instinct|tesla)?")
 """What people put before the folded name of an accelerator, or leave out."""
 
@@ -67,5 +69,5 @@ def resolve(name: str, kind: str, known: Iterable[str], where: str = "catalogue"
     candidates = {**{fold(a): n for a, n in aliases(kind).items()}, **folded}
     near = difflib.get_close_matches(key, candidates, NEAREST * 2, cutoff=0.5)
     nearest = list(dict.fromkeys(candidates[each] for each in near))[:NEAREST]
-    hint = ", ".join(nearest) if nearest else f"a name listed by `tokenomics list {kind}s`"
+    hint = ", ".join(nearest) if nearest else f"a name listed by `tokenomics list {LISTED[kind]}`"
     raise DataError(where, kind, name, f"a known {kind}; nearest: {hint}")

@@ -57,12 +57,18 @@ def bands(data: pd.DataFrame, x: str, y: str, bound: str = "lower bound") -> "Fi
 
 
 def log_axes(axes: "Axes", which: str = "xy") -> None:
-    """Logarithmic axes with whole powers marked: of ten, or of two where that might leave a single mark."""
+    """Logarithmic axes with whole powers marked: of ten, or of two where that might leave a single mark.
+
+    Where nothing positive is drawn, the panel says so and the axis stays linear.
+    """
     from matplotlib.ticker import LogLocator, NullLocator
 
     for name in which:
-        getattr(axes, f"set_{name}scale")("log")
         axis = getattr(axes, f"{name}axis")
+        if not np.isfinite(axis.get_minpos()):
+            axes.text(0.5, 0.5, "no value", transform=axes.transAxes, ha="center", va="center")
+            continue
+        getattr(axes, f"set_{name}scale")("log")
         low, high = axis.get_view_interval()
         if high < 100 * low:
             axis.set_major_locator(LogLocator(base=2, numticks=5))
