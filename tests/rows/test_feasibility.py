@@ -110,7 +110,9 @@ def test_rows_have_a_sound_number_or_a_reason(product, layout, request, conditio
     row = pd.DataFrame([texts | {"rate_qps": np.nan} | numbers])
     made = predict.predict(row, "inference").iloc[0]
     if made["status"] != "ok":
-        assert made["status"].startswith(("infeasible: ", "not judgeable: ")) and np.isnan(made["predicted"])
+        endless = condition[:2] == ("max", "ttft") and made["status"] == "metric not modelled"
+        assert endless or made["status"].startswith(("infeasible: ", "not judgeable: "))
+        assert np.isnan(made["predicted"])
         return
     n, tp, pp, *_ = layout
     assert n % (tp * pp) == 0 and pp <= catalogue.model(product[0]).layers

@@ -134,7 +134,7 @@ def _predict_group(
         ends = (prediction.value, prediction.low, prediction.high)
         ends = [np.broadcast_to(np.asarray(each, float), complete.shape) for each in ends]
         values[complete] = _in_units(case, np.stack(ends, axis=1), units[complete])
-    status[complete[np.isnan(values[complete, 0])]] = "metric not modelled"
+    status[complete[~np.isfinite(values[complete, 0])]] = "metric not modelled"
     fits = np.broadcast_to(np.asarray(prediction.fits, bool), complete.shape)
     status[complete[~fits]] = "infeasible: weights do not fit"
     values[status != "ok"] = np.nan
