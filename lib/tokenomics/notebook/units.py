@@ -4,7 +4,6 @@
 something and has no unit; ``coverage_share`` is a share, drawn in per cent.
 """
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
