@@ -51,11 +51,6 @@ def data_metrics(models: Sized, xpus: Sized, runs: Sized, releases: Sized) -> di
     }
 
 
-def beyond_metrics(beyond: Sized) -> dict[str, Metric]:
-    """How many published rows contradict their bound."""
-    return {"rows_beyond_bound": Metric(len(beyond), "1", "published rows that contradict their bound, with reasons")}
-
-
 def drawn_runs(runs: pd.DataFrame) -> pd.DataFrame:
     """The columns of measured runs that figures show."""
     return runs[["run", "model", "accelerator", "n_gpu", "metric", "share"]].rename(columns={"n_gpu": "devices"})
