@@ -174,10 +174,8 @@ def transfer_metrics(table: pd.DataFrame) -> dict[str, Metric]:
     metrics = {}
     for _, row in table[table["quantity"] == ALL].iterrows():
         relative = row["nearest_relative"]
-        error, penalty = (
-            f"median error, accelerator held out, {relative}",
-            f"its ratio to the error when known, {relative}",
-        )
+        error = f"median error, accelerator held out, {relative}"
+        penalty = f"its ratio to the error when known, {relative}"
         metrics[f"left_out_{relative}"] = notebook_report.cell(row, "left_out_median_error", error)
         metrics[f"penalty_{relative}"] = notebook_report.cell(row, "penalty_factor", penalty)
     return metrics

@@ -88,7 +88,7 @@ def unfitted_rows() -> pd.DataFrame:
 
 
 def ran() -> pd.DataFrame:
-    """Rows that ran, of models and engines that also have a row that did not fit, with the prediction whether they fit."""
+    """Rows that ran, of models and engines with a row that did not fit, and the prediction whether they fit."""
     rows = all_inputs()
     failed = rows[(rows["metric"] == VERDICT) & (rows["value"] == 0)]
     keys = ["model", "hardware", "engine"]

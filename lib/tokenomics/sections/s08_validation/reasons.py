@@ -102,7 +102,7 @@ def _waits(rows: pd.DataFrame, column: str) -> pd.Series:
 
 
 def _beaten(rows: pd.DataFrame) -> pd.Series:
-    """Rows of single devices where a device with less arithmetic and bandwidth was over twice as fast in the same test."""
+    """Rows of single devices where a device with less arithmetic and bandwidth was twice as fast in the same test."""
     single = rows[(rows["parallelism"] == "single_device") & rows["load"].eq("static")]
     facts = {name: catalogue.accelerator(name) for name in single["accelerator"].unique()}
     peak = single["accelerator"].map(lambda name: facts[name].peak_fp16_flop_per_s or np.nan)
