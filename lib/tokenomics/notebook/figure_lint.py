@@ -1,4 +1,4 @@
-"""What a reader would complain about, found before a figure is saved."""
+"""Faults of a figure that would bother a reader, detected before it is saved."""
 
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ TOLERANCE_PX = 1.0
 
 
 def faults(fig: "Figure") -> list[str]:
-    """Every fault found, in words; an empty list for a figure that may be saved.
+    """Every fault, in words; an empty list for a figure that may be saved.
 
     Checked: each numeric axis has a label, in which a count is named and has no ``[1]``; no text leaves the canvas; no
     text is smaller than six points; tick labels of one axis, and free texts of one panel, do not overlap; no legend

@@ -37,13 +37,13 @@ def build(found: Path = paths.RESULTS, out: Path = BUILD) -> Path:
 
 
 def prepare(found: list[Result], source: Path) -> None:
-    """Write everything that Sphinx reads: hand-written pages, made pages, notebooks and the files they link to."""
+    """Write everything that Sphinx reads: hand-written pages, generated pages, notebooks and the files they link to."""
     import nbformat
 
     shutil.copytree(SITE, source, ignore=shutil.ignore_patterns("_build", "__pycache__"))
     for font in math_fonts():
         shutil.copyfile(font, source / "style" / font.name)
-    for name, text in made_pages(found, source).items():
+    for name, text in generated_pages(found, source).items():
         _write(source / name, text)
     known = {result.name for result in found}
     for result in found:
@@ -66,7 +66,7 @@ def math_fonts() -> list[Path]:
     return [Path(get_data_path()) / "fonts" / "ttf" / name for name in ("STIXGeneral.ttf", "DejaVuSerif.ttf")]
 
 
-def made_pages(found: list[Result], source: Path) -> dict[str, str]:
+def generated_pages(found: list[Result], source: Path) -> dict[str, str]:
     """File name to text of everything written from results, tables and declarations."""
     return {
         "made/overview.md": numbers.overview(found, source),

@@ -11,7 +11,7 @@ from tokenomics.site.results import Result, source_keys
 
 THUMBNAIL_PX = 640
 PICTURES = "_images"
-"""Where Sphinx puts the pictures that pages show."""
+"""Folder of the images that pages show."""
 NUMBERS_INTRODUCTION = """\
 Everything that the notebooks record, at three significant digits; `metrics.json` of each result holds six. An
 interval has the coverage that the notebook's parameters name. A check compares with an independent value or a bound and
@@ -97,13 +97,13 @@ def _range(low: float | None, high: float | None) -> str:
 
 
 def claims(found: Sequence[Result]) -> str:
-    """What the survey and others claim, by section: our number, the verdict and on what condition it holds."""
+    """What the survey and others claim, by section: our number, the verdict and the condition under which it holds."""
     by_name = {result.name: result for result in found}
     rows = tables.records("catalogue/paper_claims")
     parts = ["# Claims and what became of them\n", CLAIMS_INTRODUCTION]
     for section in sorted({row["section"] for row in rows}):
-        some = [_claim(row, by_name) for row in rows if row["section"] == section]
-        parts += [f"## Section {section}\n", markdown.table(CLAIM_COLUMNS, some)]
+        lines = [_claim(row, by_name) for row in rows if row["section"] == section]
+        parts += [f"## Section {section}\n", markdown.table(CLAIM_COLUMNS, lines)]
     return "\n".join(parts)
 
 

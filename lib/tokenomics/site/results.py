@@ -1,4 +1,4 @@
-"""What the committed results hold, as the site needs it: one record per executed notebook."""
+"""The committed results as the site needs them: one record for each executed notebook."""
 
 import json
 import re
