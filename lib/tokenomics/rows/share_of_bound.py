@@ -95,8 +95,8 @@ def beyond_bounds(kinds: Collection[str]) -> pd.DataFrame:
     """All published rows of these tables that contradict a bound, suspect ones included, with the reason listed.
 
     Returns:
-        :data:`BEYOND` and the ``reason`` of ``beyond_bounds.csv``; missing where the row was not examined, which a check
-        must refuse.
+        :data:`BEYOND` and the ``reason`` of ``beyond_bounds.csv``, missing where the row was not examined: a check must
+        refuse that.
     """
     beyond = violations()
     beyond = beyond[beyond["table"].isin(kinds)]
