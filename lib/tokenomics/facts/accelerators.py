@@ -110,7 +110,7 @@ class Accelerator:
         return max(peaks)
 
     def bound_flop_per_s(self, dtype: str) -> float:
-        """Upper bound of the FLOP rate of a data type: its peak, or, where only narrower types are published (phones: 8-bit
+        """Upper bound of the FLOP rate of a data type: its peak; where only narrower types are published (phones: 8-bit
         integers), the highest of their peaks, since wider arithmetic is never faster."""
         try:
             return self.peak_flop_per_s(dtype)

@@ -47,8 +47,8 @@ def predicted(case: Case) -> Prediction:
 
 
 def _complete(case: Case) -> NDArray[np.bool_]:
-    """Rows that state all that is needed: lengths of answers and, unless it is what is predicted, a rate; none of a model
-    with beams, or of one for which the benchmark has no limits."""
+    """Rows that state what is needed: lengths of answers and, unless it is predicted, a rate; no model with beams, or
+    without limits in the benchmark."""
     known = (case["osl"] > 0) & ((case["rate_qps"] > 0) | (case.metric in MLPERF))
     if case.load != SERVER:
         return known & (case["isl"] > 0)

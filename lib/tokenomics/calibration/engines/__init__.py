@@ -8,7 +8,7 @@ Method. An engine's profile is six numbers. Every measured duration, except a fi
 linear in four of them. Their coefficients for a row are predictions of the scorer's own model with one number at a
 time. The four are then fitted by robust least squares on log residuals, shrunk towards the profile of all engines
 together. The other two, ``burst`` and ``wait_s``, are fitted to the first tokens that queue in a closed loop. All six
-are fitted once with all rows and once without each model family. Intervals are quantiles of the residuals of the held-
-out families. A second round holds out each accelerator, with its measured operators, and gives the errors on
+are fitted once with all rows and once without each model family. Intervals are quantiles of the residuals of the
+held-out families. A second round holds out each accelerator, with its measured operators, and gives the errors on
 accelerators that nobody has measured.
 """

@@ -2,8 +2,8 @@
 
 Every measured duration, except a first token that waits in a queue, is linear in four of them. Their coefficients are
 predictions of the scorer's own model with one number at a time; the numbers are then fitted by robust least squares on
-log residuals. The other two describe how long a first token waits in a closed loop: the engine's front end (``wait_s``) and a share of the
-others' prefills (``burst``).
+log residuals. The other two describe how long a first token waits in a closed loop: the engine's front end (``wait_s``)
+and a share of the others' prefills (``burst``).
 """
 
 import re
