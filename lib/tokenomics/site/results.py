@@ -73,10 +73,10 @@ def results(folder: Path = paths.RESULTS) -> list[Result]:
     Raises:
         RunError: there is none.
     """
-    found = [Result(path.parent) for path in sorted(folder.glob("[0-9][0-9]_*/metrics.json"))]
-    if not found:
+    runs = [Result(path.parent) for path in sorted(folder.glob("[0-9][0-9]_*/metrics.json"))]
+    if not runs:
         raise RunError(f"{paths.shown(folder)}: no results to show; run `make reproduce` first")
-    return found
+    return runs
 
 
 def source_keys(citation: str) -> list[str]:
