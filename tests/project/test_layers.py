@@ -1,4 +1,4 @@
-"""Imports go down the floors only, the light ones stay light, and the pipeline's stages declare all that they reach."""
+"""Imports only go down the layers, the light ones stay light, and the pipeline's stages declare all that they reach."""
 
 import ast
 import re
@@ -13,10 +13,10 @@ import pytest
 from tokenomics import paths
 from tokenomics.pipeline import stages
 from tokenomics.sections.registry import NOTEBOOKS
-from tokenomics.site.reference import FLOORS
+from tokenomics.site.reference import LAYERS
 
 APART = "experiment"
-"""Stands beside the floors: uses the two lowest, and nothing uses it."""
+"""Outside the layers: uses the two lowest, and nothing but sections uses it."""
 LIBRARY = paths.ROOT / "lib"
 MODULES = {
     ".".join(path.relative_to(LIBRARY).with_suffix("").parts).removesuffix(".__init__"): path
@@ -66,13 +66,13 @@ def reached_by(stage: str) -> set[Path]:
 
 
 @pytest.mark.parametrize("stage", stages.stages())
-def test_a_stage_declares_every_module_it_reaches_and_no_other_room(stage):
+def test_a_stage_declares_every_module_it_reaches_and_no_other_package(stage):
     declared = [Path(dep) for dep in stages.declared_deps(stage) if dep.startswith("lib/")]
     files = reached_by(stage)
     missing = [str(file) for file in files if not any(file.is_relative_to(dep) for dep in declared)]
-    assert not missing, f"add to the deps of {stage} in dvc.yaml, or the rooms they lie in: {sorted(missing)}"
+    assert not missing, f"add to the deps of {stage} in dvc.yaml, or the packages they lie in: {sorted(missing)}"
     idle = [str(dep) for dep in declared if not any(file.is_relative_to(dep) for file in files)]
-    assert not idle, f"{stage} declares rooms that it does not reach: {idle}"
+    assert not idle, f"{stage} declares packages that it does not reach: {idle}"
 
 
 @pytest.mark.parametrize("stage", [name for name in stages.stages() if name not in NOTEBOOKS])
@@ -85,8 +85,8 @@ def part(module: str) -> str:
     return module.split(".")[1] if "." in module else ""
 
 
-def floor(module: str) -> int:
-    return FLOORS.index(part(module)) if part(module) else -1
+def layer(module: str) -> int:
+    return LAYERS.index(part(module)) if part(module) else -1
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if part(m) == APART])
@@ -98,8 +98,8 @@ def test_the_experiment_stands_apart(module):
 @pytest.mark.parametrize("module", [m for m in MODULES if part(m) not in ("", "__main__", APART)])
 def test_imports_go_down(module):
     used = {name for name in imports_of_module(module) if part(name) != APART}
-    upward = {name for name in used if floor(name) > floor(module)}
-    assert not upward, f"{module} imports from a floor above: {sorted(upward)}"
+    upward = {name for name in used if layer(name) > layer(module)}
+    assert not upward, f"{module} imports from a layer above: {sorted(upward)}"
 
 
 def test_only_sections_read_the_experiment():
@@ -121,8 +121,8 @@ def test_a_section_stands_alone(name):
     assert used <= {"", own}, f"{name} imports from other sections: {sorted(used - {'', own})}"
 
 
-def test_every_module_lies_on_a_floor():
-    assert {part(m) for m in MODULES if part(m)} <= {*FLOORS, APART, "__main__"}
+def test_every_module_lies_in_a_layer():
+    assert {part(m) for m in MODULES if part(m)} <= {*LAYERS, APART, "__main__"}
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m != "tokenomics.__main__"])

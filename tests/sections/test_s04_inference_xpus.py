@@ -132,7 +132,7 @@ def test_the_best_counts_whose_intervals_reach_into_its_own():
     best = choice.best(rows, "tok_per_j", "joule")
     value = best["best_joule_value"]
     assert (best["best_joule"].value, value.value, value.low, value.high) == ("c", 3, 2.5, 4)
-    assert best["rivals_joule"].value == 1
+    assert best["overlapping_joule"].value == 1
     assert choice.best(rows.assign(tok_per_j=np.nan), "tok_per_j", "joule")["best_joule_value"].value == 0
 
 
@@ -143,7 +143,7 @@ def test_the_table_of_layouts_keeps_the_order_of_the_search():
 
 
 def test_no_kernel_reaches_more_than_the_data_sheet():
-    assert measured.ceilings()["share"].between(0, 1).all()
+    assert measured.kernel_efficiency()["share"].between(0, 1).all()
     roof = measured.kernel_roof(LLAMA, [H100, PHONE], 8, 2.0 ** np.arange(12))
     kernel = roof.dropna(subset=["kernel_tflop_per_s"])
     assert (kernel["kernel_tflop_per_s"] < kernel["sheet_tflop_per_s"]).all() and len(kernel) >= 20
@@ -161,7 +161,7 @@ def test_sensitivity_shows_what_changed(own):
     cached, same = rows.loc["9 in 10 of the prompt cached"], rows.loc[tables.UNCHANGED]
     assert cached["ttft_ms"] < same["ttft_ms"] and cached["tpot_ms"] == same["tpot_ms"]
     ratios = tables.against_unchanged(rows.reset_index())
-    assert tables.UNCHANGED not in set(ratios["change"]) and tables.apart(ratios)["engines_apart"].value >= 1
+    assert tables.UNCHANGED not in set(ratios["change"]) and tables.tpot_spread(ratios)["engine_tpot_ratio"].value >= 1
 
 
 @pytest.mark.parametrize(("name", "text"), [("H100-SXM-80GB", "H100"), ("MI300X", "MI300X"), ("TPU-v5p", "TPU-v5p")])
@@ -181,7 +181,7 @@ def test_limits_of_a_device_with_integer_units_only():
 
 @pytest.fixture(scope="module")
 def draft(own):
-    return extras.drafter(LOAD, own, catalogue.model("Llama-3.2-1B"))
+    return extras.draft_server(LOAD, own, catalogue.model("Llama-3.2-1B"))
 
 
 def test_the_draft_model_is_cut_for_the_shortest_step(own, draft):
@@ -193,7 +193,7 @@ def test_the_draft_model_is_cut_for_the_shortest_step(own, draft):
 
 
 def test_gains_by_drafting_fall_with_the_batch_and_grow_with_acceptance(own, draft):
-    rows = extras.drafted(LOAD, own, draft, [0.6, 0.8], [1.0, 32.0, 512.0, 1e7])
+    rows = extras.drafting_gains(LOAD, own, draft, [0.6, 0.8], [1.0, 32.0, 512.0, 1e7])
     assert rows["batch"].max() <= 512 and set(rows["panel"]) == {"Llama-3.2-1B", extras.OWN_LAYER}
     for _, part in rows.groupby(["panel", "acceptance_share"]):
         assert (np.diff(part["gain_ratio"]) < 0).all() and part["drafted_tok"].is_monotonic_decreasing
@@ -206,20 +206,20 @@ def test_gains_by_drafting_fall_with_the_batch_and_grow_with_acceptance(own, dra
 def test_a_draft_that_does_not_fit_is_said_in_one_line(own):
     huge = provision.ask(LOAD, catalogue.model("Llama-3.1-405B"), H100, Layout(tp=4))
     with pytest.raises(DataError, match=r"draft_model = Llama-3\.1-405B; allowed: one that fits beside Llama-3\.1-70B"):
-        extras.drafted(LOAD, own, huge, [0.6], [1.0])
+        extras.drafting_gains(LOAD, own, huge, [0.6], [1.0])
 
 
 def test_adapters_that_do_not_fit_are_fetched(own):
-    rows = extras.adapted(LOAD, own, 64, [1, 8, 100_000])
+    rows = extras.adapter_times(LOAD, own, 64, [1, 8, 100_000])
     plain = 1e3 * float(own.tpot(LOAD.batch, LOAD.middle).value)
     assert (np.diff(rows["tpot_ms"]) > 0).all() and rows["tpot_ms"].iloc[0] > plain
     assert rows["kept_adapters"].iloc[1] == 8 and rows["kept_adapters"].iloc[2] < 100_000
     with pytest.raises(DataError, match="adapter_rank = 1000000"):
-        extras.adapted(LOAD, own, 1_000_000, [1])
+        extras.adapter_times(LOAD, own, 1_000_000, [1])
 
 
 def test_images_delay_the_first_token_by_encoding_and_reading_them(own):
-    rows = extras.sighted(LOAD, own, ["LLaVA-1.5", "InternVL-1.5"], 1024, range(3))
+    rows = extras.image_times(LOAD, own, ["LLaVA-1.5", "InternVL-1.5"], 1024, range(3))
     none = rows[rows["images"] == 0]
     assert none["ttft_ms"].nunique() == 1 and (none[["image_tok", "encode_ms"]] == 0).all(axis=None)
     two = rows[rows["images"] == 2].set_index("encoder")

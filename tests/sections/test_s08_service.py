@@ -45,8 +45,8 @@ def test_a_target_is_missed_where_rows_are_off(reached):
 
 
 def test_every_headline_is_a_target_and_parts_are_not_counted(reached):
-    judged = set(zip(reached.index, reached["measure"], strict=True))
-    assert {(subject, measure) for subject, measure, _ in service.HEADLINES.values()} <= judged
+    lines = set(zip(reached.index, reached["measure"], strict=True))
+    assert {(subject, measure) for subject, measure, _ in service.HEADLINES.values()} <= lines
     counted = targets.counted(reached.reset_index())
     assert len(counted) == 9 and not counted["subject"].str.startswith("beside").any()
 

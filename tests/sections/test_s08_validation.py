@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tokenomics.sections.s08_validation import drawings, errors, outside_folds, peers, reasons, rows, targets
+from tokenomics.sections.s08_validation import drawings, errors, outside_folds, reasons, rows, targets, tools
 
 
 @pytest.fixture(scope="module")
@@ -14,11 +14,11 @@ def held():
 
 @pytest.fixture(scope="module")
 def answers(held):
-    return peers.asked(held)
+    return tools.answers(held)
 
 
-def made(predicted, measured=None, **columns):
-    """Rows as the tables hold them, all measured as one unless told otherwise."""
+def frame_of(predicted, measured=None, **columns):
+    """Rows as the tables hold them, all measured as one unless stated otherwise."""
     predicted = np.asarray(predicted, dtype=float)
     measured = np.ones_like(predicted) if measured is None else np.asarray(measured, dtype=float)
     frame = pd.DataFrame({"measured": measured, "predicted": predicted, "low": predicted / 2, "high": predicted * 2})
@@ -56,17 +56,17 @@ def test_precision_as_bits_of_weights(text, bits):
     assert rows.weight_bits(text) == bits
 
 
-def test_copies_are_dropped_in_the_sample_only(held):
+def test_duplicates_are_dropped_in_the_sample_only(held):
     family = held["family"]
-    kept = rows.without_copies(family)
+    kept = rows.without_duplicates(family)
     dropped = family.drop(kept.index)
     assert 0 < len(dropped) < len(family) / 2 and set(dropped["table"]) == {rows.SILICON}
 
 
 def test_an_interval_of_an_unknown_family_has_not_left_it_out(held):
-    some = held["family"].head(20)
-    assert rows.interval_left_out(some).all()
-    assert not rows.interval_left_out(some.assign(family="nobody's")).any()
+    first = held["family"].head(20)
+    assert rows.interval_left_out(first).all()
+    assert not rows.interval_left_out(first.assign(family="nobody's")).any()
 
 
 def test_parts_of_a_target_are_not_counted():
@@ -75,7 +75,7 @@ def test_parts_of_a_target_are_not_counted():
 
 
 def test_measures_by_hand():
-    frame = made([0.5, 0.95, 1.0, 1.1, 3.0])
+    frame = frame_of([0.5, 0.95, 1.0, 1.1, 3.0])
     assert errors.statistic(frame, "median_error") == pytest.approx(0.1)
     assert errors.statistic(frame, "mean_error") == pytest.approx((0.5 + 0.05 + 0 + 0.1 + 2) / 5)
     assert errors.statistic(frame, "within", 0.1) == pytest.approx(0.6)
@@ -85,7 +85,7 @@ def test_measures_by_hand():
 
 
 def test_groups_with_few_rows_are_not_shown():
-    frame = made(np.full(50, 1.2), source=["a"] * 40 + ["b"] * 10)
+    frame = frame_of(np.full(50, 1.2), source=["a"] * 40 + ["b"] * 10)
     table = errors.by_group({"family": frame, "accelerator": frame}, "source", 30, 0.1)
     assert set(table["group"]) == {"a", errors.ALL} and list(table) == errors.SHOWN
     assert table["median_signed_error"].to_numpy() == pytest.approx(0.2)
@@ -93,8 +93,8 @@ def test_groups_with_few_rows_are_not_shown():
 
 
 def test_transfer_compares_the_same_rows():
-    known = made(np.full(40, 1.1), kind="own", quantity="decode", accelerator="x")
-    left = made(np.full(40, 1.3), kind="vendor", quantity="decode", accelerator="x")
+    known = frame_of(np.full(40, 1.1), kind="own", quantity="decode", accelerator="x")
+    left = frame_of(np.full(40, 1.3), kind="vendor", quantity="decode", accelerator="x")
     table = errors.transfer({"family": known, "accelerator": left}).set_index("quantity")
     assert table.loc["decode", "penalty_factor"] == pytest.approx(3.0)
     assert table.loc["all", "duration_factor"] == pytest.approx(1.3)
@@ -136,9 +136,9 @@ def test_targets_on_intervals_count_groups():
 
 
 def test_sums_of_operators_are_near_those_of_the_measured_tables():
-    found = outside_folds.sums()
-    assert set(found["phase"]) == {"decode", "prefill"} and len(found) > 50
-    assert found["error"].abs().median() < 0.1
+    sums = outside_folds.sums()
+    assert set(sums["phase"]) == {"decode", "prefill"} and len(sums) > 50
+    assert sums["error"].abs().median() < 0.1
 
 
 def test_what_ran_is_said_to_fit():
@@ -152,27 +152,27 @@ def test_share_predicted_counts_published_rows():
 
 
 def test_tools_answer_the_same_rows(answers):
-    paired = peers.paired(answers)
-    sets = paired.groupby("tool")["case"].apply(frozenset)
+    common = tools.common(answers)
+    sets = common.groupby("tool")["case"].apply(frozenset)
     assert sets.nunique() == 1 and len(sets) == answers["tool"].nunique() >= 6
-    assert paired["predicted"].notna().all()
-    alone = peers.one_by_one(answers).set_index("tool")
-    assert alone.loc[peers.OWN, "predicted_share"] == 1 and alone["predicted_share"].between(0.2, 1).all()
+    assert common["predicted"].notna().all()
+    alone = tools.one_by_one(answers).set_index("tool")
+    assert alone.loc[tools.OWN, "predicted_share"] == 1 and alone["predicted_share"].between(0.2, 1).all()
 
 
 def test_own_answers_keep_their_errors_in_published_units(answers, held):
-    own = answers[answers["tool"] == peers.OWN].set_index(rows.KEY)["error"]
+    own = answers[answers["tool"] == tools.OWN].set_index(rows.KEY)["error"]
     kept = held["family"].set_index(rows.KEY)["error"]
     assert own.to_numpy() == pytest.approx(kept[own.index].to_numpy(), abs=1e-3)
 
 
-def test_reasons_are_told_by_rules(held):
+def test_reasons_follow_from_rules(held):
     family = held["family"]
-    told = reasons.explain(family)
-    assert told.notna().all() and reasons.UNKNOWN in set(told)
-    early = family[told == reasons.EARLY]
+    explained = reasons.explain(family)
+    assert explained.notna().all() and reasons.UNKNOWN in set(explained)
+    early = family[explained == reasons.EARLY]
     assert early["early_software"].astype(bool).all()
-    waited = family[told == reasons.WAITED]
+    waited = family[explained == reasons.WAITED]
     assert set(waited["table"]) == {rows.SILICON}
     first = waited[waited["metric"].str.startswith("ttft")]
     assert (first["log_ratio"] < 0).all()
@@ -187,7 +187,7 @@ def test_worst_rows_come_first(held):
 
 
 def test_far_rows_are_counted_once(held):
-    table = reasons.beyond(held["family"], 3.0)
+    table = reasons.far_rows(held["family"], 3.0)
     assert table["rows"].sum() == (held["family"]["log_ratio"].abs() > np.log(3)).sum()
 
 
@@ -197,6 +197,6 @@ def test_one_typical_row_a_combination(held):
 
 
 def test_quantiles_of_errors_are_in_order():
-    table = peers.quantiles(made([0.5, 1.1, 2.0], tool="x"), points=10)
+    table = tools.quantiles(frame_of([0.5, 1.1, 2.0], tool="x"), points=10)
     assert table["error"].is_monotonic_increasing and table["error"].iloc[-1] == 1.0
     assert drawings.wrapped(["one two three"], 7) == ["one two\nthree"]

@@ -168,16 +168,18 @@ def test_each_picture_lies_there_once_and_stands_beside_its_alternative_text(bui
     assert not [source for source in pages[built / PAGE].loads if source.startswith("data:image/png")]
 
 
-def test_the_reference_lists_every_module_and_the_architecture_every_room(built):
+def test_the_reference_lists_every_module_and_the_architecture_every_package(built):
     names = {path.stem for path in (built / "api").glob("*.html")}
-    described = {room: reference.modules(room) for room in reference.FLOORS}
-    assert names == {room for room, modules in described.items() if modules}
-    for room in names:
-        text = (built / "api" / f"{room}.html").read_text(encoding="utf-8")
-        assert all(f'id="module-{name}"' in text for name in described[room])
-        assert described[room].keys() == reference.files(room).keys()
+    described = {package: reference.modules(package) for package in reference.LAYERS}
+    assert names == {package for package, modules in described.items() if modules}
+    for package in names:
+        text = (built / "api" / f"{package}.html").read_text(encoding="utf-8")
+        assert all(f'id="module-{name}"' in text for name in described[package])
+        assert described[package].keys() == reference.files(package).keys()
     architecture = (built / "architecture.html").read_text(encoding="utf-8")
-    assert all(f">{room}<" in architecture for room in (*reference.FLOORS, reference.APART) if reference.files(room))
+    assert all(
+        f">{package}<" in architecture for package in (*reference.LAYERS, reference.APART) if reference.files(package)
+    )
 
 
 def test_search_index_knows_pages_and_words(built):
@@ -299,17 +301,17 @@ def test_a_linked_figure_becomes_a_captioned_one():
 
 def names_in_docs() -> dict[str, set[str]]:
     """Names of modules, and what lies in them, that the hand-written pages and all docstrings mention."""
-    rooms = "|".join((*reference.FLOORS, reference.APART))
-    spans = re.compile(rf"`((?:{rooms})(?:\.[a-z_]\w*)+)(?<!ipynb)`")
+    packages = "|".join((*reference.LAYERS, reference.APART))
+    spans = re.compile(rf"`((?:{packages})(?:\.[a-z_]\w*)+)(?<!ipynb)`")
     pages = {path.name: set(spans.findall(path.read_text(encoding="utf-8"))) for path in SITE.glob("*.md")}
     library = re.compile(r":\w+:`~?tokenomics\.([\w.]+)`")
-    modules = (path for room in (*reference.FLOORS, reference.APART) for path in reference.files(room).values())
+    modules = (path for package in (*reference.LAYERS, reference.APART) for path in reference.files(package).values())
     return pages | {paths.shown(path): set(library.findall(path.read_text(encoding="utf-8"))) for path in modules}
 
 
 def test_docs_say_names_that_exist():
-    rooms = (*reference.FLOORS, reference.APART)
-    files = {name: path for room in rooms for name, path in reference.files(room).items()}
+    packages = (*reference.LAYERS, reference.APART)
+    files = {name: path for package in packages for name, path in reference.files(package).items()}
 
     def exists(name: str) -> bool:
         module, _, inside = name.rpartition(".")

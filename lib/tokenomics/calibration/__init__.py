@@ -1,1 +1,1 @@
-"""Everything that is fitted: operators, engines, intervals. The rest of the library reads the tables written here."""
+"""All fits to measurements: operators, engines, intervals. The rest of the library reads the tables written here."""

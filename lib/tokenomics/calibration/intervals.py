@@ -9,14 +9,14 @@ from tokenomics.compute.inference.intervals import ANY, COVERAGE, OWN, PROFILED,
 from tokenomics.compute.operators.fitted import RELATIONS
 
 ENOUGH = 30
-"""Fewer rows say too little of a tail."""
+"""Fewest rows from which the tail of a distribution is estimated."""
 NOT = ""
 """No family left out."""
 KINDS = (OWN, PROFILED, *RELATIONS[1:])
 LEAST = 0.01
 """No interval is narrower than this to either side of a prediction, in log units."""
 FAMILIES = 2
-"""Fewest families of a group: the errors of one model say nothing of other models."""
+"""Fewest families of a group: the errors of one family do not show how far others are off."""
 
 
 def quantiles(rows: pd.DataFrame) -> Iterator[dict[str, object]]:
@@ -51,11 +51,11 @@ def _row(key: tuple[str, str, str], without: str, residual: np.ndarray, families
 
 
 def widened(rows: pd.DataFrame, table: list[dict[str, object]]) -> list[dict[str, object]]:
-    """The same table with every interval stretched as much as families differ from each other.
+    """The same table with every interval widened by how much families differ from each other.
 
-    Rows of one family are off together, so an interval from other families covers a new one too seldom. How far each
-    row lies outside of (or inside) the interval fitted without its own family says by how much to stretch: the 80 %
-    quantile of those distances, one number a kind, again without the family in question, and at least one.
+    Errors within one family are alike, so an interval from other families covers a new one too seldom. Each row gives
+    its distance from the prediction, in widths of the interval fitted without its own family. The factor is the 80 %
+    quantile of these distances, one number a kind, again without the family in question, and at least one.
     """
     families = sorted(set(rows["family"]))
     factors = {NOT: _stretch(rows, table)}

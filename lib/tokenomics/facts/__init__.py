@@ -1,1 +1,1 @@
-"""Sourced data as tables and typed, frozen records. No physics and no judgement here."""
+"""Sourced data as tables and typed, frozen records, without any physics."""

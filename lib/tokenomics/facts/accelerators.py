@@ -110,8 +110,8 @@ class Accelerator:
         return max(peaks)
 
     def bound_flop_per_s(self, dtype: str) -> float:
-        """A rate that products of a data type cannot beat: its peak; else, where none so wide is published (phones give
-        8-bit integers only), the highest of the narrower ones, since wider arithmetic is never faster."""
+        """Upper bound of the FLOP rate of a data type: its peak; where only narrower types are published (phones: 8-bit
+        integers), the highest of their peaks, since wider arithmetic is never faster."""
         try:
             return self.peak_flop_per_s(dtype)
         except DataError:

@@ -1,4 +1,4 @@
-"""What the survey and others claim, and which cell answers it (``data/catalogue/paper_claims.csv``)."""
+"""What the survey and others claim, and which cell computes it (``data/catalogue/paper_claims.csv``)."""
 
 from tokenomics.errors import DataError
 from tokenomics.facts import tables

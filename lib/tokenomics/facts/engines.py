@@ -1,7 +1,7 @@
-"""What is known of serving engines, period by period: ``data/catalogue/engines.csv`` as frozen records.
+"""Facts about serving engines, by period of development: ``data/catalogue/engines.csv`` as frozen records.
 
 A profile is called ``engine``, ``engine period`` or ``engine period devices``: ``sglang``, ``vllm 2024``,
-``vllm 2024 CDNA3``. Adding an engine is adding a row; no module knows an engine by its name.
+``vllm 2024 CDNA3``. Adding an engine is adding a row; no module depends on the name of an engine.
 """
 
 import csv
@@ -123,8 +123,8 @@ def engines() -> tuple[Engine, ...]:
 def published(text: str) -> Engine:
     """The engine and period that a published text means, such as ``TensorRT-LLM 0.9.0`` or ``vLLM``.
 
-    A period is told by its own pattern (what a benchmark used), then by the version, then it is the one that stands for
-    texts without a version; an unknown engine is the generic one.
+    A period is recognised by its own pattern (a benchmark's name for it), then by the version; a text without a version
+    means the period that is marked for it. An unknown engine is the generic one.
     """
     text = text.strip().casefold()
     name = next((e.name for e in engines() if e.pattern and re.search(e.pattern, text)), GENERIC)

@@ -1,4 +1,4 @@
-"""The record through time, ready to plot: releases of models, offers of tokens, generations of hardware.
+"""Facts through time: releases of models, offers of tokens, generations of hardware.
 
 Selections and joins of catalogued tables, nothing fitted. Dates become decimal years so that growth can be fitted.
 """
@@ -55,7 +55,7 @@ def api_prices() -> "pd.DataFrame":
 
 
 def offers_by_snapshot(prices: "pd.DataFrame") -> "pd.DataFrame":
-    """Every offer at every list date on which it stood: ``prices`` repeated, with ``snapshot`` and ``year``."""
+    """Every offer at every list date on which it was listed: ``prices`` repeated, with ``snapshot`` and ``year``."""
     import pandas as pd
 
     dates = pd.Series(sorted(prices["date"].unique()), name="snapshot")

@@ -1,7 +1,7 @@
 """Published measurements: typed tables, what each metric means, and what must not be read or scored.
 
-The tables keep the column names of the public input format, so each is itself an input of the scorer. Whoever predicts
-a row may read :func:`input_columns` only: the rest is the answer, or was measured together with it.
+The tables keep the column names of the public input format, so each is itself an input of the scorer. A prediction may
+read :func:`input_columns` only: all other columns hold the measured value or were measured together with it.
 """
 
 from collections.abc import Collection
@@ -117,7 +117,7 @@ def read(kind: str) -> "pd.DataFrame":
 
 
 def folds() -> "pd.DataFrame":
-    """The frozen groups to leave out: table, case, model_family, accelerator (and finer names).
+    """The fixed groups to hold out: table, case, model_family, accelerator (and finer names).
 
     Raises:
         DataError: a table that breaks its metadata.
@@ -165,7 +165,7 @@ def select(
 
 
 def for_validation(table: "pd.DataFrame", without: Collection[str] = DOUBTS) -> "pd.DataFrame":
-    """Rows on which a model may be judged.
+    """Rows that may serve to validate a model.
 
     Args:
         table: one of the tables of :func:`read`, or rows of it.

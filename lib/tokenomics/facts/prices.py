@@ -78,7 +78,7 @@ class ApiPrice:
         return (usd_input + usd_output) / TOKENS_PER_MTOKEN
 
     def usd_per_task(self, input_words, output_words, tokens_per_word, reasoning_tokens=0.0):
-        """Price in USD of a task given in words: the same text costs more where the tokenizer cuts it finer.
+        """Price in USD of a task given in words: the same text costs more where the tokenizer makes more tokens of it.
 
         Args:
             input_words, output_words: words read and written; number or array.

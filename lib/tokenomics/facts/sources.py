@@ -17,14 +17,14 @@ def sources() -> dict[str, dict[str, str]]:
     Raises:
         DataError: a key stands twice or is empty.
     """
-    found: dict[str, dict[str, str]] = {}
+    by_key: dict[str, dict[str, str]] = {}
     with PATH.open(encoding="utf-8", newline="") as file:
         for number, row in enumerate(csv.DictReader(file), start=2):
             key = row["key"]
-            if not key or key in found:
+            if not key or key in by_key:
                 raise DataError(f"{paths.shown(PATH)}, line {number}", "key", key, "a key that stands once")
-            found[key] = row
-    return found
+            by_key[key] = row
+    return by_key
 
 
 def keys_of(cell: str) -> list[str]:

@@ -3,7 +3,7 @@
 from tokenomics.errors import DataError
 
 TEXTS = {"English": "prose_english", "German": "declaration_german"}
-"""The measured text that stands for a language; Chinese and code have no count of words."""
+"""The measured text of each language; Chinese and code have no count of words."""
 
 
 def tokens_per_word(tokenizer: str, language: str = "English") -> float:

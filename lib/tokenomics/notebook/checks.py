@@ -1,6 +1,6 @@
-"""Checks that a notebook makes on its own numbers; a failed one fails the run, a passed one is recorded.
+"""Checks of a notebook's own numbers: a failed check stops the run, a passed one is recorded.
 
-With ``TOKENOMICS_SPOIL=1`` every check is fed wrong numbers instead (three times and a third of the value) and must
+With ``TOKENOMICS_SPOIL=1`` every check gets wrong numbers instead (three times and a third of the value) and must
 refuse at least one of them: a check that accepts both cannot fail and is itself an error.
 """
 

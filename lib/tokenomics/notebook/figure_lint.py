@@ -1,4 +1,4 @@
-"""What a reader would complain about, found before a figure is saved."""
+"""Faults of a figure that would bother a reader, detected before it is saved."""
 
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -14,22 +14,22 @@ TOLERANCE_PX = 1.0
 
 
 def faults(fig: "Figure") -> list[str]:
-    """Every fault found, in words; an empty list for a figure that may be saved.
+    """Every fault, in words; an empty list for a figure that may be saved.
 
     Checked: each numeric axis has a label, in which a count is named and has no ``[1]``; no text leaves the canvas; no
     text is smaller than six points; tick labels of one axis, and free texts of one panel, do not overlap; no legend
     covers a marked point.
     """
     fig.canvas.draw()
-    found: list[str] = []
+    problems: list[str] = []
     for axes in fig.axes:
         if axes.get_visible() and axes.axison:
-            found += _label_faults(axes) + _overlap_faults(axes) + _legend_faults(axes)
-    return found + _text_faults(fig)
+            problems += _label_faults(axes) + _overlap_faults(axes) + _legend_faults(axes)
+    return problems + _text_faults(fig)
 
 
 def _label_faults(axes: "Axes") -> list[str]:
-    found = []
+    problems = []
     for name, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
         ticks = [tick.get_text() for tick in axis.get_ticklabels() if tick.get_visible() and tick.get_text()]
         if not axis.get_visible() or not ticks:
@@ -37,28 +37,28 @@ def _label_faults(axes: "Axes") -> list[str]:
         label = axis.get_label().get_text()
         categorical = any(character.isalpha() for tick in ticks for character in tick.replace("mathdefault", ""))
         if not categorical and (not label.strip() or label.rstrip().endswith("[1]")):
-            found.append(f"{name} axis label {label!r} does not say what is counted, or in which unit")
-    return found
+            problems.append(f"{name} axis label {label!r} does not say what is counted, or in which unit")
+    return problems
 
 
 def _overlap_faults(axes: "Axes") -> list[str]:
-    found = []
+    problems = []
     for name, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
         labels = [t for t in axis.get_ticklabels() if t.get_visible() and t.get_text()]
         labels.sort(key=lambda text: text.get_position()[0 if name == "x" else 1])
-        found += [
+        problems += [
             f"{name} tick labels {a.get_text()!r} and {b.get_text()!r} overlap"
             for a, b in pairwise(labels)
             if _overlap(a, b)
         ]
     free = [text for text in axes.texts if text.get_visible() and text.get_text().strip()]
     for index, first in enumerate(free):
-        found += [
+        problems += [
             f"texts {first.get_text()!r} and {other.get_text()!r} overlap"
             for other in free[index + 1 :]
             if _overlap(first, other)
         ]
-    return found
+    return problems
 
 
 def _legend_faults(axes: "Axes") -> list[str]:
@@ -81,17 +81,17 @@ def _text_faults(fig: "Figure") -> list[str]:
     import matplotlib.text
 
     canvas = fig.bbox
-    found = []
+    problems = []
     for text in fig.findobj(matplotlib.text.Text):
         if not text.get_visible() or not text.get_text().strip() or not _is_drawn(text):
             continue
         box = text.get_window_extent()
         outside = (canvas.x0 - box.x0, box.x1 - canvas.x1, canvas.y0 - box.y0, box.y1 - canvas.y1)
         if max(outside) > TOLERANCE_PX:
-            found.append(f"text {text.get_text()!r} is cut off at the edge")
+            problems.append(f"text {text.get_text()!r} is cut off at the edge")
         if text.get_fontsize() < SMALLEST_FONT_PT:
-            found.append(f"text {text.get_text()!r} is smaller than {SMALLEST_FONT_PT:g} points")
-    return found
+            problems.append(f"text {text.get_text()!r} is smaller than {SMALLEST_FONT_PT:g} points")
+    return problems
 
 
 def _is_drawn(text: "Text") -> bool:

@@ -1,4 +1,4 @@
-"""Figures under one contract: rounded data first, drawn from what was written, deterministic bytes, caption beside.
+"""Figures: rounded data are written first and drawn from that file; the PNG is deterministic, with a caption beside.
 
 ``data = figures.data("slug", frame)`` writes the CSV and returns it as read back; after drawing,
 ``figures.save(fig, "slug", caption=...)`` writes the PNG and a JSON with caption, units and the parameters' hash.

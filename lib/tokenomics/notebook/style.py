@@ -1,4 +1,4 @@
-"""One house style: seaborn, a colour-blind-safe palette, one journal column wide, nothing smaller than 6 points."""
+"""The style of all figures: seaborn, a colour-blind-safe palette, one journal column wide, no text below 6 points."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ HEIGHT_IN = 2.6
 DPI = 300
 SMALLEST_FONT_PT = 6.0
 PALETTE = ["#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#56b4e9", "#949494", "#000000"]
-"""Seaborn's colour-blind palette; its two palest colours, hard to see as small markers, make room for black."""
+"""Seaborn's colour-blind palette; its two palest colours, hard to see as small markers, are replaced by black."""
 
 
 def apply() -> None:

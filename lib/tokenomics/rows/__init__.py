@@ -1,5 +1,5 @@
-"""A row of measurements becomes a deployment, a question and a prediction; its value is never looked at.
+"""From a row of measurements to a deployment, a question and a prediction, without reading the measured value.
 
-``reading`` takes a file in, ``predict`` applies a model (``bounds``, ``constant``, ``inference``, ``fallback``) to its
-rows; ``share_of_bound`` sets the measurement tables beside their bounds.
+``reading`` reads a file, ``predict`` applies a model (``bounds``, ``constant``, ``inference``, ``fallback``) to its
+rows, and ``share_of_bound`` compares the measurement tables with their bounds.
 """

@@ -1,8 +1,8 @@
 """The model ``bounds`` of the scorer: lower bounds of times and memory, upper bounds of rates, from first principles.
 
-Each metric of the measurement tables is the bound that it cannot cross; the other side stays open. Rows say how
-requests arrive, and the bound follows: a static batch moves in lockstep; in any other load a request may find itself
-alone, so its times are those of a batch of one, and rates are those of a saturated replica.
+Each metric is predicted by the bound that it cannot cross; the other side is open. The bound depends on how requests
+arrive: a static batch runs in lockstep; under any other load a request may run alone, so times are those of a batch of
+one, and rates are those of a saturated replica.
 """
 
 from collections.abc import Mapping
@@ -81,7 +81,7 @@ def _rate_per_request(case: Case) -> Prediction:
 
 
 def _output_tok_per_s(case: Case) -> ArrayLike:
-    """Output tokens a second of all devices, at most: static batch, requests in flight, or what is offered."""
+    """Upper bound of output tokens a second of all devices, by static batch, requests in flight or request rate."""
     if case.load == LOCKSTEP:
         return case.known("batch", 1) * case["osl"] / _request_seconds(case)
     in_flight = case.known("batch", np.inf) if case.load == "closed" else np.inf
@@ -113,7 +113,7 @@ def _memory(case: Case) -> Prediction:
 
 
 def _fits_in_memory(case: Case) -> Prediction:
-    """A verdict, no bound: the memory on the data sheet, of which weights and caches may take all."""
+    """Whether weights and caches fit into the memory of the data sheet; a verdict, not a bound."""
     return Prediction(_serving_bytes(case) <= case["n_gpu"] * case.device.memory_bytes)
 
 

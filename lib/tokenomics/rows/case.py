@@ -1,6 +1,6 @@
-"""What a scoring model gets and gives: a :class:`Case` of rows in, a :class:`Prediction` out.
+"""The input and the output of a scoring model: a :class:`Case` of rows, and a :class:`Prediction` for them.
 
-A model is a mapping from metric to :class:`Predictor`. A predictor gets some rows that share metric, load, model,
+A model is a mapping from metric to :class:`Predictor`. A predictor gets rows that share metric, load, model,
 accelerator and precision, and answers for all of them at once, in SI units::
 
     def tpot(case):
@@ -31,12 +31,12 @@ ORCA_PROMPT_TOKENS = 291.0
 
 @dataclass(frozen=True)
 class Setting:
-    """What a caller may force, to fit engine profiles, to leave an accelerator out or to try an assumption.
+    """What a caller may set, to fit engine profiles, to hold an accelerator out or to try an assumption.
 
     Attributes:
         profile: use this profile for every row.
-        left_out: treat every accelerator as if nobody had measured it.
-        plain: no interval, no bound: the duration as it is.
+        left_out: predict every accelerator as if it had never been measured.
+        plain: give the duration alone, without interval and without the limit of its bound.
         prompt: tokens of MLPerf's prompts, which its results do not state.
     """
 
@@ -61,7 +61,7 @@ class Case:
         device: the accelerator.
         precision: storage and arithmetic.
         columns: numbers of the rows by column (``n_gpu``, ``isl``, ``batch`` ...), NaN where empty.
-        setting: what the caller forces.
+        setting: what the caller sets.
     """
 
     metric: str
@@ -92,7 +92,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of a case's rows, in SI units (``fits_in_memory``: 1 fits, 0 does not).
+    """What a model predicts for the rows of a case, in SI units (``fits_in_memory``: 1 fits, 0 does not).
 
     Attributes:
         value: central value.
@@ -109,7 +109,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Predictor:
-    """How a model predicts a metric, and the columns without which it cannot."""
+    """How a model predicts a metric, and the columns that it needs."""
 
     predict: Callable[[Case], Prediction]
     needs: tuple[str, ...] = ()

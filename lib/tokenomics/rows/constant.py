@@ -1,7 +1,7 @@
-"""The model ``constant`` of the scorer: one number for each accelerator and metric.
+"""The model ``constant`` of the scorer: one efficiency for each accelerator and metric.
 
 The baseline of every other model: a bound times the median efficiency of that accelerator and metric over the
-measurement tables, rows of the same model family left out. Where fewer than :data:`ENOUGH` rows are left, the
+measurement tables, with the model family of the row held out. Where fewer than :data:`ENOUGH` rows are left, the
 accelerator's generation is taken, then the metric on all devices, then ever wider groups of metrics (see
 :func:`spread`). The interval runs from the 10 % to the 90 % quantile of those efficiencies; neither it nor the median
 crosses the bound. Energy and emissions have no bound; their reference is the power limit over the least time.
@@ -26,7 +26,7 @@ from tokenomics.rows.held_out import family_of
 from tokenomics.rows.predict import predict, record
 
 ENOUGH = 3
-"""Fewer rows say nothing of quantiles."""
+"""Fewest rows from which quantiles are taken."""
 QUANTILES = (0.1, 0.5, 0.9)
 J_PER_KWH = 3.6e6
 
@@ -65,7 +65,7 @@ REFERENCES: Mapping[str, Predictor] = {
     "emissions": Predictor(_emissions, needs=("tokens_b", "grid_kgco2_per_kwh")),
     **BOUNDS,
 }
-"""What a metric's efficiency is relative to."""
+"""The reference value of each metric, of which the efficiency is a share."""
 
 
 def _predict(case: Case) -> Prediction:
@@ -95,8 +95,9 @@ def efficiency(metric: str, load: str, device: Accelerator, family: str) -> tupl
 def spread(table: pd.DataFrame, metric: str, load: str, device: Accelerator, family: str) -> tuple[float, ...]:
     """Quantiles :data:`QUANTILES` of the nearest group of ``table`` that has enough rows.
 
-    Nearest is: this metric on this device, on its generation, on any; this quantity (``ttft_p99`` is ``ttft``) under
-    this load; what is limited alike (say times of inference) under this load; then both under any load.
+    From the nearest group on: this metric on this device, on its generation, on any device; this quantity (``ttft_p99``
+    is ``ttft``) under this load; metrics of the same kind and unit (say, times of inference) under this load; then
+    the last two under any load.
 
     Args:
         table: rows as :func:`ratios` gives them.
@@ -164,7 +165,7 @@ def quantity(metric: str) -> str:
 
 
 def limit(metric: str) -> str:
-    """What a metric is limited by, as text: its kind, the dimension of its unit, and from which side."""
+    """The kind of a metric, the dimension of its unit and which direction is better, as text."""
     facts = METRICS[metric]
     dimension = next(iter(reading.DIMENSIONS[facts.units[0]])).replace("GPU-hours", "s") if facts.units else ""
     return f"{facts.kind} {dimension} {facts.better}"

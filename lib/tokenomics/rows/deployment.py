@@ -1,4 +1,4 @@
-"""How a case of the scorer is deployed: engine profile, kernels, layout and replicas of its rows."""
+"""The deployment of a case of the scorer: engine profile, kernels, layout and replicas of its rows."""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,7 +18,7 @@ OPEN = ("open", SERVER)
 BEAMS = "GPT-J"
 """The model family that MLPerf runs with four beams, which nothing here models."""
 DOMAIN = 8
-"""Devices of a fast domain where the vendor names no number."""
+"""Devices joined by fast links, where the vendor states no number."""
 SIZES = ("n_gpu", "tp", "pp", "dp", "ep")
 
 
@@ -80,7 +80,7 @@ def attention_groups(n: int, tp: int, pp: int, dp: int, ep: int) -> int:
 
 
 def fastest(case: Case, n: int) -> Layout:
-    """The tensor-parallel replica of which ``n`` devices deliver most, as a submitter would choose it."""
+    """The tensor-parallel replica with which ``n`` devices deliver most, as a submitter would choose."""
     profile, osl, prompt = profile_of(case), float(np.nanmedian(case["osl"])), case.setting.prompt
     sizes = [tp for tp in (1, 2, 4, 8) if n % tp == 0]
     rates = {}

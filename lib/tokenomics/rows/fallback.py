@@ -1,7 +1,7 @@
-"""The model ``best`` of the scorer: tries the models in turn, best known first.
+"""The model ``best`` of the scorer: the most accurate model that predicts a row.
 
-The calibrated model ``inference`` where it has an answer; else the model ``constant`` (training, energy, loads whose
-queue nobody has modelled yet).
+This is the calibrated model ``inference`` where it predicts the row, else the model ``constant`` (training, energy,
+loads whose queue is not modelled yet).
 """
 
 from collections.abc import Mapping

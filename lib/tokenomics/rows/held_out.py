@@ -1,7 +1,7 @@
-"""What a prediction must not have seen: the model family of a row whose conditions were published.
+"""Which rows are predicted with their model family held out: those in the conditions of a published measurement.
 
-Engine profiles and intervals are learned from published rows, and fitted again without each model family. A row in
-the conditions of a published one is predicted by what has not seen its family; any other by what was fitted to all.
+Engine profiles and intervals are fitted to published rows, once with all and once without each model family. A row in
+the conditions of a published one is predicted by the fit without its family, any other by the fit to all rows.
 """
 
 from functools import cache
@@ -48,8 +48,8 @@ def _published_conditions() -> frozenset[Condition]:
 def family_of(model: Model) -> str:
     """The fold of a model, as ``data/measurements/folds.csv`` names it.
 
-    It is that of the model's name or shape, or of a catalogued model with the same numbers (a user's own file may
-    rename one); a model that none of these finds is a family of its own.
+    It is found by the name or shape of the model, or by a catalogued model with the same numbers (a user's own file may
+    rename one). A model without any match is a family of its own.
     """
     twins = [each for each in catalogue.models().values() if _numbers(each) == _numbers(model)]
     folds = measurements.folds()

@@ -1,6 +1,6 @@
 """The model ``inference`` of the scorer: calibrated operators, an engine's profile, memory, and intervals.
 
-Formulas answer rows of loads that need no queue: static batches, closed loops, saturated replicas, MLPerf offline; rows
+Formulas predict rows of loads without a queue: static batches, closed loops, saturated replicas, MLPerf offline; rows
 of random arrivals are simulated (:mod:`tokenomics.rows.open_loop`). Devices beyond a row's layout are replicas; a row
 without a layout gets the fastest that fits. Every value is a duration, or a rate over one, so each row's prediction is
 ``value`` at the profile of its engine fitted without the row's model family.
@@ -25,7 +25,7 @@ from tokenomics.rows.case import Case, Prediction, Predictor
 from tokenomics.rows.deployment import BEAMS, OPEN, layouts, profile_of, serving
 
 LOADS = ("static", "closed", "max", "mlperf_offline")
-"""Loads that need no queue: engine profiles are learned from these."""
+"""Loads without a queue, to which engine profiles are fitted."""
 Values = NDArray[np.float64]
 
 
@@ -48,8 +48,8 @@ Formula = Callable[[Case, Group], Values]
 def predicted(case: Case, formula: Formula, quantity: str) -> Prediction:
     """A formula over all layouts of a case, with its interval.
 
-    Conditions that profiles were learned from are predicted by what has not seen their model family. Rows of a load
-    that nothing here models, and of a model that runs with beams, are NaN.
+    Rows in conditions that profiles were fitted to are predicted with their model family held out. Rows of a load that
+    is not modelled, and of a model that runs with beams, are NaN.
     """
     value, fits = np.full_like(case["n_gpu"], np.nan), np.ones(len(case["n_gpu"]), dtype=bool)
     low, high = value.copy(), value.copy()
@@ -72,7 +72,7 @@ def predicted(case: Case, formula: Formula, quantity: str) -> Prediction:
 
 
 def _group(case: Case, on: Serving, profile: Profile, replicas: float, rows: NDArray[np.int64]) -> Group:
-    """What a formula needs of some rows; an open load gets the concurrency that its rate amounts to."""
+    """The arrays that a formula needs for these rows; an open load gets the concurrency that follows from its rate."""
     batch, isl, osl, rate = (column[rows] for column in (_batch(case), case["isl"], case["osl"], case["rate_qps"]))
     if case.load in OPEN:
         one = durations.open_loop_concurrency(on, profile, rate / replicas, np.nan_to_num(isl, nan=1.0), osl)
@@ -128,7 +128,7 @@ def prefill_token(case: Case, g: Group) -> Values:
 
 
 def memory_taken(case: Case, g: Group) -> Values:
-    """Bytes that an engine has taken of a device: all it may where it fills memory with its cache, else the parts."""
+    """Bytes that an engine takes of a device: all it may use if it fills memory with its cache, else what it needs."""
     keep = memory.reserve(g.profile.name)
     context = np.nan_to_num(g.isl) + np.nan_to_num(g.osl)
     parts = memory.used(g.on, g.profile.name, np.nan_to_num(g.batch, nan=1.0), context, np.nan_to_num(g.isl)).total
@@ -151,12 +151,12 @@ QUANTITY = {
     **dict.fromkeys((*RATES, "total_throughput_in_plus_out", *MLPERF), "throughput"),
     "gpu_memory_used": "memory",
 }
-"""What a metric is an instance of, for its interval."""
+"""The quantity of a metric, by which its interval is chosen."""
 QUEUED = ("closed", *OPEN)
 
 
 def quantity(metric: str, load: str) -> str:
-    """What a metric under a load is an instance of: a first token that waits for others is no plain prefill."""
+    """The quantity of a metric under a load: a first token that waits for others is not a plain prefill."""
     return "first_token" if metric in TTFT and load in QUEUED else QUANTITY[metric]
 
 

@@ -1,10 +1,10 @@
-"""Rows whose requests arrive by themselves, for the model ``inference`` of the scorer: by simulation of one replica.
+"""Rows of random arrivals, which the model ``inference`` of the scorer predicts by simulating one replica.
 
 ``open``: as many requests as the row states, Poisson at its rate, lengths as stated. ``mlperf_server``: the highest
 Poisson rate that keeps the benchmark's limits, or latencies at the rate that a row states; MLPerf publishes mean
-lengths only, and those of answers alone. Step times come from the profile fitted without the row's model family; the
-ends of an interval are the extremes of whole simulations with every step as fast, or as slow, as its held-out residuals
-allow, decodes and prompts alike; the engine's front end, which is left out, adds to the upper end of a first token.
+lengths only, and of answers only. Step times come from the profile fitted without the model family of the row. The ends
+of an interval are the extremes of whole simulations in which all steps, of decodes and prompts, are as fast or as slow
+as their held-out residuals allow. The front end of the engine is left out; it adds to the upper end of a first token.
 Replicas get their share of the requests at random.
 """
 
@@ -47,8 +47,8 @@ def predicted(case: Case) -> Prediction:
 
 
 def _complete(case: Case) -> NDArray[np.bool_]:
-    """Rows that say enough: lengths of answers and, unless it is what is asked, a rate; none of a model with beams, or
-    of one for which the benchmark has no limits."""
+    """Rows that state what is needed: lengths of answers and, unless it is predicted, a rate; no model with beams, or
+    without limits in the benchmark."""
     known = (case["osl"] > 0) & ((case["rate_qps"] > 0) | (case.metric in MLPERF))
     if case.load != SERVER:
         return known & (case["isl"] > 0)

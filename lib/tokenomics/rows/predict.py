@@ -1,7 +1,7 @@
-"""Predict each row of a file of measurements without looking at its value.
+"""Predict each row of a file of measurements without reading its value.
 
-``predict`` is the scorer's only way to a model: it hands over input columns, groups rows that differ in numbers only,
-and turns SI into each row's unit. A row that cannot be predicted gets a status, never an exception.
+The scorer calls its models through ``predict`` only: it passes on the input columns, groups rows that differ in numbers
+only, and converts SI to the unit of each row. A row that cannot be predicted gets a status, never an exception.
 """
 
 from collections.abc import Mapping
@@ -27,11 +27,11 @@ SHARED = ["metric", "load", "model", "hardware", "precision", "kv_precision", "e
 LOADS = ("static", "closed", "open", "max", "production", "training")
 KNOWN_NUMBERS = frozenset(name for columns in reading.NUMBERS.values() for name in columns)
 UNSTATED = {"mlperf_": ("isl",)}
-"""Columns that results of such loads never state: a model assumes them, or has no answer."""
+"""Columns that results of such loads never state: a model assumes them, or does not predict the row."""
 
 
 def predictors(model: str) -> Mapping[str, Predictor]:
-    """A model's predictors by metric; its module is imported when it is asked for.
+    """The predictors of a model by metric; its module is imported on demand.
 
     Raises:
         DataError: an unknown model.
@@ -55,9 +55,9 @@ def predict(
     """Predictions of rows in their own units.
 
     Args:
-        inputs: ``Chunk.inputs``; columns other than those are not looked at.
+        inputs: ``Chunk.inputs``; other columns are ignored.
         model: one of :data:`MODELS`, or predictors of one's own by metric.
-        setting: what is forced on every row.
+        setting: settings of the caller, for every row.
 
     Returns:
         One row an input row, same index: predicted, low, high (NaN where open or not predicted), status, and what was

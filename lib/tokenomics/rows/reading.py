@@ -1,4 +1,4 @@
-"""Read anybody's measurements: recognise the kind from the header, check every cell, keep answers apart.
+"""Read a file of measurements: recognise its kind from the header, check every cell, set measured values aside.
 
 A chunk holds the rows as published (text, to be written back), the inputs a model may see, and the measured values.
 Only :data:`TEXTS` and :data:`NUMBERS` reach a model: no value, no note, no outcome of the same run.
@@ -46,9 +46,9 @@ MARKS = {
 """Columns that only one kind has."""
 KIND_OF_METRIC = {"inference": "inference", "memory": "inference", "energy": "energy", "training": "training"}
 NEARLY, SHORTEST_MISSPELT = 0.79, 4
-"""How alike an unknown column must be to one that is read to count as misspelt, and how long it must be to tell."""
+"""How similar to a known column, and how long, the name of an unknown one must be to count as misspelt."""
 ROWS = 100_000
-"""Rows of a chunk: what is held at a time."""
+"""Rows of a chunk, which are in memory at a time."""
 MEASURED = {"OOM": 0.0, "ok": 1.0}
 MLPERF_OUTPUT_TOKENS = {"llama-2-70b": 294.45, "gpt-j-6b": 30.0}
 """Output tokens a sample where the row gives none: Open-Orca's mean (mlcommons/inference language/llama2-70b/README,

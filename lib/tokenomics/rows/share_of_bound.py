@@ -1,8 +1,8 @@
-"""Measurements beside the bound of each: what share of it did real software and hardware reach?
+"""The share of its bound that each measurement reaches.
 
 A share is value over bound where the bound is an upper one (rates) and bound over value where it is a lower one (times,
-bytes, hours). So it lies between zero and one unless the row is wrong, its conditions are not what they say, or the
-bound is no bound: such a row must stand in ``data/measurements/beyond_bounds.csv`` with its reason. The bounds are
+bytes, hours). So it lies between zero and one, unless the row is wrong, its conditions are not as stated, or the
+bound is wrong. Such a row must be listed in ``data/measurements/beyond_bounds.csv`` with its reason. The bounds are
 those of ``tokenomics score --model bounds``.
 """
 
@@ -17,14 +17,14 @@ from tokenomics.rows.predict import predict, record
 
 VERDICT = "fits_in_memory"
 PREFERRED = ("tokens_per_s_per_gpu", "step_time", "gpu_hours", "mfu", "tflops_model_per_gpu")
-"""Which metric stands for a training run: tokens and times before FLOP, which depend on how their authors count."""
+"""The metric taken of a training run, best first: tokens and times before FLOP, which authors count differently."""
 PHASES = {
     **dict.fromkeys(("ttft", "prefill_tok_s"), "prefill"),
     **dict.fromkeys(("tpot", "decode_tok_s_per_user"), "decode"),
     **dict.fromkeys(("e2e_latency", "total_throughput_in_plus_out", "output_throughput_per_gpu"), "request"),
     **dict.fromkeys(("output_throughput_total", "mlperf_offline_throughput"), "saturated"),
 }
-"""What a metric of inference tells about when nothing waits (static batches) or a replica is saturated."""
+"""The phase of inference that a metric measures, in static batches or on a saturated replica."""
 UNDISTURBED = ("static", "max", "mlperf_offline")
 SLACK = 0.02
 """Published values and data sheets are rounded."""
@@ -96,8 +96,8 @@ def beyond_bounds(kinds: Collection[str]) -> pd.DataFrame:
     """All published rows of these tables that contradict a bound, suspect ones included, with the reason listed.
 
     Returns:
-        :data:`BEYOND` and the ``reason`` of ``beyond_bounds.csv``, missing where nobody has looked into the row, which
-        a check must refuse.
+        :data:`BEYOND` and the ``reason`` of ``beyond_bounds.csv``, missing where the row was not examined: a check must
+        refuse that.
     """
     beyond = violations()
     beyond = beyond[beyond["table"].isin(kinds)]

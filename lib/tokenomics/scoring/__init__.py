@@ -1,1 +1,1 @@
-"""``tokenomics score``: how far off predictions are on anybody's measurements, by group, with a parity plot."""
+"""``tokenomics score``: errors of predictions on a user's own measurements, by group, with a parity plot."""

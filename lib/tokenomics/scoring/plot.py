@@ -1,4 +1,4 @@
-"""Predicted against measured, both axes logarithmic: a picture of the scorer's report."""
+"""The parity plot of the scorer: predicted against measured values, both axes logarithmic."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def parity(frame: pd.DataFrame, path: Path, model: str) -> bool:
 
     Args:
         frame: measured, predicted, verdict and unit of each row.
-        path: picture to write; its ending names the format.
+        path: file to write; its suffix names the format.
         model: named in the axis label.
 
     Returns:

@@ -1,4 +1,4 @@
-"""How far off, how sure, how often refused: the scorer's table of errors, by group."""
+"""The scorer's report by group: errors, coverage and width of intervals, and the share of rows predicted."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 LEVEL = 0.8
-"""Share of values that an interval claims to hold: from the 10 % to the 90 % quantile."""
+"""Nominal coverage of the intervals: from the 10 % to the 90 % quantile."""
 NEAR = 0.1 + 1e-9
 COLUMNS = {
     "n": "{:.0f}",
@@ -48,7 +48,7 @@ def coverage(measured: NDArray, low: NDArray, high: NDArray) -> float:
 
 
 def interval_scores(measured: NDArray, low: NDArray, high: NDArray, level: float = LEVEL) -> NDArray[np.float64]:
-    """Interval score of each value, of logarithms so that rows of any size weigh alike; NaN for an open interval.
+    """Interval score of each value, of logarithms so that large and small values have the same weight; NaN if open.
 
     Width plus 2/(1 - level) times the distance by which a value lies outside (Gneiting and Raftery 2007, eq. 43).
     """
@@ -59,14 +59,14 @@ def interval_scores(measured: NDArray, low: NDArray, high: NDArray, level: float
 
 
 def constant_width(frame: pd.DataFrame) -> float:
-    """Half-width in ln units that holds :data:`LEVEL` of all values around their predictions."""
+    """Half-width in ln units within which :data:`LEVEL` of all values lie around their predictions."""
     with np.errstate(divide="ignore", invalid="ignore"):
         distance = np.abs(np.log(frame["measured"] / frame["predicted"]))[~frame["verdict"]].dropna()
     return float(distance.quantile(LEVEL)) if len(distance) else np.nan
 
 
 def measures(frame: pd.DataFrame, width: float) -> dict[str, float]:
-    """The figures :data:`COLUMNS` of some rows of one model.
+    """The measures :data:`COLUMNS` of rows of one model.
 
     Args:
         frame: measured, predicted, low, high, verdict; NaN where not predicted.
@@ -125,7 +125,7 @@ def report(frames: Mapping[str, pd.DataFrame], by: str = "group") -> pd.DataFram
 
 
 def as_text(table: pd.DataFrame) -> str:
-    """The report as aligned text; a dash where a figure does not exist."""
+    """The report as aligned text; a dash where a number does not exist."""
     shown = table[["group", "model"]].astype(str)
     shown["group"] = shown["group"].mask(shown["group"].duplicated(), "")
     for name, form in COLUMNS.items():

@@ -19,7 +19,7 @@ from tokenomics.scoring import report
 
 PICTURES = (".png", ".pdf", ".svg")
 BASELINE = "constant"
-"""The model shown beside whatever is scored."""
+"""The model reported beside the one that is scored."""
 NAME_STATUS = {"unknown model": "model", "unknown accelerator": "accelerator"}
 """Statuses of rows whose names do not resolve, and what kind of name it is."""
 MOST_NAMES = 5
@@ -27,7 +27,7 @@ MOST_NAMES = 5
 
 @dataclass(frozen=True)
 class Outcome:
-    """What scoring a file gave.
+    """The outcome of scoring a file.
 
     Attributes:
         rows: rows read.
@@ -109,7 +109,7 @@ def score_file(
 
 
 def _outputs(path: Path, out: Path | None, plot: Path | None) -> tuple[Path, Path]:
-    """Where predictions and plot go, once it is sure that they can."""
+    """Where predictions and plot are written, checked to be writable."""
     out = out or Path.cwd() / f"{path.stem}.pred.csv"
     check_writable("--out", out, path)
     plot = plot or out.with_suffix(".png")

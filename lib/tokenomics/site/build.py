@@ -14,11 +14,11 @@ SITE = paths.ROOT / "site"
 BUILD = SITE / "_build"
 
 
-def build(found: Path = paths.RESULTS, out: Path = BUILD) -> Path:
+def build(folder: Path = paths.RESULTS, out: Path = BUILD) -> Path:
     """Build the site from results and return the folder of its pages.
 
     Args:
-        found: folder that holds ``NN_name/`` results.
+        folder: folder that holds ``NN_name/`` results.
         out: build folder; its old content is replaced.
 
     Raises:
@@ -29,24 +29,24 @@ def build(found: Path = paths.RESULTS, out: Path = BUILD) -> Path:
 
     shutil.rmtree(out, ignore_errors=True)
     source, html = out / "source", out / "html"
-    prepare(results(found), source)
+    prepare(results(folder), source)
     options = ["-q", "-W", "--keep-going", "-j", "2", "-d", str(out / "doctrees")]
     if build_main([*options, "-b", "html", str(source), str(html)]):
         raise RunError(f"site: Sphinx warned; the pages it read are in {paths.shown(source)}")
     return html
 
 
-def prepare(found: list[Result], source: Path) -> None:
-    """Write everything that Sphinx reads: hand-written pages, made pages, notebooks and the files they link to."""
+def prepare(runs: list[Result], source: Path) -> None:
+    """Write everything that Sphinx reads: hand-written pages, generated pages, notebooks and the files they link to."""
     import nbformat
 
     shutil.copytree(SITE, source, ignore=shutil.ignore_patterns("_build", "__pycache__"))
     for font in math_fonts():
         shutil.copyfile(font, source / "style" / font.name)
-    for name, text in made_pages(found, source).items():
+    for name, text in generated_pages(runs, source).items():
         _write(source / name, text)
-    known = {result.name for result in found}
-    for result in found:
+    known = {result.name for result in runs}
+    for result in runs:
         _write(source / "notebooks" / f"{result.name}.ipynb", nbformat.writes(notebooks.page(result, known)))
         for kind in ("figures", "tables"):
             shutil.copytree(result.folder / kind, source / "files" / "results" / result.name / kind)
@@ -59,24 +59,24 @@ def prepare(found: list[Result], source: Path) -> None:
 def math_fonts() -> list[Path]:
     """Fonts with mathematical letters and with signs that stretch, for readers whose system has none.
 
-    Both come with Matplotlib; no single one of its fonts has letters, signs and sound places for subscripts.
+    Both come with Matplotlib; no single one of its fonts has letters, signs and correct positions of subscripts.
     """
     from matplotlib import get_data_path
 
     return [Path(get_data_path()) / "fonts" / "ttf" / name for name in ("STIXGeneral.ttf", "DejaVuSerif.ttf")]
 
 
-def made_pages(found: list[Result], source: Path) -> dict[str, str]:
+def generated_pages(runs: list[Result], source: Path) -> dict[str, str]:
     """File name to text of everything written from results, tables and declarations."""
     return {
-        "made/overview.md": numbers.overview(found, source),
-        "made/headline.md": numbers.headline(found),
+        "made/overview.md": numbers.overview(runs, source),
+        "made/headline.md": numbers.headline(runs),
         "made/tables.md": dictionary.overview(),
-        "made/rooms.md": reference.rooms(),
-        "made/floors.md": reference.floors(),
-        "numbers.md": numbers.all_numbers(found),
-        "claims.md": numbers.claims(found),
-        "gallery.md": numbers.gallery(found, source),
+        "made/packages.md": reference.packages(),
+        "made/layers.md": reference.layers(),
+        "numbers.md": numbers.all_numbers(runs),
+        "claims.md": numbers.claims(runs),
+        "gallery.md": numbers.gallery(runs, source),
         "parameters.md": reference.parameters(),
         "bibliography.md": reference.BIBLIOGRAPHY,
         "references.bib": reference.bibtex(),

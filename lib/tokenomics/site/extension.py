@@ -1,7 +1,7 @@
-"""What the site teaches Sphinx: formulas as MathML, and docstrings of constants that keep their colon.
+"""Extensions of Sphinx for the site: formulas as MathML, and docstrings of constants that keep their colon.
 
-Browsers draw MathML themselves: no script, no font and no network is needed to read a page. The converter is the one
-that docutils brings along; a formula it cannot read is a warning, and warnings stop the build of the site.
+Browsers draw MathML themselves: no script, no font and no network is needed to read a page. The converter is
+that of docutils; a formula that it cannot read is a warning, and warnings stop the build of the site.
 """
 
 import html

@@ -1,4 +1,4 @@
-"""Executed notebooks as pages: prose, figures and tables first, code one click away."""
+"""Executed notebooks as pages: prose, figures and tables first, code folded."""
 
 import contextlib
 import csv
@@ -27,7 +27,7 @@ def csv_link(result: Result, kind: str, name: str) -> str:
 
 
 def page(result: Result, known: set[str]) -> Any:
-    """The notebook as Sphinx shall read it.
+    """The notebook in the form that Sphinx reads.
 
     Args:
         known: the notebooks that have a page; links to others become plain words.

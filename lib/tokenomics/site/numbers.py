@@ -11,7 +11,7 @@ from tokenomics.site.results import Result, source_keys
 
 THUMBNAIL_PX = 640
 PICTURES = "_images"
-"""Where Sphinx puts the pictures that pages show."""
+"""Folder of the images that pages show."""
 NUMBERS_INTRODUCTION = """\
 Everything that the notebooks record, at three significant digits; `metrics.json` of each result holds six. An
 interval has the coverage that the notebook's parameters name. A check compares with an independent value or a bound and
@@ -28,9 +28,9 @@ Each picture leads to the place where its notebook draws it; CSV is the data it 
 """
 
 
-def overview(found: Sequence[Result], source: Path) -> str:
+def overview(runs: Sequence[Result], source: Path) -> str:
     """One card a notebook: its first figure, its question, its answer; writes the thumbnails below ``source``."""
-    return _grid(_overview_card(result, source) for result in found)
+    return _grid(_overview_card(result, source) for result in runs)
 
 
 def _grid(cards: Iterable[str]) -> str:
@@ -49,11 +49,11 @@ def _overview_card(result: Result, source: Path) -> str:
     )
 
 
-def headline(found: Sequence[Result]) -> str:
+def headline(runs: Sequence[Result]) -> str:
     """The numbers that answers and takeaways name."""
     rows = [
         [*_metric(result.record["metrics"][key]), f"[{result.name[:2]}](/notebooks/{result.name})"]
-        for result in found
+        for result in runs
         for key in result.headline_keys()
     ]
     return markdown.table(("what", ">value", "interval", "unit", "notebook"), rows)
@@ -68,10 +68,10 @@ def _metric(entry: dict[str, Any]) -> list[str]:
     return [markdown.text(entry["meaning"]), value, interval, markdown.unit(unit)]
 
 
-def all_numbers(found: Sequence[Result]) -> str:
+def all_numbers(runs: Sequence[Result]) -> str:
     """Every metric and every check, by notebook."""
     parts = ["# Numbers and checks\n", NUMBERS_INTRODUCTION]
-    for result in found:
+    for result in runs:
         metrics = [[*_metric(entry), f"`{key}`"] for key, entry in result.record["metrics"].items()]
         checks = [[markdown.text(name), *_check(entry)] for name, entry in result.record["checks"].items()]
         parts += [f"## {result.title}\n", "### Numbers\n"]
@@ -96,19 +96,19 @@ def _range(low: float | None, high: float | None) -> str:
     return f"at least {markdown.number(low)}" if high is None else f"{markdown.number(low)} to {markdown.number(high)}"
 
 
-def claims(found: Sequence[Result]) -> str:
-    """What the survey and others claim, by section: our number, the verdict and on what condition it holds."""
-    by_name = {result.name: result for result in found}
+def claims(runs: Sequence[Result]) -> str:
+    """What the survey and others claim, by section: our number, the verdict and the condition under which it holds."""
+    by_name = {result.name: result for result in runs}
     rows = tables.records("catalogue/paper_claims")
     parts = ["# Claims and what became of them\n", CLAIMS_INTRODUCTION]
     for section in sorted({row["section"] for row in rows}):
-        some = [_claim(row, by_name) for row in rows if row["section"] == section]
-        parts += [f"## Section {section}\n", markdown.table(CLAIM_COLUMNS, some)]
+        lines = [_claim(row, by_name) for row in rows if row["section"] == section]
+        parts += [f"## Section {section}\n", markdown.table(CLAIM_COLUMNS, lines)]
     return "\n".join(parts)
 
 
-def _claim(row: Mapping[str, Any], found: Mapping[str, Result]) -> list[str]:
-    result = found.get(row["notebook"])
+def _claim(row: Mapping[str, Any], results: Mapping[str, Result]) -> list[str]:
+    result = results.get(row["notebook"])
     entry = result.record["metrics"].get(row["metric"]) if result else None
     where = f"[{row['notebook'][:2]}](/notebooks/{row['notebook']})" if result else "to come"
     _, value, interval, unit = _metric(entry) if entry else ["", "", "", ""]
@@ -119,10 +119,10 @@ def _claim(row: Mapping[str, Any], found: Mapping[str, Result]) -> list[str]:
     return [markdown.text(row["claim"]), stated, ours, verdict, where, row["read"], sources]
 
 
-def gallery(found: Sequence[Result], source: Path) -> str:
+def gallery(runs: Sequence[Result], source: Path) -> str:
     """Every figure with caption, sources and files, then every result table; writes the thumbnails."""
     parts = ["# Gallery\n", GALLERY_INTRODUCTION]
-    for result in found:
+    for result in runs:
         parts += [f"## {result.title}\n", _grid(_card(result, name, source) for name in drawn(result))]
         rows = [
             [markdown.text(entry["caption"]), f"[notebook](/notebooks/{result.name})", csv_link(result, "tables", name)]

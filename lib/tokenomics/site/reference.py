@@ -25,15 +25,15 @@ BOUNDS = {
     "max_length": "at most {} long",
 }
 UNIT = re.compile(r"\[([^\]]+)\]\s*(.*)", re.S)
-FLOORS = (
+LAYERS = (
     *("errors", "paths", "facts", "parameters", "estimate", "compute", "service", "footprint", "economics", "routing"),
     *("rows", "calibration", "notebook", "scoring", "sections", "pipeline", "site", "cli"),
 )
-"""Rooms of the library from the ground up: a module imports from its own and from lower ones only."""
+"""Packages of the library from the lowest layer up: a module imports from its own and from lower ones only."""
 APART = "experiment"
-"""The room beside the floors: it uses the two lowest only, and only a section reads what it measured."""
+"""The package outside the layers: it uses the two lowest only, and only a section reads what it measured."""
 NOT_IN_API = ("errors", "paths", "parameters", "pipeline", "site", "cli", "sections", APART)
-"""Rooms that readers of the reference do not need."""
+"""Packages that readers of the reference do not need."""
 TEX = str.maketrans({**{sign: f"\\{sign}" for sign in "&%#_${}"}, "~": r"\~{}", "\\": ""})
 PARAMETERS_INTRODUCTION = """\
 # Parameters
@@ -103,10 +103,10 @@ def _entry(key: str, row: Mapping[str, str]) -> str:
     return "\n".join([f"@misc{{{key},", *lines, "}", ""])
 
 
-def files(room: str) -> dict[str, Path]:
-    """Module name to file, for one room of the library: a package, or a single module."""
+def files(package: str) -> dict[str, Path]:
+    """Module name to file, for one part of the library: a package, or a single module."""
     root = LIBRARY / PACKAGE
-    return {module_name(path): path for path in [*root.glob(f"{room}.py"), *sorted((root / room).rglob("*.py"))]}
+    return {module_name(path): path for path in [*root.glob(f"{package}.py"), *sorted((root / package).rglob("*.py"))]}
 
 
 def module_name(path: Path) -> str:
@@ -120,59 +120,59 @@ def purpose(path: Path) -> str:
     return " ".join(docstring.split("\n\n")[0].split())
 
 
-def modules(room: str) -> dict[str, str]:
-    """Module name to purpose, for a room of the reference; empty for others."""
-    described = {} if room in NOT_IN_API else {name: purpose(path) for name, path in files(room).items()}
+def modules(package: str) -> dict[str, str]:
+    """Module name to purpose, for a package of the reference; empty for others."""
+    described = {} if package in NOT_IN_API else {name: purpose(path) for name, path in files(package).items()}
     return {name: words for name, words in described.items() if words}
 
 
-def rooms() -> str:
-    """The library's rooms from the ground up: what each holds, and which others it imports from."""
+def packages() -> str:
+    """The packages of the library from the lowest layer up: what each contains, and which others it imports."""
     rows = []
-    for room in (*FLOORS, APART):
-        if not files(room):
+    for package in (*LAYERS, APART):
+        if not files(package):
             continue
-        shown = f"[`{room}`](/api/{room})" if modules(room) else f"`{room}`"
-        used = imported_rooms(room)
-        below = ", ".join(f"`{other}`" for other in FLOORS if other in used) or "–"
-        rows.append([shown, markdown.text(purpose(next(iter(files(room).values())))), below])
-    return markdown.table(("room", "what it holds", "imports from"), rows)
+        shown = f"[`{package}`](/api/{package})" if modules(package) else f"`{package}`"
+        used = imported_packages(package)
+        below = ", ".join(f"`{other}`" for other in LAYERS if other in used) or "–"
+        rows.append([shown, markdown.text(purpose(next(iter(files(package).values())))), below])
+    return markdown.table(("package", "what it contains", "imports from"), rows)
 
 
-def imported_rooms(room: str) -> set[str]:
-    """The other rooms that a room imports from, at the top of its modules or inside functions."""
+def imported_packages(package: str) -> set[str]:
+    """The other packages that a package imports from, at the top of its modules or inside functions."""
     found = set()
-    for path in files(room).values():
+    for path in files(package).values():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE:
                 named = [node.module] if node.module != PACKAGE else [f"{PACKAGE}.{each.name}" for each in node.names]
                 found |= {name.split(".")[1] for name in named}
-    return found - {room}
+    return found - {package}
 
 
-def floors() -> str:
-    """The library at a glance: its rooms from the ground up, and what each module is for."""
+def layers() -> str:
+    """The library at a glance: its packages from the lowest layer up, and what each module is for."""
     rows = [
-        [f"`{room}`", f"[{name.split('.', 2)[-1]}](/api/{room})", markdown.text(words)]
-        for room in FLOORS
-        for name, words in modules(room).items()
-        if name != f"{PACKAGE}.{room}" or len(modules(room)) == 1
+        [f"`{package}`", f"[{name.split('.', 2)[-1]}](/api/{package})", markdown.text(words)]
+        for package in LAYERS
+        for name, words in modules(package).items()
+        if name != f"{PACKAGE}.{package}" or len(modules(package)) == 1
     ]
-    return markdown.table(("room", "module", "what it holds"), rows)
+    return markdown.table(("package", "module", "what it contains"), rows)
 
 
 def api_pages() -> dict[str, str]:
-    """Page name to reStructuredText, one a room, written by autodoc from docstrings."""
-    made = {}
-    for room in FLOORS:
-        parts = [_rst_title(room, "=")]
-        for name in modules(room):
-            short = name.removeprefix(f"{PACKAGE}.{room}").removeprefix(".")
+    """Page name to reStructuredText, one a package, written by autodoc from docstrings."""
+    pages = {}
+    for package in LAYERS:
+        parts = [_rst_title(package, "=")]
+        for name in modules(package):
+            short = name.removeprefix(f"{PACKAGE}.{package}").removeprefix(".")
             parts += [_rst_title(short, "-")] if short else []
             parts += [f".. automodule:: {name}\n   :members:\n"]
         if len(parts) > 1:
-            made[f"api/{room}"] = "\n".join(parts)
-    return made
+            pages[f"api/{package}"] = "\n".join(parts)
+    return pages
 
 
 def _rst_title(words: str, line: str) -> str:

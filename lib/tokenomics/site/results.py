@@ -1,4 +1,4 @@
-"""What the committed results hold, as the site needs it: one record per executed notebook."""
+"""The committed results as the site needs them: one record for each executed notebook."""
 
 import json
 import re
@@ -73,10 +73,10 @@ def results(folder: Path = paths.RESULTS) -> list[Result]:
     Raises:
         RunError: there is none.
     """
-    found = [Result(path.parent) for path in sorted(folder.glob("[0-9][0-9]_*/metrics.json"))]
-    if not found:
+    runs = [Result(path.parent) for path in sorted(folder.glob("[0-9][0-9]_*/metrics.json"))]
+    if not runs:
         raise RunError(f"{paths.shown(folder)}: no results to show; run `make reproduce` first")
-    return found
+    return runs
 
 
 def source_keys(citation: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Rows of the silicon sample with prefill and decode apart: predicted from what other families taught, not learned."""
+"""Predicts rows of the silicon sample with separate prefill and decode pools; nothing is fitted to them."""
 
 from collections.abc import Iterator
 

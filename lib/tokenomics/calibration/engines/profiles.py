@@ -1,9 +1,9 @@
 """Fits an engine's six numbers to measured durations, without the model family that they will predict.
 
-Every measured duration but a queued first token is linear in four of them, so the scorer's own model, asked with each
-number alone, gives a row's coefficients; the numbers are then fitted by robust least squares on log residuals. The
-other two say what a first token waits for in a closed loop: the engine's front end (``wait_s``) and a share of the
-others' prefills (``burst``).
+Every measured duration, except a first token that waits in a queue, is linear in four of them. Their coefficients are
+predictions of the scorer's own model with one number at a time; the numbers are then fitted by robust least squares on
+log residuals. The other two describe how long a first token waits in a closed loop: the engine's front end (``wait_s``)
+and a share of the others' prefills (``burst``).
 """
 
 import re
@@ -26,9 +26,9 @@ FIRST = np.array([1.1, 1.0, 1e-3, 1e-5])
 HIGHEST = np.array([60.0, 40.0, 0.1, 2e-3])
 """Bounds of the four numbers; a slowdown below one half would beat any kernel ever measured."""
 LEAST_PRIOR = np.array([0.8, 0.7, 2e-4, 3e-6])
-"""A number that other profiles did not need is still drawn to something from which data can pull it."""
+"""Least prior of each number, so that data can move one that other profiles did not need."""
 DRAWN = 1.5
-"""Log units by which a number may stray from its prior before that costs as much as one row off by ``OUTLIER``."""
+"""Distance of a number from its prior, in log units, that costs as much as one row off by ``OUTLIER``."""
 OUTLIER = 0.1
 MOST_ROWS = 40
 """Rows of a profile that count in the generic one, so that no large source dominates."""
@@ -42,7 +42,7 @@ QUEUED = ("closed",)
 UNFIT = ("gpu_memory_used", "mlperf_offline_throughput")
 """No durations, and rows whose prompt lengths are not published."""
 INPUTS = [*reading.TEXTS, *reading.NUMBERS["inference"]]
-"""All that a prediction sees."""
+"""All columns that a prediction may read."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Design:
     seconds: NDArray[np.float64]
 
     def take(self, mask: NDArray[np.bool_]) -> "Design":
-        """Some of the rows."""
+        """The rows of a mask."""
         return Design(self.rows[mask], self.coefficients[mask], self.seconds[mask])
 
 

@@ -70,7 +70,7 @@ def _round(measured: pd.DataFrame, column: str) -> tuple[list[Fitted], Waits, pd
 
 
 def _shares(measured: pd.DataFrame, held: pd.DataFrame, apart: list[Row]) -> list[Row]:
-    """How many rows of the silicon sample could be asked (complete, no duplicates), and how many were predicted."""
+    """How many rows of the silicon sample are complete and no duplicates, and how many of these are predicted."""
     counts = {
         "aggregated": (_points(measured), _points(held)),
         "disaggregated": (len(disaggregated.disaggregated()), len(apart) // len(samples.TTFT_TPOT)),

@@ -1,4 +1,4 @@
-"""Measured rows from which engine profiles are learned, in the scorer's own input columns."""
+"""Measured rows to which engine profiles are fitted, in the input columns of the scorer."""
 
 from importlib import resources, util
 from pathlib import Path
@@ -18,9 +18,9 @@ SILICON = "silicon_sample"
 PACKAGE = "aiconfigurator_core"
 TTFT_TPOT = (("ttft_mean", "silicon_ttft_ms"), ("tpot_mean", "silicon_tpot_ms"))
 PROVIDER = "provider API"
-"""Not an engine: nobody outside knows what runs, nor for how many."""
+"""Not an engine: the software and its load are unknown."""
 SAME = ["backend", "system", "isl", "osl", "silicon_ttft_ms", "silicon_tpot_ms"]
-"""Rows alike in these are duplicates of one measurement, whatever model or layout they name."""
+"""Rows with equal values here are duplicates of one measurement, whatever model or layout they name."""
 NODE = 8
 """Devices of every machine of the sample's single-node benchmarks."""
 LATENT = "DeepSeek|Kimi|GLM"

@@ -120,7 +120,7 @@ def log_residuals(p: OperatorParameters, device: Accelerator, sample: Sample) ->
 
 
 def fit(sample: Sample, device: Accelerator) -> Fit:
-    """Fit, then refit without each fold of groups to see how far off unseen shapes are."""
+    """Fit, then refit without each fold of groups, which gives the errors on unseen shapes."""
     tiles = TILES if sample.operator == "gemm" else TILES[:1]
     thinned = sample.rows(np.arange(0, len(sample.seconds), len(tiles)))
     tried = [solve(_blank(sample, tile), device, thinned) for tile in tiles]

@@ -1,4 +1,4 @@
-"""Fits everything, leaves accelerators out in turn, compares engines, and writes ``data/calibration``."""
+"""Fits all operators, holds accelerators out in turn, compares engines, and writes ``data/calibration``."""
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -18,7 +18,7 @@ FOLDER = paths.DATA / "calibration"
 SOURCE = "aiconfigurator_operator_tables"
 WORKERS = 2
 HOST_FLOOR_S = 30e-6
-"""A GEMM with a longer floor was launched from the host: kept in the table, but never an engine's main kernel."""
+"""A GEMM with a longer least time was launched from the host: kept in the table, but never a main kernel."""
 IDENTITY = ("accelerator", "operator", "dtype", "engine", "kernel")
 Fitted = tuple[Sample, fitting.Fit]
 Row = dict[str, object]
@@ -88,7 +88,7 @@ def between_nodes(fitted: list[Fitted]) -> list[Row]:
 
 
 def _pooled(pool: Mapping[tuple[str, str], list[np.ndarray]]) -> list[Row]:
-    """Quantiles of each relation, every left-out sample counting alike; a nearer relation is never the wider one.
+    """Quantiles of each relation, all held-out samples with equal weight; a nearer relation is never wider.
 
     Where no measured pair has a relation, the quantiles of the nearer one are doubled.
     """
@@ -111,7 +111,7 @@ def _pooled(pool: Mapping[tuple[str, str], list[np.ndarray]]) -> list[Row]:
 
 
 def engine_spread(kernels: Iterable[Sample]) -> list[Row]:
-    """How far two engines' main kernels are apart at the same shape: what no model of the device alone can resolve."""
+    """Gap between the main kernels of two engines at the same shape, which no model of the device alone can predict."""
     groups: dict[tuple[str, str, str], list[Sample]] = {}
     for sample in kernels:
         if sample.main:

@@ -16,7 +16,7 @@ from tokenomics.facts import tables
 PACKAGE = "aiconfigurator-core"
 SEED = 20261124
 MOST_ROWS = 2000
-"""Rows a sample keeps: more change no parameter in the second digit."""
+"""Most rows of a sample; more would not change the second digit of a parameter."""
 FOLDS = 3
 MAIN_SHARE = 0.15
 """Kernels with a smaller share of an engine's rows serve odd shapes only."""
@@ -45,7 +45,7 @@ WEIGHT_TYPES = {
 }
 CACHE_TYPES = {("bfloat16", "bfloat16"): "bf16", ("bfloat16", "fp8"): "bf16_kv8", ("fp8", "fp8"): "fp8"}
 LARGEST_GROUP = 32
-"""Query heads a key head: beyond, TensorRT-LLM falls back to a kernel that reads the cache once a query head."""
+"""Query heads a key head; with more, TensorRT-LLM falls back to a kernel that reads the cache once a query head."""
 UNGATED_HIDDEN, UNGATED_TOP_K = 2688, 22
 """Nemotron-3's experts have no gate."""
 
@@ -102,7 +102,7 @@ class Sample:
     group: np.ndarray
 
     def rows(self, chosen: np.ndarray) -> "Sample":
-        """The same kernel with some of the rows (a mask or indices)."""
+        """The same kernel with the chosen rows (a mask or indices)."""
         inputs = {key: value[chosen] for key, value in self.inputs.items()}
         return replace(self, inputs=inputs, seconds=self.seconds[chosen], group=self.group[chosen])
 

@@ -1,6 +1,6 @@
 """From a Hugging Face ``config.json`` (or a mapping in our own column names) to a :class:`Model`.
 
-A configuration says sizes; the code that reads it says the rest (:mod:`tokenomics.facts.huggingface.config`).
+A configuration states sizes; the rest is fixed in the code that reads it (:mod:`tokenomics.facts.huggingface.config`).
 An unknown ``model_type`` is read as a Llama if all of a Llama's fields are there. Approximated: layers of
 differing width (NAS models) need our own columns; sparse-attention patterns count as sparse in every layer.
 """

@@ -56,15 +56,15 @@ def _kv_heads(config: Config, heads: int) -> int:
 def _sliding_shape(config: Config, full: Mapping[str, Any]) -> dict[str, Any]:
     """Heads of sliding layers, where they differ from the full ones."""
     other = config.get("attention_other_setting", default={})
-    found = {
+    sizes = {
         "sliding_heads": config.get("swa_num_attention_heads", default=other.get("num_attention_heads")),
         "sliding_kv_heads": config.get("swa_num_key_value_heads", default=other.get("num_attention_groups")),
         "sliding_head_dim": config.get("swa_head_dim", default=other.get("head_dim")),
     }
     if config.get("global_head_dim"):
-        found["sliding_head_dim"] = config.get("head_dim")
-        found["sliding_kv_heads"] = config.get("num_key_value_heads")
-    return {key: value for key, value in found.items() if value and value != full[key.removeprefix("sliding_")]}
+        sizes["sliding_head_dim"] = config.get("head_dim")
+        sizes["sliding_kv_heads"] = config.get("num_key_value_heads")
+    return {key: value for key, value in sizes.items() if value and value != full[key.removeprefix("sliding_")]}
 
 
 def _latent(config: Config) -> dict[str, Any]:
@@ -165,10 +165,10 @@ def mixers(config: Config, parts: Mapping[str, Any]) -> dict[str, Any]:
         every = config.get("sliding_window_pattern", default=FULL_EVERY.get(config.type))
         full = layers if every is None or not window else layers // every if every else 0
         sliding, linear = layers - full, 0
-    found = {"full_layers": full, "sliding_layers": sliding, "linear_layers": linear}
+    counts = {"full_layers": full, "sliding_layers": sliding, "linear_layers": linear}
     if sliding:
-        found["sliding_window_tokens"] = window
-    return found | (_linear(config) if linear else {})
+        counts["sliding_window_tokens"] = window
+    return counts | (_linear(config) if linear else {})
 
 
 def _window(config: Config) -> int | None:

@@ -18,7 +18,7 @@ class Parameters(Common):
         10,
         ge=1,
         le=50,
-        description="[1] a release is at the frontier while its training compute is among this many largest so far",
+        description="[1] a release is at the frontier if its value is among this many largest published so far",
     )
     bootstrap_samples: int = Field(1000, ge=100, le=100_000, description="[1] resamples behind each interval")
     task_prompt_words: float = Field(750.0, gt=0, le=1e6, description="[word] English words a task sends to the model")
@@ -46,7 +46,7 @@ class Parameters(Common):
         ["Llama-2-70B", "Mixtral-8x7B", "Llama-3.1-8B", "Llama-3.1-70B", "Llama-3.1-405B"],
         min_length=1,
         max_length=6,
-        description="[names] open weights whose offers are followed through time",
+        description="[names] open-weight models whose prices are drawn through time",
     )
     flagship_models: list[ProductName] = Field(
         ["GPT-4", "GPT-4 Turbo", "GPT-4o", "GPT-5", "GPT-5.5"],

@@ -6,7 +6,9 @@ import pandas as pd
 
 from tokenomics.facts import history
 from tokenomics.notebook.report import Metric
+from tokenomics.sections.s01_ubiquitous_llms.growth import Growth
 from tokenomics.sections.s01_ubiquitous_llms.parameters import Parameters
+from tokenomics.sections.s01_ubiquitous_llms.trends import growth_metric
 
 FLAGSHIP_VENDOR = "openai"
 SAME, NEW = "same weights, median offer", "new products at first listing"
@@ -27,13 +29,30 @@ def medians(standing: pd.DataFrame, models: Collection[str]) -> pd.DataFrame:
     return rows.groupby(["model", "year"])[BLENDED].median().reset_index()
 
 
-def followed(median: pd.DataFrame) -> pd.DataFrame:
-    """Models with prices of more than two dates."""
+def with_several_dates(median: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the models whose prices are known on more than two dates."""
     return median[median.groupby("model")["year"].transform("nunique") > 2]
 
 
-def drawn(median: pd.DataFrame, offers: pd.DataFrame, models: Collection[str], flagships: Collection[str]):
-    """Median prices of the same weights, and one vendor's products when first listed, tidy by ``kind``."""
+def same_weights_metrics(prices: pd.DataFrame, fitted: Growth) -> dict[str, Metric]:
+    """How many open models have a price through time, and the growth that is common to them."""
+    return {
+        "models_followed": Metric(int(prices["model"].nunique()), "1", "open models whose prices are followed"),
+        "same_weights_price_factor": growth_metric(fitted, "the price of the same open weights"),
+    }
+
+
+def through_time(
+    median: pd.DataFrame, offers: pd.DataFrame, models: Collection[str], flagships: Collection[str]
+) -> pd.DataFrame:
+    """Prices that the figure shows, a row a model and date, tidy by ``kind``.
+
+    Args:
+        median: median price of each open model on each list, of :func:`medians`.
+        offers: all offers with their blended price in USD per million tokens.
+        models: open models drawn as lines.
+        flagships: products of :data:`FLAGSHIP_VENDOR`, each at the date of the first list that has it.
+    """
     lines = median[median["model"].isin(models)].assign(kind=SAME)
     new = offers[offers["model"].isin(flagships) & (offers["provider"] == FLAGSHIP_VENDOR)]
     new = new.sort_values(["date", "model"]).drop_duplicates("model")
@@ -50,14 +69,14 @@ def flagship_metrics(data: pd.DataFrame) -> dict[str, Metric]:
 
 
 def newest(standing: pd.DataFrame, models: Collection[str]) -> pd.DataFrame:
-    """The cheapest offer of each model, by name, on the newest list that has it and whose tokenizer is counted."""
+    """The cheapest offer of each model on the newest list that has it; only models whose tokenizer is counted."""
     rows = standing[standing["model"].isin(models) & standing["tokens_per_word"].notna()]
     rows = rows.sort_values(["snapshot", BLENDED, "provider"], ascending=[False, True, True])
     return rows.drop_duplicates("model").set_index("model").sort_index()
 
 
 def task(offers: pd.DataFrame, p: Parameters) -> pd.DataFrame:
-    """Price of the task in USD by part, in ``total`` and by model, cheapest first.
+    """Price of the task in USD for each model: its parts (:data:`PARTS`) and their ``total``, cheapest first.
 
     Args:
         offers: of :func:`newest`.
@@ -86,7 +105,7 @@ def task_table(prices: pd.DataFrame) -> pd.DataFrame:
 
 
 def task_metrics(prices: pd.DataFrame) -> dict[str, Metric]:
-    """The largest share of reasoning, and how far models are apart."""
+    """The largest share of hidden reasoning in the price, and the dearest price over the cheapest."""
     share, total = (prices["reasoning"] / prices["total"]).max(), prices["total"]
     return {
         "reasoning_share": Metric(share, "1", "largest share of hidden reasoning in the price of the task"),

@@ -34,7 +34,7 @@ def six_nd(releases: pd.DataFrame) -> pd.Series:
 
 
 def with_training_flop(releases: pd.DataFrame) -> pd.DataFrame:
-    """Releases with ``training_flop`` and how it was ``counted``: as its developers report it, else :func:`six_nd`."""
+    """Releases with ``training_flop`` (as developers report it, else :func:`six_nd`) and which of both, ``counted``."""
     releases = releases.astype(dict.fromkeys(COUNTS, float))
     reported = releases["training_flop_reported"]
     counted = reported.notna().map({True: "by its developers", False: "6 N D"})
@@ -61,7 +61,7 @@ def sizes(releases: pd.DataFrame) -> pd.DataFrame:
 
 
 def compute(releases: pd.DataFrame) -> pd.DataFrame:
-    """Training compute of releases, and who counted it."""
+    """Training compute of releases in FLOP, and whether their developers or :func:`six_nd` counted it."""
     return releases.dropna(subset=["training_flop"])[["year", "name", "training_flop", "counted"]]
 
 
@@ -144,7 +144,7 @@ def _rate(growth: Growth) -> dict[str, float]:
 
 
 def sensitivity(releases: pd.DataFrame, last_years: Iterable[int], ranks: Iterable[int], **fit) -> pd.DataFrame:
-    """Growth of training compute for other end years and frontiers."""
+    """Growth of training compute for other last years and other ranks that count as the frontier."""
     ranks, grow = list(ranks), partial(growth_of, column="training_flop", **fit)
     rows = []
     for last_year in last_years:

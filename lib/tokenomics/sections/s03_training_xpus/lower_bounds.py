@@ -9,7 +9,9 @@ from tokenomics.compute import bounds, sizing
 from tokenomics.compute.bounds import Deployment
 from tokenomics.compute.counts.parameters import parameters
 from tokenomics.compute.training import tuning
+from tokenomics.facts import catalogue
 from tokenomics.facts.accelerators import Accelerator
+from tokenomics.facts.claims import claim
 from tokenomics.facts.models import Model
 from tokenomics.notebook.report import Metric
 
@@ -19,18 +21,23 @@ BYTES_WITHOUT_MASTER_WEIGHTS = 6
 RECOMPUTATION = 4 / 3
 """Forward passes with all activations recomputed over those without."""
 LONGER = 8
+DAYS_PER_YEAR = 365.25
 BYTES_PER_GB = 1e9
 
 
 def grid(
     models: Iterable[Model], devices: Iterable[Accelerator], tokens: float, sequence: int, days: float
 ) -> pd.DataFrame:
-    """Every model on every accelerator: devices that hold it, device-days for the tokens, devices that end in time.
+    """Lower bounds of training, a row for every model on every accelerator.
 
     Args:
         tokens: training tokens.
         sequence: tokens of a training sequence.
         days: days in which the run must end.
+
+    Returns:
+        model, accelerator, hold_devices (fewest that hold the training state), device_days (for the tokens at full
+        peak) and in_time_devices (fewest that hold it and end in time).
     """
     devices = list(devices)
     rows = []
@@ -53,9 +60,9 @@ def own_metrics(own: Deployment, row: pd.Series, tokens: float) -> dict[str, Met
     return {
         "own_model": Metric(own.model.name, "text", "model followed through the notebook"),
         "own_accelerator": Metric(own.device.name, "text", "accelerator followed through the notebook"),
-        "own_hold": Metric(row["hold_devices"], "1", "least devices that hold the training state of the own model"),
-        "own_device_days": Metric(row["device_days"], "day", "least device-days for the tokens, own model"),
-        "own_in_days": Metric(row["in_time_devices"], "1", "least devices that train the own model in time"),
+        "own_least_devices": Metric(row["hold_devices"], "1", "fewest devices that hold its training state, own model"),
+        "own_device_days": Metric(row["device_days"], "day", "lower bound of device-days for the tokens, own model"),
+        "own_devices_in_time": Metric(row["in_time_devices"], "1", "fewest devices that train the own model in time"),
         "tokens_tera": Metric(tokens / 1e12, "1e12 token", "training tokens in the tables"),
     }
 
@@ -63,7 +70,7 @@ def own_metrics(own: Deployment, row: pd.Series, tokens: float) -> dict[str, Met
 def days_by_devices(
     models: Iterable[Model], device: Accelerator, tokens: float, sequence: int, most: int
 ) -> pd.DataFrame:
-    """Least days against devices, for each model from the fewest devices that hold it up to ``most``."""
+    """Lower bound of training days by devices, for each model from the fewest that hold it up to ``most``."""
     curves = []
     for model in models:
         hold = bounds.training_devices_to_hold(sizing.deployment(model, device))
@@ -73,8 +80,23 @@ def days_by_devices(
     return pd.concat(curves)
 
 
+def gpt3_metrics(gpt3: Model, tokens: float, sequence: int) -> dict[str, Metric]:
+    """GPT-3 on one V100 and on 1024 A100: what others quote, beside the lower bound at the full peak."""
+    v100, a100 = (sizing.deployment(gpt3, catalogue.accelerator(name)) for name in ("V100-SXM-32GB", "A100-SXM-80GB"))
+    years = float(bounds.training_days(v100, tokens, sequence)) / DAYS_PER_YEAR
+    days = float(bounds.training_days(a100, tokens, sequence)) / 1024
+    rate = claim("gpt3_v100_tflop_per_s")
+    return {
+        "quoted_v100_years": Metric(claim("gpt3_v100_years"), "year", "GPT-3 on one V100, as quoted"),
+        "quoted_v100_rate": Metric(rate, "TFLOP/s", "rate that the quoted V100-years assume"),
+        "gpt3_v100_years": Metric(years, "year", "GPT-3 on one V100, lower bound"),
+        "quoted_a100_days": Metric(claim("gpt3_days_on_1024_a100"), "day", "GPT-3 on 1024 A100, as quoted"),
+        "gpt3_a100_days": Metric(days, "day", "GPT-3 on 1024 A100, lower bound"),
+    }
+
+
 def over_6nd(model: Model, sequence: float | np.ndarray) -> np.ndarray:
-    """Exact training FLOP of a token in sequences of so many over six times the active parameters."""
+    """Exact training FLOP of a token, in sequences of ``sequence`` tokens, over six times the active parameters."""
     return bounds.training_flop(model, 1, sequence) / (FLOP_PER_PARAMETER_AND_TOKEN * parameters(model).active)
 
 
@@ -87,13 +109,13 @@ def over_6nd_by_sequence(models: Iterable[Model], sequences: np.ndarray) -> pd.D
 
 
 def over_6nd_metrics(model: Model, sequence: int) -> dict[str, Metric]:
-    """The ratio for the model that the notebook follows."""
+    """Exact training FLOP over 6ND for the model that the notebook follows."""
     meaning = "exact training FLOP over 6ND, own model and sequence"
     return {"own_over_6nd": Metric(float(over_6nd(model, sequence)), "1", meaning)}
 
 
 def tuned(models: Iterable[Model], rank: int, own: Deployment) -> pd.DataFrame:
-    """Every model tuned by every method: trained parameters, bytes, FLOP in forward passes, devices of the own kind."""
+    """Every model tuned by every method: trained parameters, bytes, FLOP over one forward pass, fewest own devices."""
     rows = []
     for model in models:
         for method in tuning.METHODS:
@@ -112,11 +134,11 @@ def tuning_memory(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def tuning_metrics(table: pd.DataFrame, model: Model) -> dict[str, Metric]:
-    """Devices that hold the model which the notebook follows, with adapters."""
+    """Fewest devices that hold the model which the notebook follows, when only adapters are trained."""
     held = table.set_index(["model", "method"])["hold_devices"].loc[model.name]
     return {
-        "own_lora_hold": Metric(held["LoRA"], "1", "least devices that hold the own model with adapters"),
-        "own_qlora_hold": Metric(held["QLoRA"], "1", "least devices that hold the own 4-bit model with adapters"),
+        "own_lora_devices": Metric(held["LoRA"], "1", "fewest devices that hold the own model with adapters"),
+        "own_qlora_devices": Metric(held["QLoRA"], "1", "fewest devices that hold the own 4-bit model with adapters"),
     }
 
 

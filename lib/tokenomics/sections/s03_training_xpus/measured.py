@@ -1,6 +1,6 @@
 """Measured runs and published trainings beside their bounds."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sized
 
 import pandas as pd
 
@@ -14,7 +14,7 @@ FEW, MANY = 16, 128
 
 
 def published(releases: pd.DataFrame, sequence: int, fp8_runs: Collection[str] = ()) -> pd.DataFrame:
-    """Released models whose developers state accelerator-hours, beside the hours that no run can go below.
+    """Released models whose developers state accelerator-hours, beside the lower bound of these hours.
 
     Args:
         releases: rows of :func:`tokenomics.facts.history.releases`; those without tokens, hours, accelerator or
@@ -41,6 +41,16 @@ def _bound_hours(run, sequence: int, dtype: str) -> float:
     return 24 * float(bounds.training_days(on, run.training_tokens, sequence))
 
 
+def data_metrics(models: Sized, xpus: Sized, runs: Sized, releases: Sized) -> dict[str, Metric]:
+    """How much data stands behind the notebook."""
+    return {
+        "models": Metric(len(models), "1", "models in the tables"),
+        "xpus": Metric(len(xpus), "1", "accelerators in the tables"),
+        "runs": Metric(len(runs), "1", "measured training runs with a bound"),
+        "published": Metric(len(releases), "1", "released models with published accelerator-hours"),
+    }
+
+
 def drawn_runs(runs: pd.DataFrame) -> pd.DataFrame:
     """The columns of measured runs that figures show."""
     return runs[["run", "model", "accelerator", "n_gpu", "metric", "share"]].rename(columns={"n_gpu": "devices"})
@@ -52,7 +62,7 @@ def by_median(runs: pd.DataFrame) -> list[str]:
 
 
 def share_metrics(shares: pd.DataFrame, runs: pd.DataFrame) -> dict[str, Metric]:
-    """What share of the bound runs reach, and how an MFU as published differs from a share of the bound."""
+    """What share of the bound runs reach, and the MFU as published beside it where a run has both."""
     both = shares[shares["metric"].isin(["mfu", "tokens_per_s_per_gpu"])]
     both = both.pivot(index="run", columns="metric", values="share").dropna()
     rate, median = both["tokens_per_s_per_gpu"].median(), runs["share"].median()
@@ -66,15 +76,17 @@ def share_metrics(shares: pd.DataFrame, runs: pd.DataFrame) -> dict[str, Metric]
 
 
 def scale_metrics(runs: pd.DataFrame) -> dict[str, Metric]:
-    """Share of the bound of small and of large runs."""
+    """Median share of the bound on few and on many devices (:data:`FEW`, :data:`MANY`)."""
     few, many = (runs.loc[which, "share"].median() for which in (runs["devices"] <= FEW, runs["devices"] >= MANY))
     return {
+        "few_devices": Metric(FEW, "1", "devices of a small run, at most"),
+        "many_devices": Metric(MANY, "1", "devices of a large run, at least"),
         "share_few": Metric(few, "1", f"median share of the bound on at most {FEW} devices"),
         "share_many": Metric(many, "1", f"median share of the bound on {MANY} devices or more"),
     }
 
 
 def published_metrics(releases: pd.DataFrame) -> dict[str, Metric]:
-    """Share of the published hours that the bound explains."""
+    """Lower bound of device-hours over the published ones, median."""
     meaning = "median share of the lower bound in published hours"
     return {"published_median": Metric(releases["share"].median(), "1", meaning)}

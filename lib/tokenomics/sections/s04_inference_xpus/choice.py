@@ -1,4 +1,4 @@
-"""Choosing: the best point of each accelerator within a limit, what it costs in money and power, and layouts."""
+"""The best point of each accelerator within a limit, its output for a dollar and for a joule, and the best layout."""
 
 from collections.abc import Iterable, Sequence
 
@@ -38,30 +38,28 @@ def point_of(chosen: pd.DataFrame, device: Accelerator, most_tpot_ms: float) -> 
 
 
 def best(chosen: pd.DataFrame, column: str, key: str) -> dict[str, Metric]:
-    """The accelerator with the highest value of a column, its interval, and how many other intervals reach into it.
+    """The accelerator with the highest value of a column, its interval, and how many other intervals overlap it.
 
     Ties go to the first name.
     """
     meaning = f"accelerator with the best {column}"
-    rivalry = f"others whose interval of {column} reaches into the best one's"
+    overlap = f"others whose interval of {column} overlaps the best one"
     rows = chosen.dropna(subset=[column]).sort_values([column, "accelerator"], ascending=[False, True])
     if rows.empty:
         none = {f"best_{key}": Metric("no accelerator of the table", "text", meaning)}
         none[f"best_{key}_value"] = Metric(0.0, units.unit_of(column), f"the best {column}", 0.0, 0.0)
-        return none | {
-            f"rivals_{key}": Metric(0, "1", f"others whose interval of {column} reaches into the best one's")
-        }
+        return none | {f"overlapping_{key}": Metric(0, "1", overlap)}
     first = rows.iloc[0]
-    rivals = int((rows[units.end_of(column, units.HIGH)] >= first[units.end_of(column, units.LOW)]).sum()) - 1
+    overlapping = int((rows[units.end_of(column, units.HIGH)] >= first[units.end_of(column, units.LOW)]).sum()) - 1
     return {
         f"best_{key}": Metric(first["accelerator"], "text", meaning),
         f"best_{key}_value": cell(first, column, f"the best {column}"),
-        f"rivals_{key}": Metric(rivals, "1", rivalry),
+        f"overlapping_{key}": Metric(overlapping, "1", overlap),
     }
 
 
 def value_metrics(chosen: pd.DataFrame, own: pd.Series, profile: str) -> dict[str, Metric]:
-    """The own accelerator's output within the limit, whose software stands behind the others, and the best ones."""
+    """Output of the own accelerator within the limit, accelerators with another engine profile, and the best ones."""
     others = [f"{row.accelerator} ({row.profile})" for row in chosen.itertuples() if row.profile != profile]
     meaning = "output tokens a second and device within the limit, own accelerator"
     metrics = {"own_rate": cell(own, PER_DEVICE, meaning)}
@@ -72,8 +70,8 @@ def value_metrics(chosen: pd.DataFrame, own: pd.Series, profile: str) -> dict[st
 def value(points: pd.DataFrame, devices: Iterable[Accelerator], price_list: str) -> pd.DataFrame:
     """Output of the chosen points per dollar of rent and per joule at the devices' TDP.
 
-    A TDP is an upper limit of the device's own power, hosts and cooling are not in it: so tokens a joule are those of a
-    device that draws all it may.
+    A TDP is an upper limit of the power of the device itself, without host and cooling, so tokens a joule are those of
+    a device that draws all it may.
 
     Args:
         points: a row an accelerator, as :func:`within` gives it.
@@ -96,35 +94,35 @@ def value(points: pd.DataFrame, devices: Iterable[Accelerator], price_list: str)
 
 
 def candidates(load: Load, model: Model, device: Accelerator, devices: int, most_tpot_ms: float) -> list[Candidate]:
-    """Layouts of so many devices, in all, that serve the requests of a load within the limit, best first."""
+    """Layouts and replicas on ``devices`` devices in all that serve the load within the limit, best first."""
     formats = {"precision": TEXTS[load.weight_bits], "kv_precision": TEXTS[load.kv_bits], "engine": load.engine}
     limit_s = most_tpot_ms / MILLI
     return search(model, device, devices, prompt=load.prompt, output=load.output, most_tpot_s=limit_s, **formats)
 
 
-def layouts_table(found: Sequence[Candidate], most_tpot_ms: float = np.inf) -> pd.DataFrame:
+def layouts_table(candidates: Sequence[Candidate], most_tpot_ms: float = np.inf) -> pd.DataFrame:
     """Candidates of a search as a table, in their order.
 
     Raises:
         DataError: the search found none within the limit.
     """
-    if not found:
+    if not candidates:
         raise DataError("parameters", "most_tpot_ms", most_tpot_ms, "what some layout of layout_devices can keep")
     return pd.DataFrame(
         {
-            "layout": [label(each.layout) for each in found],
-            "tp": [each.layout.tp for each in found],
-            "replicas": [each.replicas for each in found],
-            "concurrency": [each.concurrency * each.replicas for each in found],
-            "tpot_ms": [MILLI * each.tpot_s for each in found],
-            "ttft_ms": [MILLI * each.ttft_s for each in found],
-            "rate_tok_per_s": [each.output_rate / (each.layout.devices * each.replicas) for each in found],
+            "layout": [label(each.layout) for each in candidates],
+            "tp": [each.layout.tp for each in candidates],
+            "replicas": [each.replicas for each in candidates],
+            "concurrency": [each.concurrency * each.replicas for each in candidates],
+            "tpot_ms": [MILLI * each.tpot_s for each in candidates],
+            "ttft_ms": [MILLI * each.ttft_s for each in candidates],
+            "rate_tok_per_s": [each.output_rate / (each.layout.devices * each.replicas) for each in candidates],
         }
     )
 
 
 def search_metrics(table: pd.DataFrame, model: str, device: str) -> dict[str, Metric]:
-    """How many layouts a search offers, the best one, and how much it gains over the median."""
+    """How many layouts keep the limit, the best one, and its output over that of the median."""
     best_layout = table.iloc[0]
     words = f"{best_layout['layout']} x {best_layout['replicas']}"
     gain = best_layout["rate_tok_per_s"] / table["rate_tok_per_s"].median()

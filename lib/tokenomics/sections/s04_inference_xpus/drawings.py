@@ -31,7 +31,7 @@ def roofline(data: pd.DataFrame) -> "Figure":
     return fig
 
 
-def ceilings(data: pd.DataFrame) -> "Figure":
+def kernel_efficiency(data: pd.DataFrame) -> "Figure":
     """Share of the data sheet that operators reach, a row for each accelerator, the highest median first."""
     import seaborn as sns
 
@@ -76,7 +76,7 @@ def memory(data: pd.DataFrame) -> "Figure":
 
 
 def step_parts(data: pd.DataFrame) -> "Figure":
-    """Milliseconds of a decode step by what they are spent on, a bar for each deployment."""
+    """Milliseconds of each part of a decode step, a bar for each deployment."""
     fig, axes = figures.canvas(height_in=0.75 + 0.17 * data["deployment"].nunique())
     panels.stacked(axes, data, "deployment", "part", "spent_ms")
     units.axis_labels(axes, "spent_ms", x_words="a decode step")
@@ -112,7 +112,7 @@ def loaded(data: pd.DataFrame) -> "Figure":
 
 
 def pareto(data: pd.DataFrame, most_tpot_ms: float) -> "Figure":
-    """Output of a device against the speed for one user, a line for each accelerator; the limit as an upright line."""
+    """Output of a device against the speed for one user, a line for each accelerator; the limit as a vertical line."""
     import seaborn as sns
 
     fig, axes = figures.canvas(height_in=3.1)
@@ -167,7 +167,7 @@ def measured_share(data: pd.DataFrame, order: list[str]) -> "Figure":
 
 
 def held_out(data: pd.DataFrame, coverage: float) -> "Figure":
-    """Error (median to nine in ten) and share inside the interval, a row for each quantity."""
+    """Error (from median to p90) and share inside the interval, a row for each quantity."""
     fig, shown = figures.canvas(1, 2, height_in=2.9, sharey=True)
     for axes, column in zip(shown, ("error", "inside_share"), strict=True):
         panels.dots(axes, data, "quantity", column, data["quantity"].tolist())
@@ -193,7 +193,7 @@ def sensitivity(data: pd.DataFrame) -> "Figure":
 
 
 def gains(data: pd.DataFrame, banded: float) -> "Figure":
-    """Speed-up against the batch, a panel for each way of drafting, a line for each acceptance; the interval of one."""
+    """Speed-up against the batch, a panel for each option to draft, a line for each acceptance; the interval of one."""
     fig, shown = panels.grid(list(dict.fromkeys(data["panel"])), row_in=2.0, sharex=True, sharey=True)
     for axes, (_, part) in zip(shown, data.groupby("panel", sort=False), strict=True):
         axes.axhline(1, **panels.BOUND)

@@ -20,20 +20,19 @@ from tokenomics.sections.s04_inference_xpus.tables import MILLI
 OWN_LAYER = "a layer of its own"
 
 
-def drafter(load: Load, it: Server, model: Model) -> Server:
-    """A draft model beside a server: cut over as many of its devices as make the load's step shortest."""
+def draft_server(load: Load, it: Server, model: Model) -> Server:
+    """A draft model beside a server, split over as many of its devices as make the step of the load shortest."""
     most = it.on.layout.tp
     cuts = [tp for tp in (2**each for each in range(most.bit_length())) if tp <= most and model.heads % tp == 0]
-    found = [ask(load, model, it.on.device, Layout(tp=tp)) for tp in cuts]
-    return min(found, key=lambda each: (float(each.tpot(load.batch, load.middle).value), each.devices))
+    servers = [ask(load, model, it.on.device, Layout(tp=tp)) for tp in cuts]
+    return min(servers, key=lambda each: (float(each.tpot(load.batch, load.middle).value), each.devices))
 
 
-def drafted(
+def drafting_gains(
     load: Load, it: Server, draft: Server, acceptances: Iterable[float], batches: Sequence[float]
 ) -> pd.DataFrame:
-    """How much sooner a token comes by drafting, by batch and acceptance, at the best number of drafted tokens (one at
-    least): with a draft model, and with one layer of the model's own. Batches that do not fit beside the draft are left
-    out.
+    """Speed-up by drafting at the best number of drafted tokens (at least one), by batch and acceptance: with a draft
+    model, and with one layer of the model's own. Batches that do not fit beside the draft model are left out.
 
     Raises:
         DataError: not even a single sequence fits beside the draft model.
@@ -54,9 +53,9 @@ def drafted(
     return pd.concat(rows, ignore_index=True)
 
 
-def adapted(load: Load, it: Server, rank: int, counts: Iterable[int]) -> pd.DataFrame:
-    """Milliseconds of a token of the load by the number of adapters; as many of them as fit beside its caches stay
-    on the devices, the others are fetched when a request needs them.
+def adapter_times(load: Load, it: Server, rank: int, counts: Iterable[int]) -> pd.DataFrame:
+    """Milliseconds a token of the load by the number of adapters. As many as fit beside the caches stay on the devices;
+    the others are fetched when a request needs them.
 
     Raises:
         DataError: not even one adapter fits.
@@ -66,42 +65,42 @@ def adapted(load: Load, it: Server, rank: int, counts: Iterable[int]) -> pd.Data
         raise DataError("serving", "adapter_rank", rank, "a rank whose adapter fits beside the caches of the load")
     for count in counts:
         kept = int(min(count, room))
-        some = Adapted(it, Adapters(int(count), rank, resident=kept))
+        adapted = Adapted(it, Adapters(int(count), rank, resident=kept))
         row = {
             "adapters": float(count),
             "kept_adapters": float(kept),
-            "distinct_adapters": float(some.adapters.distinct(load.batch)),
+            "distinct_adapters": float(adapted.adapters.distinct(load.batch)),
         }
-        rows.append(row | units.columns("tpot_ms", some.tpot(load.batch, load.middle, load.output), MILLI))
+        rows.append(row | units.columns("tpot_ms", adapted.tpot(load.batch, load.middle, load.output), MILLI))
     return pd.DataFrame(rows)
 
 
-def sighted(load: Load, it: Server, encoders: Iterable[str], side: int, counts: Sequence[int]) -> pd.DataFrame:
-    """Milliseconds to the first token of a lone prompt with images of ``side`` by ``side`` pixels, by their number, as
-    several families of models take them."""
+def image_times(load: Load, it: Server, encoders: Iterable[str], side: int, counts: Sequence[int]) -> pd.DataFrame:
+    """Milliseconds to the first token of a lone prompt with images of ``side`` by ``side`` pixels, by their number,
+    with the vision encoder of several families of models."""
     rows, images = [], np.asarray(counts, dtype=float)
     for name in encoders:
-        seen = Sighted(it, encoder(name))
-        part = pd.DataFrame({"encoder": name, "images": images, "image_tok": seen.prompt(0, images, side, side)})
-        part["encode_ms"] = MILLI * seen.encode_seconds(images, side, side)
-        rows.append(part.assign(**units.columns("ttft_ms", seen.ttft(load.prompt, images, side, side), MILLI)))
+        sighted = Sighted(it, encoder(name))
+        part = pd.DataFrame({"encoder": name, "images": images, "image_tok": sighted.prompt(0, images, side, side)})
+        part["encode_ms"] = MILLI * sighted.encode_seconds(images, side, side)
+        rows.append(part.assign(**units.columns("ttft_ms", sighted.ttft(load.prompt, images, side, side), MILLI)))
     return pd.concat(rows, ignore_index=True)
 
 
-def added(adapters: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
-    """The rows of :func:`adapted`, then those of :func:`sighted`: the data of one figure."""
+def adapters_and_images(adapters: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """The rows of :func:`adapter_times`, then those of :func:`image_times`: the data of one figure."""
     return pd.concat([adapters, images])
 
 
 def drafting_metrics(gains: pd.DataFrame, own: Server, draft: str, acceptance: float) -> dict[str, Metric]:
-    """Gain by the draft model for one user and at the largest batch, at one acceptance."""
+    """Speed-up by the draft model for one sequence and at the largest batch, at one acceptance."""
     chosen = gains[(gains["panel"] == draft) & (gains["acceptance_share"] == acceptance)].sort_values("batch")
     largest = chosen["batch"].max()
     metrics = {
-        "draft_batch": Metric(largest, "1", "largest batch at which drafting is asked about"),
+        "draft_batch": Metric(largest, "1", "largest batch with drafts"),
         "draft_model": Metric(draft, "text", "draft model"),
-        "draft_acceptance": Metric(acceptance, "1", "share of drafted tokens accepted, the middle one asked about"),
-        "draft_share": Metric(layer_share(own.on.model), "1", "a layer that drafts over a step of the own model"),
+        "draft_acceptance": Metric(acceptance, "1", "share of drafted tokens accepted, middle parameter"),
+        "draft_share": Metric(layer_share(own.on.model), "1", "time of a drafting layer over a step of the own model"),
     }
     by_batch = chosen.set_index("batch")
     for key, batch in (("alone", chosen["batch"].min()), ("batch", largest)):
@@ -110,16 +109,16 @@ def drafting_metrics(gains: pd.DataFrame, own: Server, draft: str, acceptance: f
     return metrics
 
 
-def added_metrics(adapters: pd.DataFrame, images: pd.DataFrame, plain_tpot_ms: float) -> dict[str, Metric]:
-    """What few and many adapters add to a step while none is fetched, and the tokens of one image."""
+def adapter_and_image_metrics(adapters: pd.DataFrame, images: pd.DataFrame, plain_tpot_ms: float) -> dict[str, Metric]:
+    """Milliseconds that one and many adapters add to a step while none is fetched, and the tokens of one image."""
     unfetched = adapters[adapters["kept_adapters"] == adapters["adapters"]].set_index("adapters")["tpot_ms"]
     added_ms = unfetched - plain_tpot_ms
     metrics = {
-        "adapter_count": Metric(adapters["adapters"].max(), "1", "adapters: largest number, count"),
-        "adapter_kept": Metric(adapters["kept_adapters"].max(), "1", "adapters: largest number, kept"),
+        "adapter_count": Metric(adapters["adapters"].max(), "1", "largest number of adapters"),
+        "adapter_kept": Metric(adapters["kept_adapters"].max(), "1", "largest number that fits beside the caches"),
     }
     for key, count in (("small", added_ms.index.min()), ("many", added_ms.index.max())):
-        meaning = f"what adapters add to a step, nothing fetched: {key}"
+        meaning = f"time that adapters add to a step, none fetched, {key}"
         metrics[f"adapter_{key}_ms"] = Metric(added_ms[count], "ms", meaning)
     for name, tokens in images[images["images"] == 1].set_index("encoder")["image_tok"].items():
         metrics[f"image_tokens_{name.split('-')[0].lower()}"] = Metric(tokens, "tok", f"an image, {name}")

@@ -1,4 +1,4 @@
-"""What was measured: ceilings that kernels reach, and how far held-out predictions were off."""
+"""What was measured: the share of the data sheet that kernels reach, and errors of held-out predictions."""
 
 from collections.abc import Sequence
 
@@ -22,9 +22,9 @@ SHOWN = {
     ("gemm", "bf16", "byte"): "weights, reading",
     ("all_reduce", "bf16", "byte"): "link, all-reduce",
 }
-"""Operator, data type and what its efficiency is a share of; how the figure calls it."""
+"""Operator, data type and what its efficiency is a share of; its label in the figure."""
 SIDE = 8192.0
-"""Sides of the weights of the roofline's product."""
+"""Rows and columns of the weight matrix of the roofline's GEMM."""
 OTHERS = "largest product, others"
 QUANTITIES = {
     "ttft": "prefill, alone",
@@ -38,30 +38,30 @@ QUANTITIES = {
     "ttft_mean": "TTFT under load",
     "tpot_mean": "TPOT under load",
 }
-"""What a measured metric tells about."""
+"""The quantity that a measured metric belongs to."""
 
 
-def judged_rows() -> pd.DataFrame:
+def rows_with_bound() -> pd.DataFrame:
     """Published rows of inference that may serve validation, with the share of their bound."""
     rows = [share_of_bound.shares(kind) for kind in ("inference_throughput", "inference_latency")]
     return pd.concat(rows, ignore_index=True)
 
 
-def ceilings() -> pd.DataFrame:
-    """Share of the data sheet that the best engine's kernel reaches on large shapes, by accelerator and operator; and
-    the largest product that somebody else measured, which also covers accelerators without operator tables."""
+def kernel_efficiency() -> pd.DataFrame:
+    """Share of the data sheet that the kernel of the best engine reaches on large shapes, by accelerator and operator;
+    and the fastest GEMM measured by others, which also covers accelerators without operator tables."""
     rows = tables.read("calibration/operators")
     rows = rows[rows["main"].astype(bool)]
-    found = []
+    parts = []
     for (operator, dtype, kind), name in SHOWN.items():
         part = rows[(rows["operator"] == operator) & (rows["dtype"] == dtype)]
         best = part.groupby("accelerator")[f"{kind}_efficiency"].max().dropna().astype(float)
-        found.append(pd.DataFrame({"accelerator": best.index, "operator": name, "share": best.to_numpy()}))
-    return pd.concat([*found, _largest_products()], ignore_index=True)
+        parts.append(pd.DataFrame({"accelerator": best.index, "operator": name, "share": best.to_numpy()}))
+    return pd.concat([*parts, _fastest_gemms()], ignore_index=True)
 
 
-def _largest_products() -> pd.DataFrame:
-    """Largest 16-bit matrix product that others measured, in any shape, as a share of the peak."""
+def _fastest_gemms() -> pd.DataFrame:
+    """Fastest 16-bit GEMM of any shape that others measured, as a share of the peak."""
     rows = tables.read("catalogue/accelerators").dropna(subset=["matmul_bf16_flop_per_s"])
     rows = rows[rows["device_class"] == "datacenter"]
     peaks = [catalogue.accelerator(name).peak_flop_per_s("bf16") for name in rows["name"]]
@@ -70,13 +70,13 @@ def _largest_products() -> pd.DataFrame:
 
 
 def kernel_roof(model: Model, devices: Sequence[Accelerator], weight_bits: int, intensity: np.ndarray) -> pd.DataFrame:
-    """TFLOP/s of a product with a square of weights at growing FLOP per byte: data sheet, and calibrated kernel.
+    """TFLOP/s of a GEMM with a square weight matrix at growing FLOP per byte: data sheet, and calibrated kernel.
 
-    A product of ``m`` rows with weights of ``b`` bytes does ``2 m / b`` FLOP a byte of weights, which is the
-    intensity here; so a value stands for its number of rows. The ridge is a point of the data
-    sheet's line only.
+    A GEMM of ``m`` rows with weights of ``b`` bytes does ``2 m / b`` FLOP a byte of weights, which is the
+    intensity here; so each intensity stands for a number of rows. At the ridge only the line of the data
+    sheet has a point.
     """
-    found = []
+    curves = []
     for device in map(completed, devices):
         dtype = product_dtype(model, parse(TEXTS[weight_bits]), device)
         p = times.parameters(device, "gemm", dtype)
@@ -88,8 +88,8 @@ def kernel_roof(model: Model, devices: Sequence[Accelerator], weight_bits: int, 
         reached = 2 * rows * SIDE**2 / times.gemm_seconds(p, device, rows, SIDE, SIDE)
         reached = np.where(np.isin(rows, asked), reached / 1e12, np.nan)
         columns = {"flop_per_byte": x, "sheet_tflop_per_s": sheet / 1e12, "kernel_tflop_per_s": reached}
-        found.append(pd.DataFrame({"accelerator": device.name, "borrowed": p.relation != "own"} | columns))
-    return pd.concat(found, ignore_index=True)
+        curves.append(pd.DataFrame({"accelerator": device.name, "borrowed": p.relation != "own"} | columns))
+    return pd.concat(curves, ignore_index=True)
 
 
 def held_out() -> pd.DataFrame:
@@ -106,43 +106,43 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """Median and 90 % error, bias and coverage by quantity and by whether the model has experts."""
     rows = rows.assign(model=np.where(rows["experts"].astype(bool), "experts", "dense"))
     grouped = rows.groupby(["quantity", "model"])
-    found = grouped.agg(
+    table = grouped.agg(
         rows=("error", "size"), median_error=("error", "median"), bias=("bias", "median"), coverage=("inside", "mean")
     )
-    found.insert(2, "p90_error", grouped["error"].quantile(0.9))
-    return found.reset_index()
+    table.insert(2, "p90_error", grouped["error"].quantile(0.9))
+    return table.reset_index()
 
 
-def ceiling_metrics(ceilings: pd.DataFrame) -> dict[str, Metric]:
+def efficiency_metrics(efficiencies: pd.DataFrame) -> dict[str, Metric]:
     """Median share of the data sheet that GEMMs, reading of weights and links reach; the lowest as low end."""
     metrics = {}
-    for key, name in (("product", "products, 16 bit"), ("reading", "weights, reading"), ("link", "link, all-reduce")):
-        shares = ceilings.loc[ceilings["operator"] == name, "share"]
+    for key, name in (("gemm", "products, 16 bit"), ("weights", "weights, reading"), ("link", "link, all-reduce")):
+        shares = efficiencies.loc[efficiencies["operator"] == name, "share"]
         meaning = f"median share of the data sheet, {name}"
-        metrics[f"ceiling_{key}"] = Metric(shares.median(), "1", meaning, low=shares.min())
+        metrics[f"efficiency_{key}"] = Metric(shares.median(), "1", meaning, low=shares.min())
     return metrics
 
 
-def share_metrics(judged: pd.DataFrame) -> dict[str, Metric]:
+def share_metrics(rows: pd.DataFrame) -> dict[str, Metric]:
     """Median share of the bound by phase; the largest as high end."""
     return {
         f"share_{phase.replace(' ', '_')}": Metric(
-            rows["share"].median(), "1", f"median share of the bound, {phase}", high=rows["share"].max()
+            part["share"].median(), "1", f"median share of the bound, {phase}", high=part["share"].max()
         )
-        for phase, rows in judged.groupby("phase")
+        for phase, part in rows.groupby("phase")
     }
 
 
-def often_measured(judged: pd.DataFrame, least: int = 10) -> list[str]:
+def often_measured(rows: pd.DataFrame, least: int = 10) -> list[str]:
     """Accelerators with so many rows or more, the highest median share first."""
-    order = judged.groupby("accelerator")["share"].agg(["median", "size"])
+    order = rows.groupby("accelerator")["share"].agg(["median", "size"])
     return order[order["size"] >= least].sort_values("median", ascending=False).index.tolist()
 
 
 def held_out_metrics(held: pd.DataFrame) -> dict[str, Metric]:
     """Rows, coverage and median error of all held-out predictions, and the error by quantity."""
     metrics = {
-        "held_rows": Metric(len(held), "1", "measured rows with a held-out prediction"),
+        "held_out_rows": Metric(len(held), "1", "measured rows with a held-out prediction"),
         "covered": Metric(held["inside"].mean(), "1", "share of these inside their 80 % interval"),
         "error": Metric(held["error"].median(), "1", "median error of all of them", high=held["error"].quantile(0.9)),
     }
@@ -153,7 +153,7 @@ def held_out_metrics(held: pd.DataFrame) -> dict[str, Metric]:
 
 
 def drawn_errors(errors: pd.DataFrame, least: int = 10) -> pd.DataFrame:
-    """Rows of :func:`summary` with enough rows, by quantity and kind of model, the median error with its ends."""
+    """Lines of :func:`summary` over ``least`` rows or more; the whisker goes from median to p90 error."""
     rows = errors[errors["rows"] >= least]
     return pd.DataFrame(
         {
@@ -169,18 +169,23 @@ def drawn_errors(errors: pd.DataFrame, least: int = 10) -> pd.DataFrame:
 
 
 def data_metrics(
-    rows: pd.DataFrame, ceilings: pd.DataFrame, models: Sequence[Model], devices: Sequence[Accelerator]
+    rows: pd.DataFrame,
+    efficiencies: pd.DataFrame,
+    models: Sequence[Model],
+    devices: Sequence[Accelerator],
+    engine: str,
 ) -> dict[str, Metric]:
-    """How much data stands behind the notebook."""
-    fitted = ceilings[ceilings["operator"] != OTHERS]["accelerator"]
+    """How much data stands behind the notebook, and the engine it asks for (empty: the generic profile)."""
+    fitted = efficiencies[efficiencies["operator"] != OTHERS]["accelerator"]
     return {
         "rows": Metric(len(rows), "1", "measured rows with a bound"),
         "models": Metric(len(models), "1", "models in the tables"),
         "xpus": Metric(len(devices), "1", "accelerators in the tables"),
         "measured_xpus": Metric(fitted.nunique(), "1", "accelerators with measured operators"),
+        "engine": Metric(engine or "the generic profile", "text", "engine"),
     }
 
 
 def beyond_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Published rows beyond a bound, as they are shown."""
+    """Published rows that contradict a bound, with the columns that the table shows."""
     return rows[["model", "hardware", "metric", "ratio", "reason", "source"]]

@@ -64,7 +64,7 @@ class Parameters(ManyModels):
     batch: int = Field(32, ge=1, le=100_000, description="[1] sequences served together")
     largest_batch: int = Field(1024, ge=2, le=100_000, description="[1] largest batch on the figures")
     context_tokens: int = Field(131_072, ge=2, le=10_000_000, description="[token] longest context on the figures")
-    node_devices: int = Field(8, ge=1, le=256, description="[1] devices of the group whose times are drawn, at least")
+    node_devices: int = Field(8, ge=1, le=256, description="[1] devices of the replica whose times are drawn, at least")
     most_tpot_ms: float = Field(
         50.0, gt=0, le=10_000, description="[ms] time per output token that a user accepts, for prices and layouts"
     )
@@ -73,7 +73,7 @@ class Parameters(ManyModels):
     )
     layout_model: ModelName = Field("DeepSeek-V3", description="[name or path] model whose layouts are searched")
     layout_accelerator: AcceleratorName = Field("H200-SXM-141GB", description="[name or path] xPU of the search")
-    layout_devices: int = Field(16, ge=1, le=1024, description="[1] devices of the search, all copies together")
+    layout_devices: int = Field(16, ge=1, le=1024, description="[1] devices of the search, all replicas together")
     draft_model: ModelName = Field("Llama-3.2-1B", description="[name or path] model that drafts for the own model")
     acceptances: list[float] = Field([0.6, 0.7, 0.8], min_length=1, description="[1] shares of drafts accepted")
     adapter_rank: int = Field(16, ge=1, le=4096, description="[1] rank of each of many adapters")

@@ -21,7 +21,7 @@ PARTS = ("products", "experts", "attention", "elementwise", "communication", HOS
 """Where a step's time goes, in the order in which bars are stacked."""
 RELATED = {"own": "measured", "profiled": "engine measured", "generation": "same generation", "vendor": "same vendor"}
 RELATED |= {"other": "another vendor"}
-"""How near an accelerator is to what was measured, in words."""
+"""How near an accelerator is to one whose operators were measured, in words."""
 RATE = "tok_per_s"
 UNCHANGED = "as above"
 USES = ("weights", "cache", "activations", "buffers", "runtime")
@@ -58,7 +58,7 @@ def _fleet_row(load: Load, model: Model, device: Accelerator) -> dict:
 
 
 def by_bits(load: Load, models: Iterable[Model], device: Accelerator, widths: Iterable[int]) -> pd.DataFrame:
-    """Devices that hold the load by bits a weight: bound beside the model's answer, and the memory of all devices."""
+    """Devices that hold the load by bits a weight, beside their lower bound, and the gigabytes used on all of them."""
     rows = []
     for model in models:
         for bits in widths:
@@ -137,9 +137,9 @@ def loaded(load: Load, it: Server, concurrencies: Sequence[float]) -> pd.DataFra
 
 
 def step_parts(load: Load, servers: Mapping[str, Server]) -> pd.DataFrame:
-    """Milliseconds of a decode step by what they are spent on, the engine's slowdown spread over the device's parts.
+    """Milliseconds of each part of a decode step, the engine's slowdown applied to the parts of the device.
 
-    The host's share is put together from the profile's own two numbers, so the sum is a second way to the step's time.
+    Host time comes from the two numbers of the engine profile, so the sum checks the time of the step.
     """
     rows = []
     for name, it in servers.items():
@@ -162,7 +162,7 @@ def memory_parts(load: Load, servers: Mapping[str, Server]) -> pd.DataFrame:
 
 
 def limits(servers: Mapping[str, Server], batches: Sequence[float], contexts: Sequence[float]) -> pd.DataFrame:
-    """What takes most of a decode step over a grid of batch and context, a panel for each server."""
+    """What limits a decode step over a grid of batch and context, a panel for each server."""
     size, length = (each.ravel() for each in np.meshgrid(batches, contexts, indexing="ij"))
     tables = [
         pd.DataFrame({"batch": size, "context_tok": length, "limit": it.limited_by(size, length), "panel": name})
@@ -172,7 +172,7 @@ def limits(servers: Mapping[str, Server], batches: Sequence[float], contexts: Se
 
 
 def options(load: Load) -> dict[str, dict[str, object]]:
-    """One change of the load each, by name, but for those that change nothing."""
+    """Changes of the load by name, one at a time, without those that would change nothing."""
     prompt, batch = {"prompt": 8 * load.prompt}, {"batch": 4 * load.batch}
     changes: dict[str, dict[str, object]] = {"16-bit weights": {"weight_bits": 16}, "8-bit weights": {"weight_bits": 8}}
     changes |= {"4-bit weights": {"weight_bits": 4}, "8-bit cache": {"kv_bits": 8}}
@@ -204,19 +204,19 @@ def against_unchanged(table: pd.DataFrame) -> pd.DataFrame:
     return ratio.melt("change", var_name="quantity", value_name="over_unchanged_ratio")
 
 
-def apart(ratios: pd.DataFrame) -> dict[str, Metric]:
-    """How far engines, and widths of weights, are apart in the time per token."""
+def tpot_spread(ratios: pd.DataFrame) -> dict[str, Metric]:
+    """Longest over shortest time per token among engines, and among bits of weights."""
     tpot = ratios[ratios["quantity"] == "TPOT"]
     metrics = {}
-    for key, ending in (("engines", "engine"), ("widths", "bit weights")):
+    for key, ending in (("engine", "engine"), ("weight_bits", "bit weights")):
         among = [1, *tpot.loc[tpot["change"].str.endswith(ending), "over_unchanged_ratio"]]
-        meaning = f"longest over shortest TPOT among {key}"
-        metrics[f"{key}_apart"] = Metric(max(among) / min(among), "1", meaning)
+        meaning = f"longest over shortest TPOT, by {key.replace('_', ' ')}"
+        metrics[f"{key}_tpot_ratio"] = Metric(max(among) / min(among), "1", meaning)
     return metrics
 
 
 def changed(load: Load, it: Server, **changes) -> tuple[Load, Server]:
-    """A load with something changed, and the same devices asked for it."""
+    """A load with something changed, and the server of the same devices for it."""
     other = replace(load, **changes)
     return other, ask(other, it.on.model, it.on.device, it.on.layout)
 
@@ -228,9 +228,9 @@ def own_metrics(load: Load, own: Server, fleet: pd.DataFrame) -> dict[str, Metri
     most = sizing.decode_flop_per_byte(at, 1e6, load.prompt + 1)
     ridge = device.ridge_flop_per_byte(at.precision.dtype)
     metrics = {
-        "own_hold": Metric(mine["devices_bound"], "1", "least devices that hold the own model and its caches"),
+        "own_least_devices": Metric(mine["devices_bound"], "1", "fewest devices that hold own model and caches"),
         "own_devices": Metric(mine["devices"], "1", "devices that the own load needs under the engine"),
-        "own_group": Metric(own.devices, "1", "devices of the replica whose times are drawn"),
+        "own_replica_devices": Metric(own.devices, "1", "devices of the replica whose times are drawn"),
         "own_layout": Metric(label(own.on.layout), "text", "layout of that replica"),
         "own_model": Metric(model.name, "text", "model followed through the notebook"),
         "own_accelerator": Metric(device.name, "text", "accelerator followed through the notebook"),
@@ -248,25 +248,25 @@ def own_metrics(load: Load, own: Server, fleet: pd.DataFrame) -> dict[str, Metri
     )
     for key, answer, bound_s, meaning in times:
         metrics[f"own_{key}_ms"] = Metric.of(answer.map(lambda s: MILLI * s), "ms", f"{meaning}, own replica")
-        metrics[f"own_{key}_floor_ms"] = Metric(MILLI * float(bound_s), "ms", f"lower bound of {meaning}, own replica")
+        metrics[f"own_{key}_bound_ms"] = Metric(MILLI * float(bound_s), "ms", f"lower bound of {meaning}, own replica")
     return metrics
 
 
-def over_bound(fleet: pd.DataFrame) -> dict[str, Metric]:
-    """How many times its lower bound of devices a pair needs, geometric mean."""
+def bound_metrics(fleet: pd.DataFrame) -> dict[str, Metric]:
+    """Devices needed over their lower bound, geometric mean of all pairs of model and accelerator."""
     ratio = (fleet["devices"] / fleet["devices_bound"]).dropna()
     mean = np.exp(np.log(ratio).mean())
-    return {"over_bound": Metric(mean, "1", "devices over their bound, geometric mean of all pairs")}
+    return {"devices_over_bound": Metric(mean, "1", "devices over their lower bound, geometric mean of all pairs")}
 
 
 def part_metrics(parts: pd.DataFrame) -> dict[str, Metric]:
-    """The share of steps that is neither kernels nor memory."""
+    """The share of decode steps that links and host take."""
     total = parts.groupby("part")["spent_ms"].sum() / parts["spent_ms"].sum()
     share = total[["communication", HOST]].sum()
-    return {"not_kernels": Metric(share, "1", "share of links and host in those steps")}
+    return {"host_and_link_share": Metric(share, "1", "share of links and host in those steps")}
 
 
 def limit_metrics(grid: pd.DataFrame) -> dict[str, Metric]:
-    """The share of the maps that bandwidth limits."""
+    """The share of all points of batch and context at which bandwidth limits the step."""
     share = (grid["limit"] == "bandwidth").mean()
     return {"bandwidth_share": Metric(share, "1", "share of these maps limited by bandwidth")}

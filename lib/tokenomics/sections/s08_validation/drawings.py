@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FOLDS = {"family": ("o", PALETTE[0], -0.17), "accelerator": ("D", PALETTE[1], 0.17)}
-"""Marker, colour and place beside the group's line of what was held out."""
+"""Marker, colour and offset from the line of a group, by what was held out."""
 MARKERS = "osD^vPX*<"
 LINES = ("-", "--", "-.", ":")
 RELATIVES = ("generation", "vendor", "other")
@@ -28,7 +28,7 @@ CURVES = {
     FITTED: {"color": PALETTE[0], "linestyle": "--"},
     MODELLED: {"color": PALETTE[3], "linestyle": ":"},
 }
-"""How a real run is drawn: itself, and its replays on two sets of step times."""
+"""Look of the curves of a real run: as measured, and replayed on two sets of step times."""
 MODELS = (PALETTE[3], PALETTE[0])
 """Colours of the larger model and the smaller one."""
 SMALL_TITLE = {"fontsize": 7, "pad": 3}
@@ -102,7 +102,7 @@ def ranges(data: pd.DataFrame) -> "Figure":
 
 
 def operators(data: pd.DataFrame) -> "Figure":
-    """Median errors of operators on unseen shapes and left-out accelerators beside the gap between two engines.
+    """Median errors of operators on unseen shapes and on held-out accelerators beside the gap between two engines.
 
     Args:
         data: as :func:`tokenomics.sections.s08_validation.outside_folds.beside_spread` gives them.
@@ -111,7 +111,7 @@ def operators(data: pd.DataFrame) -> "Figure":
     names = data["operator"].str.replace("attention", "attn.") + ", " + data["dtype"]
     names = names.map(_plain)
     axes.plot(data["held_out_error"], names, "o", label="shapes not seen")
-    axes.plot(data["transfer_error"], names, "s", label="accelerator left out")
+    axes.plot(data["transfer_error"], names, "s", label="accelerator held out")
     axes.plot(data["engine_gap_share"], names, "D", color="0.3", fillstyle="none", label="between engines")
     axes.set(xscale="log")
     axes.invert_yaxis()
@@ -123,7 +123,7 @@ def operators(data: pd.DataFrame) -> "Figure":
 
 
 def sharpness(data: pd.DataFrame) -> "Figure":
-    """Coverage of groups against half-width over median error, families held out, with the region that is asked for.
+    """Coverage of groups against half-width over median error, families held out, with the region that is the target.
 
     Args:
         data: ``grouping, held_out, coverage, width_to_error_ratio``.
@@ -146,7 +146,7 @@ def far(data: pd.DataFrame) -> "Figure":
     """Rows that are far off by reason (bars, most on top) and quantity (parts).
 
     Args:
-        data: as :func:`tokenomics.sections.s08_validation.reasons.beyond` gives them.
+        data: as :func:`tokenomics.sections.s08_validation.reasons.far_rows` gives them.
     """
     fig, axes = figures.canvas(height_in=3.2)
     wide = data.pivot_table(index="reason", columns="quantity", values="rows", aggfunc="sum", fill_value=0)
@@ -173,7 +173,7 @@ def tails(data: pd.DataFrame) -> "Figure":
     """Share of rows whose error is at most x, a line a tool, best median first in the legend.
 
     Args:
-        data: as :func:`tokenomics.sections.s08_validation.peers.quantiles` gives them.
+        data: as :func:`tokenomics.sections.s08_validation.tools.quantiles` gives them.
     """
     fig, axes = figures.canvas(height_in=3.0)
     medians = data[data["rows_share"] >= 0.5].groupby("tool")["error"].min().sort_values()
@@ -187,7 +187,7 @@ def tails(data: pd.DataFrame) -> "Figure":
 
 
 def transfer(data: pd.DataFrame) -> "Figure":
-    """Predicted over measured durations with the accelerator left out, by its nearest relative; whiskers hold 80 %.
+    """Predicted over measured durations with the accelerator held out, by its nearest relative; whiskers: 80 %.
 
     Args:
         data: as :func:`tokenomics.sections.s08_validation.errors.duration_ratios` gives them.

@@ -8,7 +8,7 @@ import pandas as pd
 from tokenomics.notebook import report as notebook_report
 from tokenomics.notebook.report import Metric
 from tokenomics.scoring import report
-from tokenomics.sections.s08_validation.rows import KEY, MEMORY, SILICON, seconds, without_copies
+from tokenomics.sections.s08_validation.rows import KEY, MEMORY, SILICON, seconds, without_duplicates
 
 GROUPINGS = {
     "source": "source",
@@ -95,14 +95,14 @@ def overall(table: pd.DataFrame) -> pd.DataFrame:
 def headline(table: pd.DataFrame) -> dict[str, Metric]:
     """Median error and coverage of each fold, and the share of rows within the band, families held out."""
     whole = overall(table)
-    found = {
+    metrics = {
         "near": Metric(whole.loc["family", "within_share"], "share", "share of rows within the band, family held out")
     }
     for fold, suffix in (("family", ""), ("accelerator", "_accelerator")):
         row = whole.loc[fold]
-        found[f"median_error{suffix}"] = Metric(row["median_error"], "share", f"median error, {fold} held out")
-        found[f"covered{suffix}"] = Metric(row["coverage"], "share", f"share inside the interval, {fold} held out")
-    return found
+        metrics[f"median_error{suffix}"] = Metric(row["median_error"], "share", f"median error, {fold} held out")
+        metrics[f"covered{suffix}"] = Metric(row["coverage"], "share", f"share inside the interval, {fold} held out")
+    return metrics
 
 
 def sharpness(frames: Mapping[str, pd.DataFrame], least: int, band: float) -> pd.DataFrame:
@@ -116,17 +116,17 @@ def sharpness(frames: Mapping[str, pd.DataFrame], least: int, band: float) -> pd
 
 
 def least_covered(groups: pd.DataFrame) -> dict[str, Metric]:
-    """The group whose intervals hold least often, families held out."""
+    """The group with the lowest coverage, families held out."""
     held_out = groups[groups["held_out"] == "family"]
     group = held_out.loc[held_out["coverage"].idxmin()]
     return {
-        "least_covered": Metric(group["coverage"], "share", "coverage of the group whose intervals hold least often"),
-        "least_covered_group": Metric(group["group"], "text", "the group whose intervals hold least often"),
+        "least_covered": Metric(group["coverage"], "share", "lowest coverage of a group"),
+        "least_covered_group": Metric(group["group"], "text", "the group with the lowest coverage"),
     }
 
 
 def durations(rows: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
-    """Measured and predicted seconds of at most ``most`` rows of each source and quantity, drawn by lot; no memory.
+    """Measured and predicted seconds of at most ``most`` rows of each source and quantity, chosen at random; no memory.
 
     Returns:
         quantity, source, measured_s, predicted_s: a rate as seconds a token.
@@ -134,12 +134,13 @@ def durations(rows: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
     columns = ["quantity", "source", "measured_s", "predicted_s"]
     table = rows[["quantity", "source"]].join(seconds(rows).add_suffix("_s")).sort_values(columns)
     table = table[table["quantity"] != MEMORY]
-    lots = table.sample(frac=1, random_state=seed).groupby(["quantity", "source"])
-    return lots.head(most).sort_values(columns)
+    shuffled = table.sample(frac=1, random_state=seed).groupby(["quantity", "source"])
+    return shuffled.head(most).sort_values(columns)
 
 
 def transfer(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """What leaving an accelerator out costs: the same rows with and without it, by its kinship and by quantity.
+    """The extra error on accelerators held out: the same rows with theirs known and held out, by nearest relative and
+    quantity.
 
     Args:
         frames: rows by what was held out, ``family`` and ``accelerator``.
@@ -169,18 +170,19 @@ def transfer(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def transfer_metrics(table: pd.DataFrame) -> dict[str, Metric]:
-    """Error and penalty over all quantities, for each kinship of the accelerator's nearest relative."""
-    found = {}
+    """Error and penalty over all quantities, by how near the accelerator's nearest relative is."""
+    metrics = {}
     for _, row in table[table["quantity"] == ALL].iterrows():
         relative = row["nearest_relative"]
-        error, penalty = f"median error, left out, {relative}", f"its ratio to the error when known, {relative}"
-        found[f"left_out_{relative}"] = notebook_report.cell(row, "left_out_median_error", error)
-        found[f"penalty_{relative}"] = notebook_report.cell(row, "penalty_factor", penalty)
-    return found
+        error = f"median error, accelerator held out, {relative}"
+        penalty = f"its ratio to the error when known, {relative}"
+        metrics[f"left_out_{relative}"] = notebook_report.cell(row, "left_out_median_error", error)
+        metrics[f"penalty_{relative}"] = notebook_report.cell(row, "penalty_factor", penalty)
+    return metrics
 
 
 def duration_ratios(rows: pd.DataFrame) -> pd.DataFrame:
-    """Predicted over measured duration of every row with its accelerator left out."""
+    """Predicted over measured duration of every row with its accelerator held out."""
     columns = ["nearest_relative", "accelerator", "metric", "duration_ratio"]
     ratios = rows.assign(nearest_relative=rows["kind"], duration_ratio=np.exp(rows["log_ratio"]))
     return ratios[columns].sort_values(columns)
@@ -203,7 +205,7 @@ def choices(rows: pd.DataFrame, band: float) -> pd.DataFrame:
         "without the silicon sample": rows[rows["source"] != SILICON],
         "only the silicon sample": rows[rows["source"] == SILICON],
         "without early software": rows[~early],
-        "without near copies in the sample": without_copies(rows),
+        "without near copies in the sample": without_duplicates(rows),
         "grade A": rows[rows["grade"] == "A"],
         "times to first token left out": rows[~rows["metric"].str.startswith("ttft")],
         "one row a combination, nearest its median": rows.loc[typical(rows)],

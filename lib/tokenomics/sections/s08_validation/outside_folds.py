@@ -1,4 +1,4 @@
-"""What no fold holds: operators and their sums, memory, what fits, MLPerf offline, the share of rows predicted."""
+"""What is validated without held-out rows: operators, their sums, memory, what fits, MLPerf offline, rows predicted."""
 
 import pandas as pd
 
@@ -88,7 +88,7 @@ def unfitted_rows() -> pd.DataFrame:
 
 
 def ran() -> pd.DataFrame:
-    """Every row that ran of the models and engines that also have a row that did not fit, asked whether it fits."""
+    """Rows that ran, of models and engines with a row that did not fit, and the prediction whether they fit."""
     rows = all_inputs()
     failed = rows[(rows["metric"] == VERDICT) & (rows["value"] == 0)]
     keys = ["model", "hardware", "engine"]

@@ -15,5 +15,5 @@ class Parameters(Common):
     least_rows: int = Field(30, ge=5, le=1000, description="[1] fewest rows of a group that is shown")
     band: float = Field(0.1, gt=0, le=1, description="[1] relative error that counts as near")
     far_factor: float = Field(2.0, gt=1, le=100, description="[1] a row off by more than this factor gets a reason")
-    drawn_rows: int = Field(600, ge=10, le=5000, description="[1] most rows of a source and quantity that are drawn")
-    worst_rows: int = Field(10, ge=1, le=100, description="[1] rows in the table of the worst")
+    drawn_rows: int = Field(600, ge=10, le=5000, description="[1] most rows drawn of each source and quantity")
+    worst_rows: int = Field(10, ge=1, le=100, description="[1] rows in the table of the largest errors")

@@ -1,4 +1,4 @@
-"""Why a prediction is far off, as far as the data say: the first rule that a row meets, else ``not known``."""
+"""Why a prediction is far off: the first rule that the data of a row meet, else ``not known``."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ EARLY = "early software, by its source"
 SPLIT = "layers split over devices"
 ALONE = "no other model family was measured on the engine"
 GENERATION = 0.25
-"""Share of an answer's whole generation; first tokens that take longer on average have waited for other answers."""
+"""Share of the time of a whole answer; mean first tokens that take longer have waited for other answers."""
 TWICE = 2.0
 WORST = [
     *("source", "case", "metric", "profile", "accelerator", "family", "unit"),
@@ -49,8 +49,8 @@ def worst(rows: pd.DataFrame, count: int, by: str = "") -> pd.DataFrame:
 
     Args:
         rows: as :func:`tokenomics.sections.s08_validation.rows.held_out` gives them.
-        count: how many.
-        by: a column of each of whose values so many are wanted; then it stands first.
+        count: number of rows.
+        by: a column; where given, ``count`` rows of each of its values, which then is the first column.
 
     Returns:
         :data:`WORST`.
@@ -68,7 +68,7 @@ def worst(rows: pd.DataFrame, count: int, by: str = "") -> pd.DataFrame:
     return (table.groupby(by) if by else table).head(count)[[*groups, *WORST]]
 
 
-def beyond(rows: pd.DataFrame, factor: float) -> pd.DataFrame:
+def far_rows(rows: pd.DataFrame, factor: float) -> pd.DataFrame:
     """Rows off by more than a factor, counted by quantity and reason, with their share of the quantity's rows."""
     far = rows.assign(reason=explain(rows), slower=rows["log_ratio"] < 0)[rows["log_ratio"].abs() > np.log(factor)]
     groups = far.groupby(["quantity", "reason"])["slower"]
@@ -82,7 +82,7 @@ def metrics(far: pd.DataFrame, rows: int) -> dict[str, Metric]:
     """Shares of far rows, and of those without a reason.
 
     Args:
-        far: as :func:`beyond` gives them.
+        far: as :func:`far_rows` gives them.
         rows: how many rows there are, near ones included.
     """
     unknown = far.loc[far["reason"] == UNKNOWN, "rows"].sum()
@@ -102,7 +102,7 @@ def _waits(rows: pd.DataFrame, column: str) -> pd.Series:
 
 
 def _beaten(rows: pd.DataFrame) -> pd.Series:
-    """Single devices beaten twice over, in the same test and source, by one with less arithmetic and less bandwidth."""
+    """Rows of single devices where a device with less arithmetic and bandwidth was twice as fast in the same test."""
     single = rows[(rows["parallelism"] == "single_device") & rows["load"].eq("static")]
     facts = {name: catalogue.accelerator(name) for name in single["accelerator"].unique()}
     peak = single["accelerator"].map(lambda name: facts[name].peak_fp16_flop_per_s or np.nan)

@@ -1,7 +1,7 @@
-"""Measured rows beside their held-out predictions, with what is known of each row.
+"""Measured rows beside their held-out predictions, with load, precision and the like of each row.
 
-Rows of the tables of measurements bring load, grade, precision and more; those of the silicon sample bring an id, from
-which lengths and data type are read where it names them.
+The tables of measurements state them; of the silicon sample lengths and data type are read from the id of a row, where
+it names them.
 """
 
 import re
@@ -28,7 +28,7 @@ from tokenomics.rows.inference import quantity
 from tokenomics.rows.reading import unit
 
 FOLDS = ("family", "accelerator")
-"""What no profile that predicts a row has seen; the second also borrows the operators of the accelerator."""
+"""What is held out of the profile that predicts a row; the second also takes the operators of another accelerator."""
 KEY = ["table", "case", "metric"]
 KINDS = ("inference_throughput", "inference_latency")
 SILICON, MEMORY = "silicon_sample", "memory"
@@ -49,7 +49,7 @@ def held_out(fold: str) -> pd.DataFrame:
     Returns:
         The columns of ``held_out_*.csv``; those of :data:`KNOWN` where published (``isl``, ``osl`` also from ids);
         ``quantity``, ``bits`` (weights, as text), ``vendor``, ``verdict`` (False), ``error`` (relative, signed) and
-        ``log_ratio`` (ln predicted duration over measured, so that above zero is too slow whatever the metric).
+        ``log_ratio`` (ln of predicted over measured duration: above zero is predicted too slow, whatever the metric).
     """
     rows = tables.read(f"calibration/held_out_{fold}")
     rows = rows.merge(_published(), on=["table", "case"], how="left", validate="many_to_one")
@@ -86,8 +86,8 @@ def metrics(rows: pd.DataFrame) -> dict[str, Metric]:
     """How many rows, model families and accelerators there are."""
     return {
         "rows": Metric(len(rows), "1", "measured rows with a held-out prediction"),
-        "families": Metric(rows["family"].nunique(), "1", "model families, each left out in turn"),
-        "accelerators": Metric(rows["accelerator"].nunique(), "1", "accelerators, each left out in turn"),
+        "families": Metric(rows["family"].nunique(), "1", "model families, each held out in turn"),
+        "accelerators": Metric(rows["accelerator"].nunique(), "1", "accelerators, each held out in turn"),
     }
 
 
@@ -137,7 +137,7 @@ def all_inputs() -> pd.DataFrame:
 def seen_elsewhere(rows: pd.DataFrame) -> NDArray[np.float64]:
     """How many rows of other model families each row's engine profile was fitted to; NaN where the table lacks it.
 
-    Memory rests on no fitted number: none.
+    Zero for memory, to which no number is fitted.
     """
     fits = tables.read("calibration/engines")
     keys = zip(fits["name"], fits["experts"].astype(bool), fits["without"], strict=True)
@@ -162,8 +162,8 @@ def interval_left_out(rows: pd.DataFrame) -> NDArray[np.bool_]:
     return np.array(left_out)
 
 
-def without_copies(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row of each group of the silicon sample that agrees in everything known but the id: published twice."""
+def without_duplicates(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows without those of the silicon sample that equal an earlier one in all but the id, so were published twice."""
     same = ["table", "metric", "profile", "family", "accelerator", "isl", "osl", "measured"]
     return rows[~((rows["table"] == SILICON) & rows.duplicated(same))]
 
@@ -174,15 +174,15 @@ def _published() -> pd.DataFrame:
     return published.astype({"isl": float, "osl": float, "batch": float, "early_software": object})
 
 
-class Parts(NamedTuple):
-    """A held-out row taken apart: what its device does (seconds, steps, sequence-steps), the fit of its profile."""
+class StaticBatch(NamedTuple):
+    """A held-out row, the work of its device (seconds, steps, sequence-steps), and the fit of its profile."""
 
     row: pd.Series
     work: Work
     fit: pd.Series
 
 
-def static_batch(rows: pd.DataFrame) -> Parts:
+def static_batch(rows: pd.DataFrame) -> StaticBatch:
     """The first static batch of a dense model at 16 bit on a single device under TensorRT-LLM, in order of case.
 
     Args:
@@ -197,4 +197,4 @@ def static_batch(rows: pd.DataFrame) -> Parts:
     work = durations.static_batch(serving, row["profile"], row["batch"], row["isl"], row["osl"])
     fits = tables.read("calibration/engines")
     same = (fits["name"] == row["profile"]) & (fits["without"] == row["family"]) & ~fits["experts"].astype(bool)
-    return Parts(row, work, fits[same].iloc[0])
+    return StaticBatch(row, work, fits[same].iloc[0])

@@ -1,7 +1,7 @@
-"""Service under arrivals: replayed runs, TensorRT-LLM's online runs and MLPerf's server scenario, with their targets.
+"""Service under random arrivals: replays, TensorRT-LLM's online runs and MLPerf's server scenario, with their targets.
 
-No engine profile saw a row of these loads; each row is predicted, as ``tokenomics score`` does, by the profile without
-its model family.
+No engine profile was fitted to rows of these loads. Each is predicted as ``tokenomics score`` does, with its model
+family held out.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ from tokenomics.sections.s08_validation.targets import Line, line
 
 ONLINE, SERVER = OPEN
 SATURATED = 0.8
-"""Share of the rate at which all requests sent at once are completed, above which a queue is said to saturate."""
+"""A replica counts as saturated above this share of the rate that it completes when all requests come at once."""
 ROUNDING_MS = 0.5
 """TensorRT-LLM prints the gap between tokens in whole milliseconds."""
 LENGTHS = ["model", "isl", "osl"]
@@ -52,7 +52,7 @@ HEADLINES = {
 }
 """Metric to the target whose reached value it is (subject and measure), and its meaning."""
 PROMPTS = {"as long as assumed": 1.0, "half as long": 0.5, "twice as long": 2.0}
-"""MLPerf's unknown prompts over what is assumed of them."""
+"""Length of MLPerf's prompts, which is not published, over the assumed one."""
 NAMES = {"ttft_s": "TTFT", "tpot_s": "TPOT", "e2e_s": "whole request"}
 
 
@@ -79,6 +79,11 @@ def arrivals() -> pd.DataFrame:
     limits = endless.assign(limit=SATURATED * endless["value"] / endless["osl"]).set_index(LENGTHS)["limit"]
     rows = rows.join(limits, on=LENGTHS)
     return rows.assign(saturated=(rows["load"] == ONLINE) & ~(rows["rate_qps"] <= rows["limit"]))
+
+
+def data_metrics(rows: pd.DataFrame) -> dict[str, Metric]:
+    """How many rows of :func:`arrivals` there are."""
+    return {"arrived": Metric(len(rows), "1", "rows under random arrivals that are simulated")}
 
 
 def beyond_rounding(rows: pd.DataFrame) -> pd.DataFrame:
@@ -127,8 +132,8 @@ def exact(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _worst(runs: pd.DataFrame, times: str, metric: str, statistic: str) -> tuple[float, int]:
     """Largest absolute error of a statistic over runs, and how many runs."""
-    judged = runs[(runs["times"] == times) & (runs["metric"] == metric) & (runs["statistic"] == statistic)]
-    return float(judged["error"].abs().max()), len(judged)
+    chosen = runs[(runs["times"] == times) & (runs["metric"] == metric) & (runs["statistic"] == statistic)]
+    return float(chosen["error"].abs().max()), len(chosen)
 
 
 def _of_simulator(runs: pd.DataFrame) -> list[Line]:
@@ -164,8 +169,8 @@ def _of_arrivals(rows: pd.DataFrame) -> list[Line]:
     gaps = beyond_rounding(online[online["metric"] == "itl_mean"])
     first = online[online["metric"] == "ttft_mean"]
     lines = []
-    for name, target, judged in (("ITL beyond 0.5 ms", 0.10, gaps), ("TTFT", 0.25, first)):
-        for group, kept in ((BELOW, judged[~judged["saturated"]]), ("beside: at all rates", judged)):
+    for name, target, metric in (("ITL beyond 0.5 ms", 0.10, gaps), ("TTFT", 0.25, first)):
+        for group, kept in ((BELOW, metric[~metric["saturated"]]), ("beside: at all rates", metric)):
             lines.append(line(f"{group}, {name}", "median_error", target, statistic(kept, "median_error"), len(kept)))
     server = rows[rows["metric"].isin(MLPERF)]
     for model in ("Llama-2-70B", "Mixtral-8x7B"):
@@ -262,7 +267,7 @@ def served(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def load_metrics(table: pd.DataFrame) -> dict[str, Metric]:
-    """Where online runs are said to saturate, and how many rows of :func:`served` keep the limits at no rate."""
+    """The share of the saturated rate in use, and how many rows of :func:`served` keep the limits at no rate."""
     failing = int((table["predicted_tok_per_s"] == 0).sum())
     return {
         "saturated": Metric(SATURATED, "share", "share of the saturated rate below which targets hold"),
@@ -271,7 +276,7 @@ def load_metrics(table: pd.DataFrame) -> dict[str, Metric]:
 
 
 def choices(rows: pd.DataFrame) -> pd.DataFrame:
-    """What errors would be with other assumptions: a front end before first tokens, other prompts of MLPerf's.
+    """Errors under other assumptions: a front end before the first token, other lengths of MLPerf's prompts.
 
     Args:
         rows: as :func:`arrivals` gives them.
@@ -306,7 +311,7 @@ def _errors_with_prompts(rows: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def _front_end_s(engine: str, hardware: str, model: str) -> float:
-    """Seconds that a closed loop's first token is known to wait before it is scheduled, without the model's family."""
+    """Seconds that the first token of a closed loop waits before it is scheduled, fitted without the model's family."""
     known = catalogue.model(model)
     name = profile_name(engine, catalogue.accelerator(hardware))
     return profile(name, known.is_moe, family_of(known)).wait_s

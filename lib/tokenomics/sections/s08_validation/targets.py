@@ -1,4 +1,4 @@
-"""The targets that the project set itself for inference, each with what was reached and whether it is met."""
+"""The targets that the project set itself for inference, what was reached, and whether each is met."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ WIDEST = 2.5
 """Median half-width of an interval over the median error, at most."""
 COLUMNS = ["subject", "measure", "unit", "target_number", "reached_number", "met", "left_out_number", "n"]
 PARTS = ("of which", "beside")
-"""How the subject of a line begins that is a part of a target or stands beside one, and is no target itself."""
+"""First words of the subject of a line that is no target itself: a part of a target, or a number to compare with."""
 HIGHER = ("within", "coverage", "share")
-"""Measures that are to stay above their target; all others are to stay below."""
+"""Measures that must be at least their target; all others must be at most theirs."""
 UNITS = {"difference": "s", "ratio": "1"}
-"""Units of measures that are no shares."""
+"""Units of the measures that are not shares."""
 HEADLINES = {
     "dense_tpot": ("silicon sample, dense TPOT", "median_error", "median error of dense TPOT"),
     "moe_tpot": ("silicon sample, MoE TPOT", "median_error", "median error of MoE TPOT"),
@@ -35,7 +35,7 @@ Line = dict[str, object]
 
 @dataclass(frozen=True)
 class Target:
-    """What must be reached on which rows: errors at most, shares at least ``number``."""
+    """The target of a measure on some rows: errors at most ``number``, shares at least."""
 
     subject: str
     measure: str
@@ -103,12 +103,12 @@ def line(subject: str, measure: str, target: float, reached: float, n: int, *, l
     """One line of the table of targets.
 
     Args:
-        subject: what is judged, in words; see :data:`PARTS`.
+        subject: what it is about, in words; see :data:`PARTS`.
         measure: which statistic of it; its unit follows.
-        target: what must be reached, from the side that :data:`HIGHER` names.
+        target: the least value for a measure of :data:`HIGHER`, the largest for all others.
         reached: what was reached; NaN where it was not measured.
         n: how many rows, operators, runs or groups it is of.
-        left_out: the same with the accelerator left out.
+        left_out: the same with the accelerator held out.
     """
     good = reached >= target if measure in HIGHER else reached <= target
     met = "not measured" if np.isnan(reached) else "yes" if good else "no"
@@ -122,28 +122,28 @@ def table(*parts: Iterable[Line]) -> pd.DataFrame:
 
 
 def counted(lines: pd.DataFrame) -> pd.DataFrame:
-    """The lines that are targets: no parts, and nothing that stands in for one."""
+    """The lines that are targets, without those that :data:`PARTS` marks."""
     return lines[~lines["subject"].str.startswith(PARTS)]
 
 
 def metrics(lines: pd.DataFrame, others: Mapping[str, tuple[str, str, str]]) -> dict[str, Metric]:
     """How many targets are met, and what was reached on those of :data:`HEADLINES` and of ``others`` like it."""
     met = counted(lines)["met"]
-    found = {
+    metrics = {
         "targets": Metric(len(met), "1", "targets set beforehand, parts not counted"),
         "targets_met": Metric(int((met == "yes").sum()), "1", "targets that are met"),
-        "targets_open": Metric(int((met == "not measured").sum()), "1", "targets that the tables cannot judge"),
+        "targets_open": Metric(int((met == "not measured").sum()), "1", "targets that the tables cannot test"),
         "widest": Metric(WIDEST, "1", "widest half-width asked for, in median errors"),
     }
     by_target = lines.set_index(["subject", "measure"])
     for key, (subject, measure, meaning) in {**HEADLINES, **others}.items():
         row = by_target.loc[(subject, measure)]
-        found[key] = Metric(row["reached_number"], row["unit"], meaning)
-    return found
+        metrics[key] = Metric(row["reached_number"], row["unit"], meaning)
+    return metrics
 
 
 def of_rows(frames: Mapping[str, pd.DataFrame], band: float) -> list[Line]:
-    """:data:`TARGETS` on held-out families, with left-out accelerators beside.
+    """:data:`TARGETS` with families held out, and beside each the number with accelerators held out.
 
     Args:
         frames: rows by what was held out, ``family`` and ``accelerator``.
@@ -151,15 +151,15 @@ def of_rows(frames: Mapping[str, pd.DataFrame], band: float) -> list[Line]:
     """
     lines = []
     for target in TARGETS:
-        judged = {fold: frame[target.rows(frame)] for fold, frame in frames.items()}
-        reached = {fold: statistic(rows, target.measure, band) for fold, rows in judged.items()}
-        n, left_out = len(judged["family"]), reached["accelerator"]
+        rows = {fold: frame[target.rows(frame)] for fold, frame in frames.items()}
+        reached = {fold: statistic(part, target.measure, band) for fold, part in rows.items()}
+        n, left_out = len(rows["family"]), reached["accelerator"]
         lines.append(line(target.subject, target.measure, target.number, reached["family"], n, left_out=left_out))
     return lines
 
 
 def of_intervals(groups: pd.DataFrame) -> list[Line]:
-    """Shares of scored groups whose intervals cover enough and not too much, are sharp, and beat one width for all.
+    """Shares of groups whose intervals have the coverage asked for, are narrow enough, and beat one width for all rows.
 
     Args:
         groups: as :func:`tokenomics.sections.s08_validation.errors.sharpness` gives them.

@@ -26,10 +26,10 @@ MEASURES = {
 """Measures of the scorer's report to the columns of a table that hold them."""
 
 
-def asked(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Held-out rows that the other tools were asked for too, with every tool's answer in the row's own unit.
+def answers(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Predictions of every tool for the held-out rows that the other tools predict too, in the unit of the row.
 
-    Rows with a doubt of any kind are left out, early software included.
+    Rows that are suspect in any way are left out, early software included.
 
     Args:
         frames: held-out rows by ``family`` and ``accelerator``.
@@ -39,8 +39,8 @@ def asked(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """
     others = tables.read("peers/predictions")
     sound = [measurements.for_validation(measurements.read(kind)).assign(table=kind)[ROW] for kind in KINDS]
-    common = others[ROW].drop_duplicates().merge(pd.concat(sound))
-    rows = frames["family"].merge(common, on=ROW)
+    compared = others[ROW].drop_duplicates().merge(pd.concat(sound))
+    rows = frames["family"].merge(compared, on=ROW)
     published = all_inputs().merge(rows[ROW], on=ROW)
     values = published[[*ROW, "value"]].rename(columns={"value": "published"})
     about = rows[[*KEY, "source", "load"]].merge(values, on=ROW)
@@ -49,10 +49,10 @@ def asked(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
         _own(frames["accelerator"], about, BORROWED),
         about.merge(_baseline(published), on=ROW).assign(tool=BASELINE),
     ]
-    for name, answers in others.groupby("peer"):
-        parts.append(about.merge(answers[[*ROW, "predicted"]], on=ROW, how="left").assign(tool=name))
-    answers = pd.concat(parts, ignore_index=True).rename(columns={"published": "measured"})
-    return answers[COLUMNS].assign(verdict=False, error=answers["predicted"] / answers["measured"] - 1)
+    for name, predictions in others.groupby("peer"):
+        parts.append(about.merge(predictions[[*ROW, "predicted"]], on=ROW, how="left").assign(tool=name))
+    lines = pd.concat(parts, ignore_index=True).rename(columns={"published": "measured"})
+    return lines[COLUMNS].assign(verdict=False, error=lines["predicted"] / lines["measured"] - 1)
 
 
 def _own(frame: pd.DataFrame, about: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -67,8 +67,8 @@ def _baseline(published: pd.DataFrame) -> pd.DataFrame:
     return published[ROW].assign(**predicted[["predicted", "low", "high"]])
 
 
-def paired(answers: pd.DataFrame) -> pd.DataFrame:
-    """Lines of the rows that every tool answers."""
+def common(answers: pd.DataFrame) -> pd.DataFrame:
+    """Lines of the rows that every tool predicts."""
     tools = answers["tool"].nunique()
     return answers[answers.groupby(ROW)["predicted"].transform("count") == tools].reset_index(drop=True)
 
@@ -86,16 +86,16 @@ def metrics(table: pd.DataFrame) -> dict[str, Metric]:
     medians = table.set_index("tool")["median_error"]
     others = medians.drop([OWN, BORROWED, BASELINE])
     return {
-        "paired_rows": Metric(int(table["n"].iloc[0]), "1", "rows that every tool predicts"),
-        "own_paired": Metric(medians[OWN], "share", "our median error on those rows, family held out"),
-        "baseline_paired": Metric(medians[BASELINE], "share", "median error of the baseline on those rows"),
-        "peer_paired": Metric(others.min(), "share", "median error of the best other tool on those rows"),
-        "peer_best": Metric(others.idxmin(), "text", "the best other tool on those rows"),
+        "common_rows": Metric(int(table["n"].iloc[0]), "1", "rows that every tool predicts"),
+        "own_common": Metric(medians[OWN], "share", "our median error on those rows, family held out"),
+        "baseline_common": Metric(medians[BASELINE], "share", "median error of the baseline on those rows"),
+        "tool_common": Metric(others.min(), "share", "median error of the best other tool on those rows"),
+        "best_tool": Metric(others.idxmin(), "text", "the best other tool on those rows"),
     }
 
 
 def quantiles(answers: pd.DataFrame, points: int = 100) -> pd.DataFrame:
-    """Quantiles of each tool's errors: ``tool``, ``error`` and ``rows_share``, the share of rows not farther off."""
+    """Quantiles of each tool's errors: ``tool``, ``error`` and ``rows_share``, the share of rows up to that error."""
     shares = np.arange(1, points + 1) / points
     parts = [
         pd.DataFrame({"tool": tool, "error": np.quantile(rows["error"].abs(), shares), "rows_share": shares})
@@ -105,15 +105,15 @@ def quantiles(answers: pd.DataFrame, points: int = 100) -> pd.DataFrame:
 
 
 def one_by_one(answers: pd.DataFrame) -> pd.DataFrame:
-    """Each tool on the rows that it answers: how many it was asked for, the share answered, and median errors of the
-    tool, of this model and of the baseline on the answered ones."""
+    """Each tool on the rows that it predicts: how many rows there are, the share it predicts, and on those the median
+    errors of the tool, of this model and of the baseline."""
     own = answers[answers["tool"] == OWN].set_index(KEY)["error"].abs()
     baseline = answers[answers["tool"] == BASELINE].set_index(KEY)["error"].abs()
     lines = []
     for tool, rows in answers.groupby("tool", sort=True):
-        answered = rows.dropna(subset=["predicted"])
-        keys = pd.MultiIndex.from_frame(answered[KEY])
-        medians = (answered["error"].abs().median(), own[keys].median(), baseline[keys].median())
-        lines.append((tool, len(rows), len(answered) / len(rows), *medians))
+        predicted = rows.dropna(subset=["predicted"])
+        keys = pd.MultiIndex.from_frame(predicted[KEY])
+        medians = (predicted["error"].abs().median(), own[keys].median(), baseline[keys].median())
+        lines.append((tool, len(rows), len(predicted) / len(rows), *medians))
     columns = ["tool", "rows", "predicted_share", "median_error", "own_median_error", "baseline_median_error"]
     return pd.DataFrame(lines, columns=columns)
