@@ -122,23 +122,28 @@ def _predict_group(
     )
     status[complete], assumed[complete] = feasibility.judge(case)
     feasible = status[complete] == "ok"
-    case, complete = case.only(np.flatnonzero(feasible)), complete[feasible]
-    if not complete.size:
-        return values, status, assumed
+    if feasible.any():
+        case, complete = case.only(np.flatnonzero(feasible)), complete[feasible]
+        values[complete], status[complete] = _answers(predictor, case, units[complete])
+    return values, status, assumed
+
+
+def _answers(predictor: Predictor, case: Case, units: NDArray) -> tuple[NDArray[np.float64], Texts]:
+    """Values (rows x 3) and statuses of feasible rows."""
+    count = len(units)
+    nothing, status = np.full((count, 3), np.nan), np.full(count, "ok", dtype=object)
     with np.errstate(divide="ignore", invalid="ignore"):
         try:
             prediction = predictor.predict(case)
         except DataError as reason:  # the device publishes no such peak
-            status[complete] = f"not judgeable: {reason.key} {reason.value}"
-            return values, status, assumed
+            status[:] = f"not judgeable: {reason.key} {reason.value}"
+            return nothing, status
         ends = (prediction.value, prediction.low, prediction.high)
-        ends = [np.broadcast_to(np.asarray(each, float), complete.shape) for each in ends]
-        values[complete] = _in_units(case, np.stack(ends, axis=1), units[complete])
-    status[complete[~np.isfinite(values[complete, 0])]] = "metric not modelled"
-    fits = np.broadcast_to(np.asarray(prediction.fits, bool), complete.shape)
-    status[complete[~fits]] = "infeasible: weights do not fit"
-    values[status != "ok"] = np.nan
-    return values, status, assumed
+        ends = [np.broadcast_to(np.asarray(each, float), count) for each in ends]
+        values = _in_units(case, np.stack(ends, axis=1), units)
+    status[~np.isfinite(values[:, 0])] = "metric not modelled"
+    status[~np.broadcast_to(np.asarray(prediction.fits, bool), count)] = "infeasible: weights do not fit"
+    return np.where((status == "ok")[:, None], values, np.nan), status
 
 
 def _in_units(case: Case, values: NDArray[np.float64], units: NDArray) -> NDArray[np.float64]:

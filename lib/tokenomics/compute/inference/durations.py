@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute.inference import memory
 from tokenomics.compute.inference.engines import Profile, Work
-from tokenomics.compute.inference.steps import device_seconds
+from tokenomics.compute.inference.steps import Parts, device_seconds
 from tokenomics.compute.operators.selection import Serving
 
 STRETCHES = 4
@@ -48,16 +48,22 @@ def prefill(on: Serving, batch: ArrayLike, prompt: ArrayLike, cached: ArrayLike 
 
 def decode_step(on: Serving, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike = 1) -> Work:
     """One token for each of ``batch`` sequences whose context, the new token included, is ``context``; or a step that
-    verifies ``tokens`` of each (:mod:`.speculation`).
+    verifies ``tokens`` of each (:mod:`.speculation`)."""
+    seconds = decode_parts(on, batch, context, tokens).total
+    batch = np.asarray(batch, dtype=float)
+    return Work(decode_s=seconds, decode_steps=1.0, sequence_steps=batch, layers_together=on.layers_together)
 
-    With pipeline stages the batch is split into as many parts, each of which passes all stages, at the pace of
-    the fullest: a sequence's step.
+
+def decode_parts(on: Serving, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike = 1) -> Parts:
+    """Device seconds of a sequence's step by what they are spent on.
+
+    With pipeline stages the batch is split into as many parts, each of which passes all stages, at the pace of the
+    fullest.
     """
     batch = np.asarray(batch, dtype=float)
-    part = np.ceil(batch / on.layout.pp)
     waiting = np.maximum(1.0, np.minimum(batch, on.layout.pp) * on.stage_share)
-    seconds = device_seconds(on, decode=part, context=context, queries=tokens).total * waiting
-    return Work(decode_s=seconds, decode_steps=1.0, sequence_steps=batch, layers_together=on.layers_together)
+    parts = device_seconds(on, decode=np.ceil(batch / on.layout.pp), context=context, queries=tokens)
+    return parts.times(waiting)
 
 
 def decode(on: Serving, batch: ArrayLike, prompt: ArrayLike, steps: ArrayLike) -> Work:

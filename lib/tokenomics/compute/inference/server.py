@@ -19,7 +19,7 @@ from tokenomics.compute.counts.precision import parse
 from tokenomics.compute.inference import durations, engines, feasibility, memory
 from tokenomics.compute.inference.engines import Profile, Work
 from tokenomics.compute.inference.intervals import interval
-from tokenomics.compute.inference.steps import Parts, device_seconds
+from tokenomics.compute.inference.steps import Parts
 from tokenomics.compute.layout import Layout
 from tokenomics.compute.operators.selection import Serving, completed
 from tokenomics.errors import DataError
@@ -145,7 +145,7 @@ class Server:
 
     def step_parts(self, batch: ArrayLike, context: ArrayLike) -> Parts:
         """Device seconds of a decode step by what they are spent on, before the engine's slowdown and host time."""
-        return device_seconds(self.on, decode=batch, context=context)
+        return durations.decode_parts(self.on, batch, context)
 
     def limited_by(self, batch: ArrayLike, context: ArrayLike) -> NDArray[np.str_]:
         """What takes most of a decode step: memory (does not fit), host, communication, compute or bandwidth."""

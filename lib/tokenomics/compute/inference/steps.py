@@ -42,6 +42,10 @@ class Parts:
         """Seconds of the whole step."""
         return sum(getattr(self, each.name) for each in fields(self))
 
+    def times(self, factor: ArrayLike) -> "Parts":
+        """Every part ``factor`` times."""
+        return Parts(*(getattr(self, each.name) * factor for each in fields(self)))
+
 
 def device_seconds(
     on: Serving,

@@ -144,7 +144,7 @@ def step_parts(load: Load, servers: Mapping[str, Server]) -> pd.DataFrame:
     rows = []
     for name, it in servers.items():
         at = load.middle
-        parts, profile = it.step_parts(np.ceil(load.batch / it.on.layout.pp), at), it.profile
+        parts, profile = it.step_parts(load.batch, at), it.profile
         host = float(profile.host_s(it.on.layers_together)) + profile.sequence_s * load.batch
         spent = {part: profile.decode_slowdown * float(getattr(parts, part)) for part in PARTS if part != HOST}
         rows += [(name, part, MILLI * (spent | {HOST: host})[part]) for part in PARTS]
