@@ -1,7 +1,6 @@
 """Shared fixtures. ``pytest --fix`` rewrites generated files instead of failing on them."""
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -14,7 +13,6 @@ settings.load_profile("steady")
 sys.modules.setdefault("rfc3987_syntax", None)  # see tokenomics.pipeline.run
 
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOK = "01_ubiquitous_llms"
 
 
 def pytest_addoption(parser):
@@ -34,17 +32,3 @@ def given_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"raw data not beside the project ({folder.name})")
     return folder
-
-
-@pytest.fixture
-def project(tmp_path) -> Path:
-    """A copy of the project small enough to break: parameters, pipeline, locks, own notebooks folder; data linked."""
-    root = tmp_path / "a project"
-    for name in ("notebooks", "results"):
-        (root / name).mkdir(parents=True)
-    for name in ("params", "requirements", ".dvc"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("tmp", "cache", "config.local"))
-    for name in ("data", "lib"):
-        (root / name).symlink_to(ROOT / name)
-    shutil.copy(ROOT / "dvc.yaml", root)
-    return root

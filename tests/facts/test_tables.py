@@ -13,7 +13,7 @@ key: [name]
 columns:
   name:   {type: string, required: true, pattern: "^[a-z]+$", meaning: "name"}
   price:  {type: number, unit: USD, minimum: 0, meaning: "price"}
-  count:  {type: integer, unit: "1", meaning: "count"}
+  count:  {type: integer, unit: "1", exclusive_minimum: 0, maximum: 9, meaning: "count"}
   open:   {type: boolean, meaning: "open"}
   day:    {type: date, meaning: "day"}
   kind:   {type: string, allowed: [gpu, tpu], meaning: "kind"}
@@ -47,6 +47,8 @@ def test_types_survive(table):
         ("a,-3,,,,,\n", 2, "price", "-3"),
         ("a,1,,,,,\nb,cheap,,,,,\n", 3, "price", "cheap"),
         ("a,1,1.5,,,,\n", 2, "count", "1.5"),
+        ("a,1,,,,,\nb,1,0,,,,\n", 3, "count", "0"),
+        ("a,1,9,,,,\nb,1,10,,,,\n", 3, "count", "10"),
         ("a,1,,maybe,,,\n", 2, "open", "maybe"),
         ("a,1,,,01/02/2024,,\n", 2, "day", "01/02/2024"),
         ("a,1,,,,cpu,\n", 2, "kind", "cpu"),

@@ -19,7 +19,13 @@ OTHER = {
     "02_rag_vs_finetuning": ["chunks_read=3", "updates=1", "knowledge_tokens=20000"],
     "03_training_xpus": ["days=14", "lora_rank=8"],
     "04_inference_xpus": ["weight_bits=16", "batch=8"],
-    "05_tokenomics_qoe": ["own_model=Llama-3.1-8B", "node_devices=1", "requests=2000", "slo_tpot_ms=30"],
+    "05_tokenomics_qoe": [
+        "own_model=Llama-3.1-8B",
+        "node_devices=1",
+        "requests=1000",
+        "slo_tpot_ms=30",
+        "peak_replicas=2",
+    ],
     "08_validation": ["least_rows=100", "far_factor=3"],
 }
 

@@ -14,7 +14,7 @@ from tokenomics.pipeline import reproduce, stages
 
 BIN = Path(sys.executable).parent
 ROOM = Path("lib/tokenomics")
-LIBRARY_CACHES = shutil.ignore_patterns("__pycache__")
+NOT_COPIED = shutil.ignore_patterns("__pycache__", "tmp", "cache", "config.local")
 
 
 def dvc(root: Path, *arguments: str) -> str:
@@ -24,15 +24,16 @@ def dvc(root: Path, *arguments: str) -> str:
 
 
 @pytest.fixture
-def recorded(project, monkeypatch) -> Path:
+def recorded(tmp_path, monkeypatch) -> Path:
     """A copy of the project, with a library of its own, in which every stage is recorded as it stands."""
-    (project / "lib").unlink()
-    shutil.copytree(paths.ROOT / "lib", project / "lib", ignore=LIBRARY_CACHES)
-    for name in ("notebooks", "results"):
-        (project / name).rmdir()
+    project = tmp_path / "a project"
+    for name in ("lib", "params", "requirements", ".dvc"):
+        shutil.copytree(paths.ROOT / name, project / name, ignore=NOT_COPIED)
+    for name in ("data", "notebooks", "results"):
         (project / name).symlink_to(paths.ROOT / name)
-    shutil.copy(paths.ROOT / ".dvcignore", project)
-    dvc(project, "config", "--local", "core.no_scm", "true")
+    for name in ("dvc.yaml", ".dvcignore"):
+        shutil.copy(paths.ROOT / name, project)
+    (project / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
     dvc(project, "commit", "-f", "-q")
     monkeypatch.setattr(paths, "ROOT", project)
     return project

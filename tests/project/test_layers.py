@@ -140,17 +140,17 @@ def test_modules_and_functions_stay_short(module):
     ("module", "not_loaded"),
     [
         ("tokenomics", ["numpy", "pandas", "pydantic", "matplotlib", "papermill", "dvc"]),
-        ("tokenomics.compute.counts.parameters", ["pandas", "pandera", "matplotlib", "papermill", "scipy", "pydantic"]),
-        ("tokenomics.service.workload", ["pandas", "pandera", "matplotlib", "papermill", "scipy", "pydantic"]),
-        ("tokenomics.economics.cost", ["pandas", "pandera", "matplotlib", "papermill", "scipy", "pydantic", "numba"]),
-        ("tokenomics.economics.frontier", ["pandas", "pandera", "matplotlib", "papermill", "scipy", "pydantic"]),
+        ("tokenomics.compute.counts.parameters", ["pandas", "matplotlib", "papermill", "scipy", "pydantic"]),
+        ("tokenomics.service.workload", ["pandas", "matplotlib", "papermill", "scipy", "pydantic"]),
+        ("tokenomics.economics.cost", ["pandas", "matplotlib", "papermill", "scipy", "pydantic", "numba"]),
+        ("tokenomics.economics.frontier", ["pandas", "matplotlib", "papermill", "scipy", "pydantic"]),
         (
             "tokenomics.economics.adaptation",
-            ["pandas", "pandera", "matplotlib", "papermill", "scipy", "pydantic", "numba"],
+            ["pandas", "matplotlib", "papermill", "scipy", "pydantic", "numba"],
         ),
         ("tokenomics.experiment.prompts", ["torch", "tokenizers", "gguf", "xllamacpp", "pandas", "matplotlib"]),
         ("tokenomics.experiment.summary", ["torch", "tokenizers", "gguf", "xllamacpp", "pandas", "matplotlib"]),
-        ("tokenomics.service.qoe", ["pandas", "pandera", "matplotlib", "papermill", "scipy", "pydantic", "numba"]),
+        ("tokenomics.service.qoe", ["pandas", "matplotlib", "papermill", "scipy", "pydantic", "numba"]),
         ("tokenomics.cli", ["numpy", "pandas", "matplotlib", "papermill"]),
     ],
 )

@@ -180,13 +180,21 @@ def _grid(values: ArrayLike, facts: Sequence, seeds: Sequence) -> _Grid:
 
 def _bootstrap(grids: Sequence[_Grid], draws: int, seed: int) -> list[NDArray[np.float64]]:
     """Means (draws) of each grid; the same facts are drawn for all of them."""
-    draw = np.random.default_rng(seed)
-    rows = len(grids[0].sums)
-    weights = draw.multinomial(rows, np.full(rows, 1 / rows), size=draws)
+    weights, drawn = _drawn(len(grids[0].sums), tuple(grid.sums.shape[1] for grid in grids), draws, seed)
     found = []
-    for grid in grids:
-        columns = grid.sums.shape[1]
-        drawn = draw.multinomial(columns, np.full(columns, 1 / columns), size=draws)
-        total, count = ((weights @ each * drawn).sum(1) for each in (grid.sums, grid.counts))
+    for grid, seeds in zip(grids, drawn, strict=True):
+        total, count = ((weights @ each * seeds).sum(1) for each in (grid.sums, grid.counts))
         found.append(total / np.maximum(count, 1.0))
     return found
+
+
+@lru_cache(maxsize=16)
+def _drawn(facts: int, seeds: tuple[int, ...], draws: int, seed: int) -> tuple[NDArray, list[NDArray]]:
+    """How often each fact (draws, facts) and, for each grid, each seed (draws, seeds) is drawn.
+
+    Kept because they depend on the sizes alone, and most arms of an experiment share theirs.
+    """
+    draw = np.random.default_rng(seed)
+    sizes = (facts, *seeds)
+    weights, *drawn = (draw.multinomial(size, np.full(size, 1 / size), size=draws).astype(float) for size in sizes)
+    return weights, drawn

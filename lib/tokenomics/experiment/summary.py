@@ -157,7 +157,7 @@ def _one(row: Row, question: Row, facts: Mapping[str, Row], keys: Sequence[str])
 def _kind(answer: str, correct: bool, question: Row, facts: Mapping[str, Row], given: Sequence[Row]) -> str:
     own = facts.get(_text(question["fact"]))
     updated = question["split"] == "updated"
-    others = [fact for fact in facts.values() if own is None or fact["product"] != own["product"]]
+    others = (fact for fact in facts.values() if own is None or fact["product"] != own["product"])
     tests = (
         lambda: correct,
         lambda: evaluation.abstains(answer),

@@ -1,12 +1,12 @@
 """Tidy CSV tables with column metadata.
 
 ``data/**/NAME.csv`` has a sibling ``NAME.meta.yaml`` that gives title, description, key and, for each column, type,
-unit, meaning and constraints. :func:`read` checks the one against the other with pandera and refuses a table that
-breaks its own description, naming file, row, column, value and what is allowed.
+unit, meaning and constraints. :func:`read` checks the one against the other and refuses a table that breaks its own
+description, naming file, row, column, value and what is allowed.
 """
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -37,6 +37,14 @@ COLUMN_KEYS = {
     "allowed",
     "pattern",
 }
+ALLOWS: Mapping[str, Callable[[pd.Series, Any], pd.Series]] = {
+    "minimum": pd.Series.ge,
+    "maximum": pd.Series.le,
+    "exclusive_minimum": pd.Series.gt,
+    "allowed": pd.Series.isin,
+    "pattern": lambda texts, pattern: texts.str.match(pattern),
+}
+"""For each constraint of a column's metadata, which values keep it."""
 WRITTEN_DIGITS = 4
 
 
@@ -155,44 +163,28 @@ def _row_name(path: Path, row: int) -> str:
     return f"{paths.shown(path)}, line {row + 2}"
 
 
-def schema(meta: TableMeta) -> Any:
-    """The pandera schema that a table's metadata describes."""
-    import pandera.pandas as pa
-
-    def checks(column: Mapping[str, Any]) -> list:
-        made = {
-            "minimum": pa.Check.ge,
-            "maximum": pa.Check.le,
-            "exclusive_minimum": pa.Check.gt,
-            "allowed": pa.Check.isin,
-            "pattern": pa.Check.str_matches,
-        }
-        return [make(column[key]) for key, make in made.items() if key in column]
-
-    columns = {
-        name: pa.Column(DTYPES[column["type"]], checks(column), nullable=not column.get("required", False))
-        for name, column in meta.columns.items()
-    }
-    return pa.DataFrameSchema(columns, strict=True, ordered=True)
-
-
 def _check(path: Path, table: pd.DataFrame, meta: TableMeta) -> None:
-    import pandera.errors
-
-    try:
-        schema(meta).validate(table, lazy=True)
-    except pandera.errors.SchemaErrors as errors:
-        first = errors.failure_cases.iloc[0]
-        column, row = str(first["column"]), first["index"]
-        where = paths.shown(path) if pd.isna(row) else _row_name(path, int(row))
-        value = first["failure_case"]
-        shown = "empty" if pd.isna(value) else getattr(value, "item", lambda: value)()
-        raise DataError(where, column, shown, allowed_text(meta.columns[column])) from None
+    for name, column in meta.columns.items():
+        row = _first_broken(table[name], column)
+        if row is not None:
+            value = table[name].astype(object).iloc[row]
+            shown = "empty" if pd.isna(value) else value
+            raise DataError(_row_name(path, row), name, shown, allowed_text(column))
     repeated = table.duplicated(list(meta.key))
     if repeated.any():
         row = int(repeated.to_numpy().argmax())
         value = ", ".join(str(table[name].iloc[row]) for name in meta.key)
         raise DataError(_row_name(path, row), " + ".join(meta.key), value, "a key that stands once in the table")
+
+
+def _first_broken(values: pd.Series, column: Mapping[str, Any]) -> int | None:
+    """The number of the first row whose value the column's metadata do not allow; empty cells break no bound."""
+    empty = values.isna()
+    broken = empty if column.get("required") else empty & False
+    given = values[~empty]
+    for key in ALLOWS.keys() & column.keys():
+        broken = broken | ~ALLOWS[key](given, column[key]).astype(bool).reindex(values.index, fill_value=True)
+    return int(broken.to_numpy().argmax()) if broken.any() else None
 
 
 def allowed_text(column: Mapping[str, Any]) -> str:

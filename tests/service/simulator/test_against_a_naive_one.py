@@ -493,7 +493,7 @@ def test_every_token_when_the_naive_simulator_has_it(loop, situation, fleet):
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.tuples(situations(), situations()), st.tuples(fleets(), fleets()), transfers())
 def test_pools_one_after_the_other_are_pools_on_one_clock(loop, situations_of, fleets_of, transfer):
     ((requests, rules), (_, other)), (first, second) = situations_of, fleets_of

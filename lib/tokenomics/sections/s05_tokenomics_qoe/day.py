@@ -109,13 +109,15 @@ def hours(parts: Outcome | Sequence[Outcome], slo: qoe.Slo, replicas: np.ndarray
         parts: a whole day, or its hours one by one.
         replicas: paid in each hour.
     """
-    rows = []
-    for each in HOURS:
-        if isinstance(parts, Outcome):
-            done, inside = parts, np.minimum(parts.requests.arrival_s // HOUR_S, 23) == each
-        else:
-            done, inside = parts[each], np.ones(len(parts[each].status), dtype=bool)
-        rows.append({"fleet": name, "hour": each, "replicas": float(replicas[each])} | _seen(done, inside, slo))
+    if isinstance(parts, Outcome):
+        arrived = np.minimum(parts.requests.arrival_s // HOUR_S, 23)
+        seen = [(parts, arrived == each) for each in HOURS]
+    else:
+        seen = [(part, np.ones(len(part.status), dtype=bool)) for part in parts]
+    rows = [
+        {"fleet": name, "hour": each, "replicas": float(paid)} | _seen(done, inside, slo)
+        for each, paid, (done, inside) in zip(HOURS, replicas, seen, strict=True)
+    ]
     return pd.DataFrame(rows)
 
 
