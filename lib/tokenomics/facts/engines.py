@@ -93,6 +93,10 @@ class Engine:
     sliding_window: bool
     splits_layers: bool
     reserve: Reserve
+    max_num_seqs: int | None = None
+    max_num_batched_tokens: int | None = None
+    prefix_cache: bool = False
+    block_tokens: int | None = None
 
     @property
     def profile(self) -> str:
@@ -168,6 +172,8 @@ def _engine(row: dict[str, str]) -> Engine:
         kernels=row["kernels"] or None,
         elementwise_kernels=row["elementwise_kernels"] or None,
         reserve=_reserve(row),
+        prefix_cache=_true(row["prefix_cache"]),
+        **{key: _whole(row[key]) for key in ("max_num_seqs", "max_num_batched_tokens", "block_tokens")},
     )
 
 
@@ -179,6 +185,10 @@ def _reserve(row: dict[str, str]) -> Reserve:
 
 def _true(cell: str) -> bool:
     return {"true": True, "false": False}[cell]
+
+
+def _whole(cell: str) -> int | None:
+    return int(cell) if cell else None
 
 
 def _version(cell: str) -> tuple[int, int]:
