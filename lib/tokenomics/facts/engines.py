@@ -145,6 +145,19 @@ def published(text: str) -> Engine:
     return next((each for each in periods if each.unstated), periods[-1])
 
 
+def known(text: str) -> Engine:
+    """The engine and period that a text means; nothing means the generic one.
+
+    Raises:
+        DataError: an engine that no row knows.
+    """
+    found = published(text)
+    if text and found.name == GENERIC != text:
+        names = ", ".join(dict.fromkeys(each.name for each in engines() if each.name != GENERIC))
+        raise DataError("deployment", "engine", text, f"one of {names}, with its version, or nothing")
+    return found
+
+
 @cache
 def of_profile(name: str) -> Engine:
     """The engine and period of a profile; the engine's latest period where the named one has no row, else generic."""

@@ -64,6 +64,17 @@ def _is_price_list(key: str) -> str:
     return key
 
 
+def _is_engine(text: str) -> str:
+    from tokenomics.facts import engines
+
+    try:
+        engines.known(text)
+    except DataError as error:
+        raise ValueError(error.allowed) from None
+    return text
+
+
+EngineName = Annotated[str, AfterValidator(_is_engine), Field(max_length=100)]
 ProductName = Annotated[str, AfterValidator(_is_priced)]
 PriceList = Annotated[str, AfterValidator(_is_price_list)]
 

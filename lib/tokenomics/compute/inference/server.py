@@ -22,11 +22,9 @@ from tokenomics.compute.inference.intervals import interval
 from tokenomics.compute.inference.steps import Parts
 from tokenomics.compute.layout import Layout
 from tokenomics.compute.operators.selection import Serving, completed
-from tokenomics.errors import DataError
 from tokenomics.estimate import Estimate, Values, held
 from tokenomics.facts.accelerators import Accelerator
-from tokenomics.facts.engines import GENERIC, of_profile, published
-from tokenomics.facts.engines import engines as known_engines
+from tokenomics.facts.engines import known, of_profile
 from tokenomics.facts.models import Model
 
 MEMORY, HOST = "memory", "host"
@@ -198,9 +196,7 @@ def server(
         Infeasible: a layout that the model cannot be cut into.
     """
     model, device = _record("model", model), _record("accelerator", device)
-    if engine and published(engine).name == GENERIC != engine:
-        known = ", ".join(dict.fromkeys(each.name for each in known_engines() if each.name != GENERIC))
-        raise DataError("deployment", "engine", engine, f"one of {known}, with its version, or nothing")
+    known(engine)
     layout = layout or Layout(tp=tp)
     name = engines.profile_name(engine, device)
     feasibility.check_layout(model, layout)

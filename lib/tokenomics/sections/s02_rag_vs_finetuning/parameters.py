@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from tokenomics.parameters.types import AcceleratorName, Bits, Common, ModelNames, PriceList, ProductName
+from tokenomics.parameters.types import AcceleratorName, Bits, Common, EngineName, ModelNames, PriceList, ProductName
 
 
 class Parameters(Common):
@@ -63,7 +63,7 @@ class Parameters(Common):
         "H100-SXM-80GB", description="[name or path] accelerator it is served on; needs an offer to rent"
     )
     own_weight_bits: Bits = Field(8, description="[bit] bits per weight of the own models")
-    engine: str = Field("vLLM 0.19", max_length=100, description="[name] engine as published, with its version")
+    engine: EngineName = Field("vLLM 0.19", description="[name] engine as published, with its version")
     lora_rank: int = Field(16, ge=1, le=1024, description="[1] rank of adapters on the own models")
     tuning_mfu: float = Field(0.35, gt=0, le=1, description="[1] assumed: share of peak that tuning achieves there")
     slo_ttft_s: float = Field(1.0, gt=0, le=600, description="[s] time to the first token that is promised there")

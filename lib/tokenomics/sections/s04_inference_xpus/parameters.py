@@ -8,6 +8,7 @@ from tokenomics.parameters.types import (
     AcceleratorName,
     AcceleratorNames,
     Bits,
+    EngineName,
     ManyModels,
     ModelName,
     ModelNames,
@@ -54,9 +55,8 @@ class Parameters(ManyModels):
         8, description="[bit] bits per weight, multiplied in the fastest data type of at least that width"
     )
     kv_bits: Bits = Field(16, description="[bit] bits per cached key or value")
-    engine: str = Field(
+    engine: EngineName = Field(
         "vLLM 0.19",
-        max_length=100,
         description="[name] engine as published, with its version; a profile of its own where one was measured",
     )
     prompt_tokens: int = Field(1024, ge=1, le=10_000_000, description="[token] prompt of a request")

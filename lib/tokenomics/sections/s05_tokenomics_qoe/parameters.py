@@ -12,6 +12,7 @@ from tokenomics.parameters.types import (
     AcceleratorNames,
     Bits,
     Common,
+    EngineName,
     ModelName,
     ModelNames,
     PriceList,
@@ -53,7 +54,7 @@ class Parameters(Common):
     )
     weight_bits: Bits = Field(8, description="[bit] bits per weight of the own model")
     kv_bits: Bits = Field(16, description="[bit] bits per cached key or value")
-    engine: str = Field("vLLM 0.19", max_length=100, description="[name] engine as published, with its version")
+    engine: EngineName = Field("vLLM 0.19", description="[name] engine as published, with its version")
     node_devices: int = Field(4, ge=1, le=256, description="[1] devices of the own replica, at least")
     frontier_devices: int = Field(
         8, ge=1, le=64, description="[1] most devices of a replica on the price-speed figures"
