@@ -11,6 +11,7 @@ import datetime
 import difflib
 import math
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -214,9 +215,10 @@ def allowed_text(column: Mapping[str, Any]) -> str:
 
 
 def _short(limit: Any) -> str:
-    """A limit as written: ``1e+13`` for a number with many zeros."""
-    short = f"{limit:g}" if isinstance(limit, Real) else str(limit)
-    return short if isinstance(limit, str) or float(short) == limit else str(limit)
+    """A limit in words: ``1e+13`` for a number with many zeros, a pattern as it is."""
+    if isinstance(limit, Real) and float(f"{limit:g}") == limit:
+        return f"{limit:g}"
+    return str(limit)
 
 
 def check_record(name: str, record: Mapping[str, Any], where: str) -> None:
@@ -260,13 +262,18 @@ def _judged(value: Any, column: Mapping[str, Any]) -> tuple[bool, str]:
         near = difflib.get_close_matches(value, words or (), 1, cutoff=0.5)
         good = value in words if words else bool(re.fullmatch(column.get("pattern", ".*"), value, re.DOTALL))
         return good, near[0] if near else ""
-    if isinstance(value, bool) or not isinstance(value, Real) or not -math.inf < value < math.inf:
+    return _judged_number(value, column)
+
+
+def _judged_number(value: Any, column: Mapping[str, Any]) -> tuple[bool, str]:
+    if isinstance(value, bool) or not isinstance(value, Real) or not abs(value) <= sys.float_info.max:
         return False, ""
-    low, high = column.get("minimum", -math.inf), column.get("maximum", math.inf)
-    clipped = min(max(value, low), high)
-    if kind == "integer" and not isinstance(value, Integral):
-        clipped = round(clipped)
-    return clipped == value and value > column.get("exclusive_minimum", -math.inf), _short(clipped)
+    if value <= column.get("exclusive_minimum", -math.inf):
+        return False, ""
+    nearest = min(max(value, column.get("minimum", -math.inf)), column.get("maximum", math.inf))
+    if column["type"] == "integer" and not isinstance(nearest, Integral):
+        nearest = round(nearest)
+    return nearest == value, _short(nearest)
 
 
 def _check_sources(path: Path, table: pd.DataFrame) -> None:
