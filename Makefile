@@ -84,6 +84,10 @@ pipeline: setup  ## rerun only what changed (dvc repro)
 site: setup  ## build the reader's site from results/ into site/_build/html (needs no network)
 	@$(BIN)/python -m tokenomics.site
 
+.PHONY: wheel
+wheel: setup  ## build runs/wheel/*.whl, which works without this checkout: the library and the tables it needs
+	@$(BIN)/python -m pip wheel -q --no-deps --no-build-isolation -w runs/wheel . && rm -rf build && ls runs/wheel
+
 .PHONY: lock
 lock: setup  ## resolve pyproject.toml into the hash-pinned locks anew
 	@printf 'packaging\nsetuptools>=82\nuv\nwheel\n' | $(UV) compile $(LOCK_FLAGS) - -o requirements/bootstrap.lock

@@ -236,6 +236,44 @@ def test_a_users_mistakes_are_named(change, key):
     assert caught.value.key == key and str(caught.value).startswith("mine.yaml: ")
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"memory_bytes": 96}, "memory_bytes = 96; allowed: integer, >= 1e+08, <= 1e+13; nearest: 1e+08"),
+        ({"memory_bytes": 96e15}, "memory_bytes = 9.6e+16; allowed: integer, >= 1e+08, <= 1e+13; nearest: 1e+13"),
+        ({"bandwidth_bytes_per_s": 3000}, "bandwidth_bytes_per_s = 3000; allowed: integer, >= 1e+09, <= 1e+15"),
+        ({"peak_fp8_flop_per_s": 5e20}, "peak_fp8_flop_per_s = 5e+20; allowed: integer, >= 1e+09, <= 1e+17"),
+        ({"tdp_w": -700}, "tdp_w = -700; allowed: integer, >= 1, <= 100000; nearest: 1"),
+        ({"link_devices": 2.5}, "link_devices = 2.5; allowed: integer, >= 2, <= 100000; nearest: 2"),
+        ({"kind": "banana"}, "kind = banana; allowed: string, one of gpu, tpu, npu, asic, soc, cpu"),
+        ({"device_class": "datacentre"}, "device_class = datacentre; allowed: string, one of datacenter, "),
+        ({"device_class": "datacentre"}, "; nearest: datacenter"),
+        ({"vendor": " "}, "vendor = ; allowed: string"),
+        (
+            {"memory_byte": 96e9},
+            "memory_byte = 96000000000.0; allowed: a column of data/catalogue/",
+        ),
+        ({"memory_byte": 96e9}, "; nearest: memory_bytes"),
+        ({"verified": "perhaps"}, "verified = perhaps; allowed: true or false"),
+    ],
+)
+def test_a_users_values_are_held_to_the_tables_limits(change, message):
+    with pytest.raises(DataError) as caught:
+        Accelerator.from_user(MINE | change, "mine.yaml")
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("mine.yaml: ") and "\n" not in str(caught.value)
+
+
+def test_every_column_of_the_table_may_be_given():
+    more = {"memory_type": "HBM3", "die_mm2": 800, "source": "own", "note": "ours"}
+    assert Accelerator.from_user(MINE | more, "mine.yaml") == Accelerator.from_user(MINE, "mine.yaml")
+
+
+def test_a_catalogued_accelerator_passes_as_a_users_own(devices):
+    for device in devices.values():
+        assert Accelerator.from_user(dataclasses.asdict(device), "mine.yaml") == device
+
+
 def test_records_are_frozen_and_rows_round_trip(table, devices):
     device = devices["H100-SXM-80GB"]
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -350,6 +350,36 @@ def test_an_unknown_layer_type_is_refused():
         model_from_mapping({**LLAMA, "layer_types": ["conv"] * 32}, where="my.json")
 
 
+@pytest.mark.parametrize(
+    ("name", "field", "entries"),
+    [
+        ("Llama-3.1-8B", "layer_types", ["full_attention"] * 10),
+        ("Llama-3.1-8B", "layers_block_type", ["attention"] * 10),
+        ("DeepSeek-V3", "mlp_layer_types", ["sparse"] * 10),
+        ("DeepSeek-V3", "moe_layer_freq", [1] * 10),
+    ],
+)
+def test_a_list_that_lacks_layers_is_refused(name, field, entries):
+    with pytest.raises(DataError, match=rf"^my.json: {field} = 10 entries; allowed: \d+, one for each layer"):
+        model_from_mapping({**CONFIGS[name], field: entries}, where="my.json")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("num_hidden_layers", 10**12, "layers = 1000000000000; allowed: integer, >= 1, <= 1000; nearest: 1000"),
+        ("hidden_size", 4096 * 10**6, "d_model = 4096000000; allowed: integer, >= 1, <= 1e+06"),
+        ("vocab_size", 10**9, "vocab = 1000000000; allowed: integer, >= 1, <= 1e+07"),
+        ("head_dim", 10**7, "head_dim = 10000000; allowed: integer, >= 1, <= 10000; nearest: 10000"),
+        ("max_position_embeddings", -1, "context_tokens = -1; allowed: integer, >= 1, <= 1e+09; nearest: 1"),
+    ],
+)
+def test_sizes_beyond_the_tables_limits_are_refused_in_one_line(field, value, message):
+    with pytest.raises(DataError) as raised:
+        model_from_mapping({**LLAMA, field: value}, where="my.json")
+    assert str(raised.value).startswith(f"my.json: {message}")
+
+
 def test_an_unknown_type_with_all_fields_of_a_llama_is_one():
     read = model_from_mapping({**LLAMA, "model_type": "brand_new"}, "new")
     assert parameters(read) == parameters(MODELS["Llama-3.1-8B"])
@@ -408,12 +438,18 @@ def test_files_of_both_kinds(tmp_path):
         ({"d_ff": None}, "d_ff = missing"),
         ({"heads": None}, "heads = missing"),
         ({"heads": 3}, "head_dim = 21.333"),
-        ({"vocab": "many"}, "vocab = many; allowed: an integer"),
-        ({"layer": 2}, "layer = 2; allowed: name, family, layers"),
+        ({"vocab": "many"}, "vocab = many; allowed: integer, >= 1, <= 1e+07"),
+        ({"layer": 2}, "layer = 2; allowed: a column of data/catalogue/models.csv; nearest: layers"),
         ({"moe_layers": 1}, "expert_width = missing"),
         ({"sliding_layers": 3}, "full_layers = -1"),
         ({"tied_embeddings": "perhaps"}, "tied_embeddings = perhaps; allowed: true or false"),
-        ({"attention_bias": "some"}, "attention_bias = some; allowed: none, qkv, all"),
+        ({"tied_embeddings": 1}, "tied_embeddings = 1; allowed: true or false"),
+        ({"heads": -4}, "heads = -4; allowed: integer, >= 1, <= 10000; nearest: 1"),
+        ({"heads": "4"}, "heads = 4; allowed: integer"),
+        ({"layers": 10**9}, "layers = 1000000000; allowed: integer, >= 1, <= 1000; nearest: 1000"),
+        ({"d_model": 64.5}, "d_model = 64.5; allowed: integer, >= 1, <= 1e+06; nearest: 64"),
+        ({"d_model": float("inf")}, "d_model = inf; allowed: integer"),
+        ({"attention_bias": "some"}, "attention_bias = some; allowed: string, one of none, qkv, all"),
     ],
 )
 def test_our_own_columns_are_checked(change, message):

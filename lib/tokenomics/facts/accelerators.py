@@ -70,23 +70,19 @@ class Accelerator:
 
     @classmethod
     def from_user(cls, given: Mapping[str, Any], where: str) -> Self:
-        """A record from a user's own mapping with the table's columns.
+        """A record from a user's own mapping with the table's columns; those that are no field are only checked.
 
         Raises:
-            DataError: a missing or unknown field, or a value of the wrong type or sign.
+            DataError: a missing or unknown column, or a value that the table's own metadata do not allow.
         """
-        known = {each.name for each in fields(cls)}
-        for key, value in given.items():
-            if key not in known:
-                raise DataError(where, key, value, ", ".join(sorted(known)))
-            wanted = str if key in TEXT else (int, float)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, wanted)):
-                raise DataError(where, key, value, "a text" if key in TEXT else "a number")
+        from tokenomics.facts import tables
+
+        tables.check_record("catalogue/accelerators", given, where)
         for key in REQUIRED:
             if given.get(key) is None:
                 raise DataError(where, key, "missing", f"needed are {', '.join(REQUIRED)} and a peak")
         try:
-            return cls(**given)
+            return cls.from_row(given)
         except DataError as error:
             raise DataError(where, error.key, error.value, error.allowed) from None
 

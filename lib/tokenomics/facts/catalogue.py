@@ -48,6 +48,12 @@ def accelerator(name: str) -> Accelerator:
     return accelerators()[names.resolve(name, "accelerator", accelerators())]
 
 
+def holds(device: Accelerator) -> bool:
+    """Whether a record is the catalogue's own. A user's device with the name of a catalogued one and other numbers is
+    a different device: what was measured on the catalogued one does not hold for it."""
+    return accelerators().get(device.name) == device
+
+
 def portable(name: str) -> str:
     """``name`` if it is one, else the path of a user's file: relative to the project inside it, absolute elsewhere.
 

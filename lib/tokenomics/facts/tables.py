@@ -2,13 +2,20 @@
 
 ``data/**/NAME.csv`` has a sibling ``NAME.meta.yaml`` that gives title, description, key and, for each column, type,
 unit, meaning and constraints. :func:`read` checks the one against the other and refuses a table that breaks its own
-description, naming file, row, column, value and what is allowed.
+description, naming file, row, column, value and what is allowed. :func:`check_record` holds a user's own record to the
+same description.
 """
 
 import csv
+import datetime
+import difflib
+import math
+import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -191,12 +198,74 @@ def allowed_text(column: Mapping[str, Any]) -> str:
     """What a column accepts, in words."""
     parts = [column["type"]]
     words = {"minimum": ">=", "exclusive_minimum": ">", "maximum": "<=", "pattern": "matching"}
-    parts += [f"{word} {column[key]}" for key, word in words.items() if key in column]
+    parts += [f"{word} {_short(column[key])}" for key, word in words.items() if key in column]
     if "allowed" in column:
         parts.append("one of " + ", ".join(map(str, column["allowed"])))
     if column.get("required"):
         parts.append("not empty")
     return ", ".join(parts)
+
+
+def _short(limit: Any) -> str:
+    """A limit in words: ``1e+13`` for a number with many zeros, a pattern as it is."""
+    if isinstance(limit, Real) and float(f"{limit:g}") == limit:
+        return f"{limit:g}"
+    return str(limit)
+
+
+def check_record(name: str, record: Mapping[str, Any], where: str) -> None:
+    """Hold a record of the user's own to the columns of a table below ``data/``: types, bounds, allowed words.
+
+    Which columns are needed is the caller's to say: ``None`` passes here.
+
+    Args:
+        name: the table, such as ``"catalogue/accelerators"``.
+        record: column to value, as YAML gives them (``96e9`` is an integer: it is whole).
+        where: the user's file, named in the error.
+
+    Raises:
+        DataError: the first key that is no column or value that its column does not allow, and what is nearest.
+    """
+    columns = read_meta(paths.DATA / f"{name}.csv").columns
+    for key, value in record.items():
+        if key not in columns:
+            near = difflib.get_close_matches(key, columns, 3, cutoff=0.5)
+            hint = f"; nearest: {', '.join(near)}" if near else ""
+            raise DataError(where, key, value, f"a column of data/{name}.csv{hint}")
+        if value is None:
+            continue
+        good, nearest = _judged(value, columns[key])
+        if not good:
+            allowed = allowed_text({**columns[key], "required": False}).replace("boolean", "true or false")
+            raise DataError(where, key, value, f"{allowed}; nearest: {nearest}" if nearest else allowed)
+
+
+def _judged(value: Any, column: Mapping[str, Any]) -> tuple[bool, str]:
+    """Whether a column allows a value, and else what it allows that is nearest (empty where nothing is near)."""
+    kind = column["type"]
+    if kind == "boolean":
+        return isinstance(value, bool), ""
+    if kind == "date":
+        return isinstance(value, datetime.date), ""
+    if kind == "string":
+        if not isinstance(value, str) or not value.strip():
+            return False, ""
+        words = column.get("allowed")
+        near = difflib.get_close_matches(value, words or (), 1, cutoff=0.5)
+        good = value in words if words else bool(re.fullmatch(column.get("pattern", ".*"), value, re.DOTALL))
+        return good, near[0] if near else ""
+    return _judged_number(value, column)
+
+
+def _judged_number(value: Any, column: Mapping[str, Any]) -> tuple[bool, str]:
+    if isinstance(value, bool) or not isinstance(value, Real) or not abs(value) <= sys.float_info.max:
+        return False, ""
+    if value <= column.get("exclusive_minimum", -math.inf):
+        return False, ""
+    nearest = min(max(value, column.get("minimum", -math.inf)), column.get("maximum", math.inf))
+    if column["type"] == "integer" and not isinstance(nearest, Integral):
+        nearest = round(nearest)
+    return nearest == value, _short(nearest)
 
 
 def _check_sources(path: Path, table: pd.DataFrame) -> None:

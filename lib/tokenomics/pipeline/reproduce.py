@@ -35,7 +35,11 @@ def reproduce() -> int:
 
     Returns:
         0 when every stage ran and every result agrees with the one that stood in ``results/`` before, else 1.
+
+    Raises:
+        RunError: there is no checkout.
     """
+    paths.need_checkout("reproduce")
     without_git()
     frozen = changed(stages.frozen_stages())
     with tempfile.TemporaryDirectory() as folder:

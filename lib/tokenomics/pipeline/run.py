@@ -46,8 +46,10 @@ def run(notebook: str, out: Path | None = None, params: Path | None = None, over
 
     Raises:
         DataError: a parameter or a table is not allowed; nothing was started.
-        RunError: the notebook failed; the last good result is untouched and the failed copy kept aside.
+        RunError: the notebook failed; the last good result is untouched and the failed copy kept aside. Or there is no
+            checkout.
     """
+    paths.need_checkout(f"run {notebook}")
     overrides = list(overrides)
     declared = registry.declared(notebook)
     check_tables(notebook)

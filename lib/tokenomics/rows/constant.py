@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tokenomics.compute import bounds
-from tokenomics.facts import measurements
+from tokenomics.facts import catalogue, measurements
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.measurements import METRICS
 from tokenomics.rows import reading
@@ -113,7 +113,7 @@ def spread(table: pd.DataFrame, metric: str, load: str, device: Accelerator, fam
     same, under = others["metric"] == metric, others["load"] == load
     same_quantity, same_limit = others["quantity"] == quantity(metric), others["limit"] == limit(metric)
     groups = (
-        same & (others["accelerator"] == device.name),
+        same & (others["accelerator"] == device.name) & catalogue.holds(device),
         same & (others["generation"] == (device.generation or "")),
         same,
         same_quantity & under,

@@ -26,7 +26,7 @@ def published(case: Case) -> NDArray[np.bool_]:
     """Whether each row's conditions, known by its inputs alone, are those of a published measurement."""
     shared = (case.metric, case.load, case.model.family, case.device.name)
     numbers = np.stack([case.known(name, -1.0) for name in NUMBERS], axis=1)
-    known = _published_conditions()
+    known = _published_conditions() if catalogue.holds(case.device) else frozenset()
     return np.array([(*shared, *row) in known for row in numbers.tolist()], dtype=bool)
 
 

@@ -1,5 +1,7 @@
 """Intervals: they hold the value, widen with distance, do not peek at a family, and cover what they promise."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,6 +45,16 @@ def drawn(seed=0, rows=400, families=4, **columns):
     residual = 0.2 * random.standard_gamma(2.0, rows) - 0.3
     family = [f"family {i % families}" for i in range(rows)]
     return pd.DataFrame({**given, "family": family, "residual": residual})
+
+
+@pytest.mark.parametrize(("name", "engine", "kind"), [("H100-SXM-80GB", "vLLM", "own"), ("MI300X", "vLLM", "profiled")])
+def test_another_device_of_a_known_name_has_the_wider_interval(name, engine, kind):
+    on, profile = asked(name, engine)
+    mine = dataclasses.replace(on, device=dataclasses.replace(on.device, memory_bytes=on.device.memory_bytes * 1.5))
+    assert kind_of(on, profile) == kind
+    assert kind_of(mine, profile) not in ("own", "profiled")
+    (low, high), (wide_low, wide_high) = (interval(1.0, each, profile, "decode") for each in (on, mine))
+    assert wide_high / wide_low > high / low
 
 
 @pytest.mark.parametrize("device", OWN + FAR)

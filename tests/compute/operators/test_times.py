@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenomics.compute.operators import fitted, times
+from tokenomics.compute.operators.selection import completed
 from tokenomics.compute.operators.times import OperatorParameters
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue, tables
@@ -224,6 +225,31 @@ def test_interval_holds_the_value_and_widens_when_borrowed():
     assert (borrowed.relation, borrowed.engine) == ("other", "vllm")
     assert borrowed.log_q10 < own.log_q10
     assert borrowed.log_q90 > own.log_q90
+
+
+@pytest.mark.parametrize("change", [{"memory_bytes": 96e9}, {"peak_bf16_flop_per_s": 2e15}, {"tdp_w": None}])
+@pytest.mark.parametrize("operator", ["gemm", "decode_attention", "all_reduce"])
+def test_another_device_of_a_measured_name_is_not_measured(change, operator):
+    h100 = catalogue.accelerator("H100-SXM-80GB")
+    own = times.parameters(h100, operator, "bf16", "vllm")
+    namesake = times.parameters(dataclasses.replace(h100, **change), operator, "bf16", "vllm")
+    assert (own.relation, namesake.relation) == ("own", "generation")
+    assert namesake.log_q10 <= own.log_q10 and namesake.log_q90 >= own.log_q90
+    assert namesake.log_q90 - namesake.log_q10 > own.log_q90 - own.log_q10
+    renamed = times.parameters(dataclasses.replace(h100, name="mine", **change), operator, "bf16", "vllm")
+    assert renamed == namesake
+
+
+def test_a_record_equal_to_the_catalogues_is_the_measured_device():
+    h100 = catalogue.accelerator("H100-SXM-80GB")
+    copied = Accelerator.from_user({**dataclasses.asdict(h100), "memory_bytes": float(h100.memory_bytes)}, "mine.yaml")
+    assert times.parameters(copied, "gemm", "bf16").relation == "own"
+
+
+def test_measured_devices_leave_nothing_to_assume():
+    """Else what is assumed of them would make them another device than the catalogued one."""
+    for name in {row.accelerator for row in fitted._rows()}:
+        assert completed(catalogue.accelerator(name)) == catalogue.accelerator(name)
 
 
 def test_nearest_relative_is_of_the_generation_then_the_vendor():

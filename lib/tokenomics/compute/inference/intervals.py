@@ -25,11 +25,15 @@ ANY, OWN, PROFILED = "any", "own", "profiled"
 def kind_of(on: Serving, profile: Profile) -> str:
     """How near a prediction is to what was measured.
 
-    ``own``: the device's operators were measured; ``profiled``: they were not, but the engine was, on this device;
-    else the farthest relation of its operators: ``generation``, ``vendor`` or ``other``.
+    ``own``: the device's operators were measured; ``profiled``: they were not, but the engine was, on this device (and
+    not on another one of its name); else the farthest relation of its operators: ``generation``, ``vendor`` or
+    ``other``.
     """
+    from tokenomics.facts import catalogue
+
     relation = max((each.relation for each in kernels(on).all()), key=RELATIONS.index)
-    return PROFILED if relation != OWN and on.device.name in profile.accelerators else relation
+    profiled = on.device.name in profile.accelerators and catalogue.holds(on.device)
+    return PROFILED if relation != OWN and profiled else relation
 
 
 def keys(profile: str, kind: str, quantity: str, moe: bool) -> list[tuple[str, str, str]]:

@@ -106,7 +106,7 @@ def parameters(
     """Parameters of an operator on a device: its own, else those of the nearest relative with a wider interval.
 
     Args:
-        device: the accelerator.
+        device: the accelerator; one that shares only its name with a measured one is not measured.
         operator: ``gemm``, ``prefill_attention``, ``decode_attention`` (query heads share key heads),
             ``decode_attention_mha`` (they do not), ``prefill_mla``, ``decode_mla``, ``expert_gemm``, ``all_reduce``,
             ``all_to_all`` or ``elementwise``.
@@ -123,16 +123,16 @@ def parameters(
     if not rows:
         known = sorted({(row.operator, row.dtype) for row in _rows()})
         raise DataError("operators.parameters", "operator, dtype", f"{operator}, {dtype}", str(known))
-    own = [row for row in rows if row.accelerator == device.name]
-    others = [row for row in rows if row.accelerator != device.name]
-    if own and not (left_out and others):
-        return _of_engine(own, engine)
-    rows = others
     from tokenomics.facts import catalogue
 
+    measured = device.name if catalogue.holds(device) else None
+    own = [row for row in rows if row.accelerator == measured]
+    others = [row for row in rows if row.accelerator != measured]
+    if own and not (left_out and others):
+        return _of_engine(own, engine)
     known = catalogue.accelerators()
-    donor = nearest(device, [known[name] for name in sorted({row.accelerator for row in rows})])
-    given = _of_engine([row for row in rows if row.accelerator == donor.name], engine)
+    donor = nearest(device, [known[name] for name in sorted({row.accelerator for row in others})])
+    given = _of_engine([row for row in others if row.accelerator == donor.name], engine)
     low, high = _transfer_quantiles()[operator, relation(device, donor)]
     widened = {"log_q10": min(low, given.log_q10), "log_q90": max(high, given.log_q90)}
     return borrowed(given, donor, device, **widened)

@@ -11,7 +11,7 @@ from typing import Any
 
 from tokenomics import paths
 from tokenomics.errors import DataError
-from tokenomics.facts import yaml_file
+from tokenomics.facts import tables, yaml_file
 from tokenomics.facts.huggingface.config import (
     CONTEXT,
     EXTRA_POSITIONS,
@@ -27,6 +27,7 @@ from tokenomics.facts.models import Model
 
 # Parts that our columns cannot describe: caches that layers share, embeddings in every layer, compressed caches.
 UNREAD = ("is_encoder_decoder", "num_kv_shared_layers", "hidden_size_per_layer_input", "compress_ratios")
+TABLE = "catalogue/models"
 COMMON_TYPES = ("llama", "mistral", "mixtral", "qwen3", "gemma3_text", "deepseek_v3", "gpt_oss")
 
 
@@ -51,18 +52,24 @@ def model_from_mapping(values: Mapping[str, Any], name: str | None = None, where
         where: the file to name in an error.
 
     Raises:
-        DataError: a field is missing or wrong, or the model type is unknown and not like a Llama.
+        DataError: a field is missing, wrong or beyond what ``models.meta.yaml`` allows, or the model type is unknown
+            and not like a Llama.
     """
-    if "layers" in values and "d_model" in values:
-        return _from_own_columns(values, name, where)
-    return from_config(values, name, where)
+    read = _from_own_columns if "layers" in values and "d_model" in values else from_config
+    try:
+        model = read(values, name, where)
+    except DataError as error:
+        raise DataError(where, error.key, error.value, error.allowed) from None
+    except (AttributeError, TypeError, ValueError) as error:
+        # A list where a number belongs, text where a mapping belongs: too many ways to check one by one.
+        raise DataError(where, "configuration", str(error), "the types that a configuration has") from None
+    tables.check_record(TABLE, vars(model), where)
+    return model
 
 
 def _from_own_columns(values: Mapping[str, Any], name: str | None, where: str) -> Model:
     row = {**values, "name": name or values.get("name"), "family": values.get("family") or name or values.get("name")}
-    unknown = sorted(set(values) - set(Model.__dataclass_fields__))
-    if unknown:
-        raise DataError(where, unknown[0], values[unknown[0]], ", ".join(Model.__dataclass_fields__))
+    tables.check_record(TABLE, values, where)
     for key in ("sliding_layers", "linear_layers", "moe_layers", "positions"):
         row.setdefault(key, 0)
     row.setdefault("full_layers", _minus(row, "layers", "sliding_layers", "linear_layers"))
@@ -82,7 +89,7 @@ def _minus(row: Mapping[str, Any], first: str, *others: str) -> Any:
 
 
 def from_config(values: Mapping[str, Any], name: str | None = None, where: str = "config.json") -> Model:
-    """A model from a Hugging Face configuration; arguments and errors as for :func:`model_from_mapping`."""
+    """A model from a Hugging Face configuration; arguments as for :func:`model_from_mapping`, which checks it."""
     config = Config(values, where)
     if config.type not in TRAITS:
         _demand_llama(config)
@@ -90,20 +97,16 @@ def from_config(values: Mapping[str, Any], name: str | None = None, where: str =
         if config.get(key):
             raise DataError(where, key, config.get(key), "nothing: such models are not described by our columns")
     name = name or config.get("_name_or_path") or config.type or "model"
-    try:
-        return Model(name=name, family=name, **_fields(config))
-    except DataError as error:
-        raise DataError(where, error.key, error.value, error.allowed) from None
-    except (AttributeError, TypeError, ValueError) as error:
-        # A list where a number belongs, text where a mapping belongs: too many ways to check one by one.
-        raise DataError(where, "configuration", str(error), "the types a Hugging Face configuration has") from None
+    return Model(name=name, family=name, **_fields(config))
 
 
 def _fields(config: Config) -> dict[str, Any]:
+    sizes = _sizes(config)
+    tables.check_record(TABLE, sizes, config.where)  # before layers are walked one by one
     parts = {
         "tied_embeddings": False,
         **TRAITS.get(config.type, {}),
-        **_sizes(config),
+        **sizes,
         **attention(config),
         **_biases_and_norms(config),
         **mlp(config),

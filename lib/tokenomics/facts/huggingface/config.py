@@ -130,6 +130,22 @@ class Config:
             raise DataError(self.where, keys[0], shown, "a whole number > 0" + _or_called(keys[1:]))
         return value
 
+    def each_layer(self, *keys: str) -> list | None:
+        """As :meth:`get`, of a list with an entry a layer; some go on with the layers that predict further tokens.
+
+        Raises:
+            DataError: no list, or fewer entries than the layers that the configuration states.
+        """
+        key = next((each for each in keys if self.values.get(each)), None)
+        if key is None:
+            return None
+        listed, layers = self.values[key], self.get(*LAYERS, default=0)
+        if not isinstance(listed, list | tuple | str):
+            raise DataError(self.where, key, listed, "a list with an entry for each layer")
+        if len(listed) < layers:
+            raise DataError(self.where, key, f"{len(listed)} entries", f"{layers}, one for each layer")
+        return list(listed)
+
 
 def _or_called(others: tuple[str, ...]) -> str:
     return f" (also called {', '.join(others)})" if others else ""

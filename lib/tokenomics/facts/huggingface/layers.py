@@ -79,17 +79,19 @@ def _latent(config: Config) -> dict[str, Any]:
 
 
 def _indexer(config: Config) -> dict[str, Any]:
-    block = Config(config.get("sparse_attention_config", default={}), config.where)
+    stated = {LAYERS[0]: config.get(*LAYERS), **config.get("sparse_attention_config", default={})}
+    block = Config(stated, config.where)
     if block.get("use_sparse_attention"):
+        chosen = block.each_layer("sparse_attention_freq")
         return {
             "index_heads": block.number("sparse_num_index_heads"),
             "index_head_dim": block.number("sparse_index_dim"),
             "index_topk": block.number("sparse_topk_blocks") * block.number("sparse_block_size"),
-            "index_layers": sum(map(bool, block.get("sparse_attention_freq", default=[1] * config.number(*LAYERS)))),
+            "index_layers": sum(map(bool, chosen)) if chosen else block.number(LAYERS[0]),
         }
     if not config.get("index_topk"):
         return {}
-    kinds = config.get("indexer_types")
+    kinds = config.each_layer("indexer_types")
     return {
         "index_heads": config.number("index_n_heads"),
         "index_head_dim": config.number("index_head_dim"),
@@ -100,9 +102,9 @@ def _indexer(config: Config) -> dict[str, Any]:
 
 def mlp(config: Config) -> dict[str, Any]:
     """How many layers are dense, how many route their tokens, and the widths of both."""
-    kinds = config.get("layers_block_type") or list(config.get("hybrid_override_pattern", default=""))
+    kinds = config.each_layer("layers_block_type", "hybrid_override_pattern")
     experts = config.get(*EXPERTS, default=0)
-    layers = len(kinds) or config.number(*LAYERS)
+    layers = len(kinds) if kinds else config.number(*LAYERS)
     if kinds:
         moe, dense = sum(kind in ("moe", "E") for kind in kinds), sum(kind in ("mlp", "-") for kind in kinds)
     else:
@@ -137,17 +139,18 @@ def _shared(config: Config) -> dict[str, Any]:
 
 
 def _moe_layers(config: Config, layers: int) -> int:
-    kinds = config.get("mlp_layer_types")
+    kinds = config.each_layer("mlp_layer_types")
     if kinds:
         return kinds.count("sparse")
     named = config.get("moe_layers", "moe_layers_enum")
     if named:
         return len(named.split(",")) if isinstance(named, str) else len(named)
-    every = config.get("moe_layer_freq", "decoder_sparse_step", "interleave_moe_layer_step", default=1)
+    steps = ("moe_layer_freq", "decoder_sparse_step", "interleave_moe_layer_step")
+    every = config.get(*steps, default=1)
     if not every:
         return 0
     if isinstance(every, Iterable):
-        return sum(map(bool, every))
+        return sum(map(bool, config.each_layer(*steps)))
     first = config.get("first_k_dense_replace", default=0)
     plain = config.get("mlp_only_layers", default=())
     return sum(1 for i in range(first, layers) if (i + 1) % every == 0 and i not in plain)
@@ -179,13 +182,13 @@ def _window(config: Config) -> int | None:
 
 def _kinds(config: Config) -> list | None:
     """The mixer of each layer where the configuration lists or implies it."""
-    listed = config.get("layer_types", "layers_block_type", "hybrid_layer_pattern", "hybrid_override_pattern")
+    listed = config.each_layer("layer_types", "layers_block_type", "hybrid_layer_pattern", "hybrid_override_pattern")
     if listed:
         for kind in listed:
             if kind not in FULL + SLIDING + LINEAR + NO_MIXER:
                 allowed = ", ".join(map(str, FULL + SLIDING + LINEAR + NO_MIXER))
                 raise DataError(config.where, "layer_types", kind, allowed)
-        return list(listed)[: config.get(*LAYERS)]  # some list the prediction layers after the model's own
+        return listed[: config.get(*LAYERS)]  # some list the prediction layers after the model's own
     if config.get("linear_attn_config"):
         full = config.get("linear_attn_config").get("full_attn_layers", ())  # numbered from one
         return [FULL[0] if i + 1 in full else LINEAR[0] for i in range(config.number(*LAYERS))]
