@@ -79,10 +79,11 @@ def test_what_needs_a_checkout_is_refused_in_one_line(installed, tmp_path, argum
     assert refused.stderr.count("\n") == 1 and "needs a checkout of the project" in refused.stderr
 
 
-def test_a_checkout_above_the_working_directory_is_preferred(installed, project):
-    code = "from tokenomics import paths; print(paths.ROOT)"
-    command = [sys.executable, "-c", code]
+def test_a_checkout_above_the_working_directory_is_preferred(installed, tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "dvc.yaml").touch()
+    command = [sys.executable, "-c", "from tokenomics import paths; print(paths.ROOT)"]
     found = subprocess.run(
-        command, cwd=project / "notebooks", env=installed, capture_output=True, text=True, check=True
+        command, cwd=tmp_path / "notebooks", env=installed, capture_output=True, text=True, check=True
     )
-    assert Path(found.stdout.strip()) == project
+    assert Path(found.stdout.strip()) == tmp_path
