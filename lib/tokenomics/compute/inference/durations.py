@@ -24,6 +24,11 @@ STRETCHES = 4
 """Points at which a growing context is looked at; a step's time is nearly linear in it."""
 STEP_TOKENS = 8192.0
 """Prompt tokens that an engine takes into one step, at most."""
+DRAWS = 251
+"""Steps of a pipeline that are looked at, a prime: multiplicative inverses below it are in no visible order (Eichenauer
+and Lehn 1986)."""
+NEARLY_NONE = 1e-12
+"""Stands for zero in a logarithm."""
 LADDER = np.geomspace(1, 4096, 49)
 """Concurrencies between which open loads are interpolated."""
 MOST_SEQUENCES = 2048
@@ -157,10 +162,59 @@ def open_loop_concurrency(
 def saturated_cycle(on: Serving, engine: str, prompt: ArrayLike, output: ArrayLike, most: ArrayLike = np.inf) -> Work:
     """Time in which a saturated replica finishes as many as it runs at a time.
 
-    Divide ``running x output`` by its seconds for output tokens a second.
+    Divide ``running x output`` by its seconds for output tokens a second. Prompts are read in steps of
+    :data:`STEP_TOKENS`; with pipeline stages, in steps that decode too (:func:`_read_in_pipeline`).
     """
     prompt, output = np.asarray(prompt, dtype=float), np.asarray(output, dtype=float)
     running = in_flight(on, engine, most, prompt, output)
-    packed = prefill(on, np.maximum(STEP_TOKENS / prompt, 1.0), prompt)
-    share = running / np.maximum(np.maximum(STEP_TOKENS / prompt, 1.0), 1.0) / on.layout.dp
-    return packed.times(share) + decode_step(on, running, prompt + output / 2).times(output)
+    if on.layout.pp > 1:
+        read = _read_in_pipeline(on, running, prompt, output)
+    else:
+        packed = prefill(on, np.maximum(STEP_TOKENS / prompt, 1.0), prompt)
+        read = packed.times(running / np.maximum(np.maximum(STEP_TOKENS / prompt, 1.0), 1.0) / on.layout.dp)
+    return read + decode_step(on, running, prompt + output / 2).times(output)
+
+
+def _read_in_pipeline(on: Serving, running: NDArray, prompt: NDArray, output: NDArray) -> Work:
+    """What reading the prompts of all ``running`` requests adds to a saturated pipeline while each of them is served.
+
+    As many steps as stages are in flight, each with its share of the requests, of which each ends with a chance of ``1 /
+    output`` and is replaced by one whose prompt is read beside the decodes. A step that reads takes longer in every
+    stage and none overtakes another (:func:`_held_up`). Left out: policies that read prompts in steps of their own.
+    """
+    stages = on.layout.pp
+    sequences = np.maximum(running / stages, 1.0)
+    reads, ends = sequences / output, 1 / np.maximum(output, 1 + NEARLY_NONE)
+    most = np.minimum(sequences, np.maximum(STEP_TOKENS / prompt, 1.0))
+    together = np.clip(reads / -np.expm1(sequences * np.log1p(-ends)), 1.0, most)
+    step = {"decode": sequences, "context": prompt + output / 2}
+    mixed = device_seconds(on, **step, new=together * prompt, prompts=together).total
+    one = (mixed - device_seconds(on, **step).total) / together * on.stage_share
+    seconds = running * one * _held_up(stages, *np.broadcast_arrays(sequences, ends, most))
+    return Work(prefill_s=seconds, layers_together=on.layers_together)
+
+
+def _held_up(stages: int, sequences: NDArray, ends: NDArray, most: NDArray) -> NDArray:
+    """How often a prompt's time in one stage counts in a saturated pipeline: from 1, where every step reads as much and
+    stages overlap, to ``stages``, where prompts are rare and all other steps wait for them in every stage.
+
+    A step enters a stage when it has left the stage before and the step before it has left this one, and a sequence's
+    next step enters the first stage when its last has left the last. This is run, in the order of time, over a fixed
+    series of steps that read a binomial number of prompts, at most ``most``.
+    """
+    place = np.array([(pow(i, DRAWS - 2, DRAWS) + 0.5) / DRAWS for i in range(DRAWS)])
+    place = place.reshape(-1, *[1] * sequences.ndim)
+    chance = sequences * np.log1p(-ends)
+    up_to, read = np.exp(chance), np.zeros((DRAWS, *sequences.shape))
+    for count in range(int(np.ceil(most.max()))):
+        more = place > up_to
+        if not more.any():
+            break
+        read += more * np.clip(most - count, 0.0, 1.0)
+        chance = chance + np.log(np.maximum(sequences - count, NEARLY_NONE) / (count + 1) * ends / (1 - ends))
+        up_to = up_to + np.exp(chance)
+    left, behind = np.zeros((stages, *sequences.shape)), np.arange(stages)
+    for time in range(DRAWS):
+        left = np.maximum(left, np.roll(left, 1, axis=0)) + read[(time - behind) % DRAWS]
+    total = read.sum(axis=0)
+    return np.where(total > 0, left.max(axis=0) / np.maximum(total, 1.0), float(stages))

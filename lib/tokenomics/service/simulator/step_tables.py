@@ -17,7 +17,8 @@ def modelled(server: Server, max_batch: int = 256, max_tokens: int = 2048, longe
     """Times of a deployment's steps (:mod:`tokenomics.compute.inference.steps`), with what its engine adds.
 
     A step of decodes costs what :meth:`Server.tpot` says, a prompt alone what :meth:`Server.ttft` says. With pipeline
-    stages the table is of one stage, to be simulated with as many ``stages``; the hop between them is in it.
+    stages the table is of one stage, the fullest, to be simulated with as many ``stages``; the hop between them is in it,
+    and its part of the host's work, which is done once for a step's way through all stages.
 
     Args:
         server: the deployment.
@@ -32,7 +33,7 @@ def modelled(server: Server, max_batch: int = 256, max_tokens: int = 2048, longe
     chunk_step = max(16, -(-most // COLUMNS))
     contexts, pasts = (np.maximum(np.arange(0, longest + step, step), 1) for _ in range(2))
     chunks = np.maximum(np.arange(0, most + chunk_step, chunk_step), 1)
-    host = profile.host_s(on.layers_together)
+    host = profile.host_s(on.layers_together) / on.layout.pp
     batch = np.arange(1, max_batch + 1)[:, None]
     decode = profile.decode_slowdown * device_seconds(on, decode=batch, context=contexts).total * on.stage_share
     parts = device_seconds(on, new=np.arange(1, most + max_batch + 1))
