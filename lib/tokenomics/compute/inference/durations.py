@@ -11,6 +11,7 @@ adapters and images are in :mod:`.speculation`, :mod:`.adapters` and
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,11 +25,10 @@ STRETCHES = 4
 """Points at which a growing context is looked at; a step's time is nearly linear in it."""
 STEP_TOKENS = 8192.0
 """Prompt tokens that an engine takes into one step, at most."""
-DRAWS = 251
-"""Steps of a pipeline that are looked at, a prime: multiplicative inverses below it are in no visible order (Eichenauer
-and Lehn 1986)."""
+SERIES = 256, 4
+"""Steps of a pipeline that are looked at, and series of them."""
 NEARLY_NONE = 1e-12
-"""Stands for zero in a logarithm."""
+"""Stands for zero in a logarithm or a quotient, and for a chance that is left out."""
 LADDER = np.geomspace(1, 4096, 49)
 """Concurrencies between which open loads are interpolated."""
 MOST_SEQUENCES = 2048
@@ -178,9 +178,10 @@ def saturated_cycle(on: Serving, engine: str, prompt: ArrayLike, output: ArrayLi
 def _read_in_pipeline(on: Serving, running: NDArray, prompt: NDArray, output: NDArray) -> Work:
     """What reading the prompts of all ``running`` requests adds to a saturated pipeline while each of them is served.
 
-    As many steps as stages are in flight, each with its share of the requests, of which each ends with a chance of ``1 /
-    output`` and is replaced by one whose prompt is read beside the decodes. A step that reads takes longer in every
-    stage and none overtakes another (:func:`_held_up`). Left out: policies that read prompts in steps of their own.
+    As many steps as stages are in flight, each with its share of the requests. Each of them ends with a chance of
+    ``1 / output`` and is replaced by one whose prompt is read beside the decodes. A step that reads takes longer in
+    every stage and none overtakes another (:func:`_held_up`). Left out: policies that read prompts in steps of their
+    own, and prompts of unequal lengths.
     """
     stages = on.layout.pp
     sequences = np.maximum(running / stages, 1.0)
@@ -198,23 +199,50 @@ def _held_up(stages: int, sequences: NDArray, ends: NDArray, most: NDArray) -> N
     """How often a prompt's time in one stage counts in a saturated pipeline: from 1, where every step reads as much and
     stages overlap, to ``stages``, where prompts are rare and all other steps wait for them in every stage.
 
-    A step enters a stage when it has left the stage before and the step before it has left this one, and a sequence's
-    next step enters the first stage when its last has left the last. This is run, in the order of time, over a fixed
-    series of steps that read a binomial number of prompts, at most ``most``.
+    Steps read a binomial number of prompts, at most ``most``. If all stages moved on together, the steps in flight
+    would go round at the pace of the one that reads most: the mean of the largest of ``stages`` draws, exact for two
+    stages. With more of them a step waits only for the step before it and its own way through the stage before
+    (:func:`_over_in_step`).
     """
-    place = np.array([(pow(i, DRAWS - 2, DRAWS) + 0.5) / DRAWS for i in range(DRAWS)])
-    place = place.reshape(-1, *[1] * sequences.ndim)
     chance = sequences * np.log1p(-ends)
-    up_to, read = np.exp(chance), np.zeros((DRAWS, *sequences.shape))
+    up_to, place = np.exp(chance), _places().reshape(*_places().shape, *[1] * sequences.ndim)
+    mean, largest, read = np.zeros(most.shape), np.zeros(most.shape), np.zeros((*_places().shape, *most.shape))
     for count in range(int(np.ceil(most.max()))):
-        more = place > up_to
-        if not more.any():
+        width = np.clip(most - count, 0.0, 1.0)
+        mean, largest = mean + width * (1 - up_to), largest + width * (1 - up_to**stages)
+        read += (place > up_to) * width
+        if np.all(up_to > 1 - NEARLY_NONE):
             break
-        read += more * np.clip(most - count, 0.0, 1.0)
         chance = chance + np.log(np.maximum(sequences - count, NEARLY_NONE) / (count + 1) * ends / (1 - ends))
-        up_to = up_to + np.exp(chance)
-    left, behind = np.zeros((stages, *sequences.shape)), np.arange(stages)
-    for time in range(DRAWS):
-        left = np.maximum(left, np.roll(left, 1, axis=0)) + read[(time - behind) % DRAWS]
-    total = read.sum(axis=0)
-    return np.where(total > 0, left.max(axis=0) / np.maximum(total, 1.0), float(stages))
+        up_to = np.minimum(up_to + np.exp(chance), 1.0)
+    return largest / mean * _over_in_step(stages, read)
+
+
+def _over_in_step(stages: int, read: NDArray) -> NDArray:
+    """Time of a pipeline over that of one whose stages all move on together, for a series of steps' times.
+
+    A step enters a stage when it has left the stage before and the step before it has left this one; a sequence's next
+    step enters the first stage when its last has left the last.
+
+    Args:
+        stages: of the pipeline.
+        read: time of each step in a stage; shape (steps, series, ...).
+
+    Returns:
+        At most 1, in the shape of ``read`` without steps and series.
+    """
+    left, behind, together = np.zeros((stages, *read.shape[1:])), np.arange(stages), np.zeros(read.shape[1:])
+    for time in range(len(read)):
+        inside = read[(time - behind) % len(read)]
+        left = np.maximum(left, np.roll(left, 1, axis=0)) + inside
+        together += inside.max(axis=0)
+    together = together.sum(axis=0)
+    return np.where(together > 0, left.max(axis=0).sum(axis=0) / np.maximum(together, NEARLY_NONE), 1.0)
+
+
+@cache
+def _places() -> NDArray:
+    """Quantiles of steps in a few fixed series without order: each holds every one of them once."""
+    steps, series = SERIES
+    order = np.random.default_rng(0).permuted(np.tile(np.arange(steps), (series, 1)), axis=1)
+    return (order.T + 0.5) / steps

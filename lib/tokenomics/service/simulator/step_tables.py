@@ -17,8 +17,8 @@ def modelled(server: Server, max_batch: int = 256, max_tokens: int = 2048, longe
     """Times of a deployment's steps (:mod:`tokenomics.compute.inference.steps`), with what its engine adds.
 
     A step of decodes costs what :meth:`Server.tpot` says, a prompt alone what :meth:`Server.ttft` says. With pipeline
-    stages the table is of one stage, the fullest, to be simulated with as many ``stages``; the hop between them is in it,
-    and its part of the host's work, which is done once for a step's way through all stages.
+    stages the table is of one stage, the fullest, to be simulated with as many ``stages``; the hop between them is in
+    it, and its part of the host's work, which is done once for a step's way through all stages.
 
     Args:
         server: the deployment.
