@@ -179,43 +179,45 @@ def _read_in_pipeline(on: Serving, running: NDArray, prompt: NDArray, output: ND
     """What reading the prompts of all ``running`` requests adds to a saturated pipeline while each of them is served.
 
     As many steps as stages are in flight, each with its share of the requests. Each of them ends with a chance of
-    ``1 / output`` and is replaced by one whose prompt is read beside the decodes. A step that reads takes longer in
-    every stage and none overtakes another (:func:`_held_up`). Left out: policies that read prompts in steps of their
-    own, and prompts of unequal lengths.
+    ``1 / output`` and is replaced by one whose prompt is read beside the decodes, so that a step reads a binomial
+    number of prompts, and no more than :data:`STEP_TOKENS` hold. A step that reads takes longer in every stage and none
+    overtakes another: where every step reads as much, stages overlap and a prompt counts once; where prompts are rare,
+    all other steps wait for one in every stage.
+
+    If all stages moved on together, the steps in flight would go round at the pace of the slowest: the mean of the
+    largest of as many draws as stages, exact for two stages. With more, a step waits only for the step before it and
+    for its own way through the stage before (:func:`_over_in_step`). Left out: policies that read prompts in steps of
+    their own, and prompts of unequal lengths.
     """
     stages = on.layout.pp
-    sequences = np.maximum(running / stages, 1.0)
-    reads, ends = sequences / output, 1 / np.maximum(output, 1 + NEARLY_NONE)
+    sequences, ends = np.maximum(running / stages, 1.0), 1 / np.maximum(output, 1 + NEARLY_NONE)
+    sequences, ends, prompt = np.broadcast_arrays(sequences, ends, prompt)
     most = np.minimum(sequences, np.maximum(STEP_TOKENS / prompt, 1.0))
-    together = np.clip(reads / -np.expm1(sequences * np.log1p(-ends)), 1.0, most)
-    step = {"decode": sequences, "context": prompt + output / 2}
-    mixed = device_seconds(on, **step, new=together * prompt, prompts=together).total
-    one = (mixed - device_seconds(on, **step).total) / together * on.stage_share
-    seconds = running * one * _held_up(stages, *np.broadcast_arrays(sequences, ends, most))
-    return Work(prefill_s=seconds, layers_together=on.layers_together)
-
-
-def _held_up(stages: int, sequences: NDArray, ends: NDArray, most: NDArray) -> NDArray:
-    """How often a prompt's time in one stage counts in a saturated pipeline: from 1, where every step reads as much and
-    stages overlap, to ``stages``, where prompts are rare and all other steps wait for them in every stage.
-
-    Steps read a binomial number of prompts, at most ``most``. If all stages moved on together, the steps in flight
-    would go round at the pace of the one that reads most: the mean of the largest of ``stages`` draws, exact for two
-    stages. With more of them a step waits only for the step before it and its own way through the stage before
-    (:func:`_over_in_step`).
-    """
-    chance = sequences * np.log1p(-ends)
-    up_to, place = np.exp(chance), _places().reshape(*_places().shape, *[1] * sequences.ndim)
-    mean, largest, read = np.zeros(most.shape), np.zeros(most.shape), np.zeros((*_places().shape, *most.shape))
+    chance, place = sequences * np.log1p(-ends), _places().reshape(*_places().shape, *[1] * most.ndim)
+    up_to, each = np.exp(chance), 0.0
+    mean, slowest, read = np.zeros(most.shape), np.zeros(most.shape), np.zeros((*_places().shape, *most.shape))
     for count in range(int(np.ceil(most.max()))):
-        width = np.clip(most - count, 0.0, 1.0)
-        mean, largest = mean + width * (1 - up_to), largest + width * (1 - up_to**stages)
-        read += (place > up_to) * width
+        if count & (count - 1) == 0:
+            each = _seconds_of_one_more(on, sequences, prompt, prompt + output / 2, count)
+        more = np.clip(most - count, 0.0, 1.0)
+        mean, slowest = mean + more * (1 - up_to), slowest + more * each * (1 - up_to**stages)
+        read += (place > up_to) * more * each
         if np.all(up_to > 1 - NEARLY_NONE):
             break
         chance = chance + np.log(np.maximum(sequences - count, NEARLY_NONE) / (count + 1) * ends / (1 - ends))
         up_to = np.minimum(up_to + np.exp(chance), 1.0)
-    return largest / mean * _over_in_step(stages, read)
+    seconds = running * slowest / mean * _over_in_step(stages, read)
+    return Work(prefill_s=seconds, layers_together=on.layers_together)
+
+
+def _seconds_of_one_more(on: Serving, decode: NDArray, prompt: NDArray, context: NDArray, count: int) -> NDArray:
+    """Device seconds that one more prompt takes in a stage's step of decodes that reads ``count``, as a mean over the
+    next ones up to twice as many."""
+    least, most = (
+        device_seconds(on, decode=decode, context=context, new=n * prompt, prompts=max(n, 1)).total
+        for n in (count, 2 * count or 1)
+    )
+    return (most - least) / max(count, 1) * on.stage_share
 
 
 def _over_in_step(stages: int, read: NDArray) -> NDArray:
