@@ -11,6 +11,7 @@ adapters and images are in :mod:`.speculation`, :mod:`.adapters` and
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +25,10 @@ STRETCHES = 4
 """Points at which a growing context is looked at; a step's time is nearly linear in it."""
 STEP_TOKENS = 8192.0
 """Prompt tokens that an engine takes into one step, at most."""
+SERIES = 256, 4
+"""Steps of a pipeline that are looked at, and series of them."""
+NEARLY_NONE = 1e-12
+"""Stands for zero in a logarithm or a quotient, and for a chance that is left out."""
 LADDER = np.geomspace(1, 4096, 49)
 """Concurrencies between which open loads are interpolated."""
 MOST_SEQUENCES = 2048
@@ -163,10 +168,89 @@ def open_loop_concurrency(
 def saturated_cycle(on: Serving, engine: str, prompt: ArrayLike, output: ArrayLike, most: ArrayLike = np.inf) -> Work:
     """Time in which a saturated replica finishes as many as it runs at a time.
 
-    Divide ``running x output`` by its seconds for output tokens a second.
+    Divide ``running x output`` by its seconds for output tokens a second. Prompts are read in steps of
+    :data:`STEP_TOKENS`; with pipeline stages, in steps that decode too (:func:`_read_in_pipeline`).
     """
     prompt, output = np.asarray(prompt, dtype=float), np.asarray(output, dtype=float)
     running = in_flight(on, engine, most, prompt, output)
-    packed = prefill(on, np.maximum(STEP_TOKENS / prompt, 1.0), prompt)
-    share = running / np.maximum(np.maximum(STEP_TOKENS / prompt, 1.0), 1.0) / on.layout.dp
-    return packed.times(share) + decode_step(on, running, prompt + output / 2).times(output)
+    if on.layout.pp > 1:
+        read = _read_in_pipeline(on, running, prompt, output)
+    else:
+        packed = prefill(on, np.maximum(STEP_TOKENS / prompt, 1.0), prompt)
+        read = packed.times(running / np.maximum(np.maximum(STEP_TOKENS / prompt, 1.0), 1.0) / on.layout.dp)
+    return read + decode_step(on, running, prompt + output / 2).times(output)
+
+
+def _read_in_pipeline(on: Serving, running: NDArray, prompt: NDArray, output: NDArray) -> Work:
+    """What reading the prompts of all ``running`` requests adds to a saturated pipeline while each of them is served.
+
+    As many steps as stages are in flight, each with its share of the requests. Each of them ends with a chance of
+    ``1 / output`` and is replaced by one whose prompt is read beside the decodes, so that a step reads a binomial
+    number of prompts, and no more than :data:`STEP_TOKENS` hold. A step that reads takes longer in every stage and none
+    overtakes another: where every step reads as much, stages overlap and a prompt counts once; where prompts are rare,
+    all other steps wait for one in every stage.
+
+    If all stages moved on together, the steps in flight would go round at the pace of the slowest: the mean of the
+    largest of as many draws as stages, exact for two stages. With more, a step waits only for the step before it and
+    for its own way through the stage before (:func:`_over_in_step`). Left out: policies that read prompts in steps of
+    their own, and prompts of unequal lengths.
+    """
+    stages = on.layout.pp
+    sequences, ends = np.maximum(running / stages, 1.0), 1 / np.maximum(output, 1 + NEARLY_NONE)
+    sequences, ends, prompt = np.broadcast_arrays(sequences, ends, prompt)
+    most = np.minimum(sequences, np.maximum(STEP_TOKENS / prompt, 1.0))
+    chance, place = sequences * np.log1p(-ends), _places().reshape(*_places().shape, *[1] * most.ndim)
+    up_to, each = np.exp(chance), 0.0
+    mean, slowest, read = np.zeros(most.shape), np.zeros(most.shape), np.zeros((*_places().shape, *most.shape))
+    for count in range(int(np.ceil(most.max()))):
+        if count & (count - 1) == 0:
+            each = _seconds_of_one_more(on, sequences, prompt, prompt + output / 2, count)
+        more = np.clip(most - count, 0.0, 1.0)
+        mean, slowest = mean + more * (1 - up_to), slowest + more * each * (1 - up_to**stages)
+        read += (place > up_to) * more * each
+        if np.all(up_to > 1 - NEARLY_NONE):
+            break
+        chance = chance + np.log(np.maximum(sequences - count, NEARLY_NONE) / (count + 1) * ends / (1 - ends))
+        up_to = np.minimum(up_to + np.exp(chance), 1.0)
+    seconds = running * slowest / mean * _over_in_step(stages, read)
+    return Work(prefill_s=seconds, layers_together=on.layers_together)
+
+
+def _seconds_of_one_more(on: Serving, decode: NDArray, prompt: NDArray, context: NDArray, count: int) -> NDArray:
+    """Device seconds that one more prompt takes in a stage's step of decodes that reads ``count``, as a mean over the
+    next ones up to twice as many."""
+    least, most = (
+        device_seconds(on, decode=decode, context=context, new=n * prompt, prompts=max(n, 1)).total
+        for n in (count, 2 * count or 1)
+    )
+    return (most - least) / max(count, 1) * on.stage_share
+
+
+def _over_in_step(stages: int, read: NDArray) -> NDArray:
+    """Time of a pipeline over that of one whose stages all move on together, for a series of steps' times.
+
+    A step enters a stage when it has left the stage before and the step before it has left this one; a sequence's next
+    step enters the first stage when its last has left the last.
+
+    Args:
+        stages: of the pipeline.
+        read: time of each step in a stage; shape (steps, series, ...).
+
+    Returns:
+        At most 1, in the shape of ``read`` without steps and series.
+    """
+    left, behind, together = np.zeros((stages, *read.shape[1:])), np.arange(stages), np.zeros(read.shape[1:])
+    for time in range(len(read)):
+        inside = read[(time - behind) % len(read)]
+        left = np.maximum(left, np.roll(left, 1, axis=0)) + inside
+        together += inside.max(axis=0)
+    together = together.sum(axis=0)
+    return np.where(together > 0, left.max(axis=0).sum(axis=0) / np.maximum(together, NEARLY_NONE), 1.0)
+
+
+@cache
+def _places() -> NDArray:
+    """Quantiles of steps in a few fixed series without order: each holds every one of them once."""
+    steps, series = SERIES
+    order = np.random.default_rng(0).permuted(np.tile(np.arange(steps), (series, 1)), axis=1)
+    return (order.T + 0.5) / steps
