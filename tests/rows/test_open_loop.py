@@ -1,18 +1,19 @@
 """Rows of random arrivals in the scorer: simulated from their conditions alone, without their model family."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from tokenomics.compute.inference import engines
-from tokenomics.compute.inference.server import Server
 from tokenomics.facts import catalogue
 from tokenomics.rows import open_loop, reading
 from tokenomics.rows import predict as score
 from tokenomics.rows.case import USUAL, Setting
-from tokenomics.service import replica
+from tokenomics.rows.open_loop import OfferedLoad
 from tokenomics.service.qoe import MLPERF
-from tokenomics.service.replica import EngineReplica, OfferedLoad
+from tokenomics.service.replica import Replica
 
 INPUTS = [*reading.TEXTS, *reading.NUMBERS["inference"]]
 ONLINE = {
@@ -34,8 +35,7 @@ def predicted(*rows, like=ONLINE, setting=USUAL):
 
 @pytest.fixture(scope="module")
 def alone():
-    on = server_of("Llama-3.1-8B", "TensorRT-LLM 0.14")
-    return EngineReplica(on.on, on.profile)
+    return Replica(server_of("Llama-3.1-8B", "TensorRT-LLM 0.14"), open_loop.TOLD)
 
 
 def server_of(model, engine):
@@ -45,8 +45,8 @@ def server_of(model, engine):
 
 
 def test_a_lonely_request_takes_its_prompt_and_its_steps(alone):
-    found = replica.statistics(alone, OfferedLoad(1e-3, 50, 467, 256))
-    it = Server(alone.on, alone.profile)
+    found = open_loop.statistics(alone, OfferedLoad(1e-3, 50, 467, 256))
+    it = alone.server
     assert found["ttft"][0] == pytest.approx(float(it.ttft(467).value), rel=0.02)
     assert found["itl_mean"][0] == pytest.approx(float(it.tpot(1, 467 + 128).value), rel=0.02)
     assert found["serving_output_tok_s"][0] < 1
@@ -79,11 +79,11 @@ def test_replicas_share_the_requests():
 
 def test_published_rows_are_simulated_without_their_family(monkeypatch):
     seen = []
-    monkeypatch.setattr(open_loop.service, "statistics", lambda one, _: seen.append(one) or {"itl_mean": (0.01,)})
+    monkeypatch.setattr(open_loop, "statistics", lambda one, _: seen.append(one) or {"itl_mean": (0.01,)})
     predicted({}, {"isl": 468.0})
     name = engines.profile_name("TensorRT-LLM 0.14", catalogue.accelerator("H100 SXM 80GB"))
-    assert seen[0].profile == engines.profile(name, False, "Llama-3") != engines.profile(name, False)
-    assert seen[3].profile == engines.profile(name, False)
+    assert seen[0].server.profile == engines.profile(name, False, "Llama-3") != engines.profile(name, False)
+    assert seen[3].server.profile == engines.profile(name, False)
     assert seen[0].decode == 1.0 and seen[1].decode < 1.0 < seen[2].decode
 
 
@@ -94,17 +94,17 @@ def served():
 
 
 def test_the_server_rate_is_the_highest_that_keeps_both_limits():
-    on = server_of("Llama-3.1-8B", "TensorRT 10.2.0")
-    one, slo, means = EngineReplica(on.on, on.profile), MLPERF["Llama-3.1-8B server"], (300.0, 200.0)
-    rate = replica.highest_rate(one, means, slo)
+    one = Replica(server_of("Llama-3.1-8B", "TensorRT 10.2.0"), open_loop.TOLD)
+    slo, means = MLPERF["Llama-3.1-8B server"], (300.0, 200.0)
+    rate = open_loop.highest_rate(one, means, slo)
 
     def worst(factor):
-        load = OfferedLoad(factor * rate, replica.server_requests(factor * rate), *means, drawn=True)
-        done = replica.simulated(one, load.stream(replica.SEED))
+        load = OfferedLoad(factor * rate, open_loop.server_requests(factor * rate), *means, drawn=True)
+        done = one.run(load.stream(open_loop.SEED))
         return np.quantile(done.ttft_s, 0.99) / slo.ttft_s, np.nanquantile(done.tpot_s, 0.99) / slo.tpot_s
 
     assert max(worst(1.0)) <= 1 < max(worst(1.02))
-    assert replica.highest_rate(EngineReplica(on.on, on.profile, 1e3, 1e3), means, slo) == 0
+    assert open_loop.highest_rate(replace(one, decode=1e3, prompt=1e3), means, slo) == 0
 
 
 def test_mlperf_rows_are_answered_or_refused(served):

@@ -8,22 +8,67 @@ allow, decodes and prompts alike; the engine's front end, which is left out, add
 Replicas get their share of the requests at random.
 """
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tokenomics.compute import bounds
 from tokenomics.compute.inference import memory
-from tokenomics.compute.inference.engines import Profile
-from tokenomics.compute.inference.intervals import kind_of, quantiles_of
-from tokenomics.compute.operators.selection import Serving
+from tokenomics.compute.inference.durations import MOST_SEQUENCES, STEP_TOKENS
+from tokenomics.compute.inference.server import Server
+from tokenomics.errors import Infeasible
+from tokenomics.estimate import ENDS
 from tokenomics.rows import held_out
 from tokenomics.rows.bounds import MLPERF, TTFT
 from tokenomics.rows.case import Case, Prediction
 from tokenomics.rows.deployment import BEAMS, SERVER, layouts, profile_of, serving
-from tokenomics.service import replica as service
 from tokenomics.service.qoe import MLPERF as LIMITS
 from tokenomics.service.qoe import Slo
-from tokenomics.service.replica import EngineReplica, OfferedLoad
+from tokenomics.service.replica import Limits, Replica
+from tokenomics.service.simulator import Outcome, Requests
+from tokenomics.service.workload.arrivals import Poisson, arrival_times
+
+TOLD = Limits(MOST_SEQUENCES, int(STEP_TOKENS))
+"""Limits with the settings of published throughput runs."""
+REQUESTS, DRAWS = 500, 5
+"""Requests of an open run where a row states none (as many as TensorRT-LLM's online runs), and streams drawn."""
+SERVER_S, FEWEST, MOST = 600.0, 1000, 10_000
+"""Seconds that LoadGen's server scenario lasts at least; how many requests of a replica are simulated."""
+BACKLOG_S = 20.0
+"""Seconds of arrivals waiting at which a rate is given up as too high: ten times the usual limit on a first token."""
+SEED = 20240911
+PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+RATES = ("output_throughput_total", "output_throughput_per_gpu", "serving_output_tok_s", "total_throughput_in_plus_out")
+"""What a replica delivers; replicas together deliver more."""
+
+
+@dataclass(frozen=True)
+class OfferedLoad:
+    """What a replica is offered: a rate (requests/s, ``inf``: all at once), requests, and tokens of each.
+
+    ``drawn`` lengths have the stated ones as means and follow the geometric law, the distribution on whole numbers
+    that has the most entropy at a given mean; else every request has the stated lengths.
+    """
+
+    rate: float
+    requests: int
+    isl: float
+    osl: float
+    drawn: bool = False
+
+    def stream(self, seed: int) -> Requests:
+        """Arrivals and lengths; the same seed gives the same requests, closer together at a higher rate."""
+        clock, prompt, output = np.random.default_rng(seed).spawn(3)
+        if np.isinf(self.rate):
+            arrival = np.zeros(self.requests)
+        else:
+            arrival = arrival_times(Poisson(self.rate), self.requests, seed=clock)
+        isl, osl = max(self.isl, 1.0), max(self.osl, 1.0)
+        if not self.drawn:
+            return Requests(arrival, round(isl), round(osl))
+        return Requests(arrival, prompt.geometric(1 / isl, self.requests), output.geometric(1 / osl, self.requests))
 
 
 def predicted(case: Case) -> Prediction:
@@ -37,12 +82,15 @@ def predicted(case: Case) -> Prediction:
         for row in rows[fits[rows] & complete[rows]].tolist():
             without = held_out.family_of(case.model) if published[row] else ""
             profile = profile_of(case, without)
-            answers = [_answers(case, row, each, replicas) for each in _at_ends(case, on, profile, without)]
-            fits[row] = answers[0] is not None
-            if fits[row]:
-                front_end = profile.wait_s if case.metric in TTFT else 0.0
-                value[row] = np.mean(answers[0])
-                low[row], high[row] = np.min(np.hstack(answers)), np.max(np.hstack(answers)) + front_end
+            ends = _at_ends(case, Server(on, profile), without)
+            try:
+                answers = [_answers(case, row, each, replicas) for each in ends]
+            except Infeasible:
+                fits[row] = False
+                continue
+            front_end = profile.wait_s if case.metric in TTFT else 0.0
+            value[row] = np.mean(answers[0])
+            low[row], high[row] = np.min(np.hstack(answers)), np.max(np.hstack(answers)) + front_end
     return Prediction(value, low, high, fits)
 
 
@@ -56,28 +104,24 @@ def _complete(case: Case) -> NDArray[np.bool_]:
     return known & limited & (not case.model.family.startswith(BEAMS))
 
 
-def _at_ends(case: Case, on: Serving, profile: Profile, without: str) -> list[EngineReplica]:
+def _at_ends(case: Case, server: Server, without: str) -> list[Replica]:
     """A replica as modelled, and with its steps at the two ends of their interval."""
-    modelled = EngineReplica(on, profile)
-    if case.setting.plain:
-        return [modelled]
-    kind, moe = kind_of(on, profile), on.model.is_moe
-    decode, prompt = (np.exp(quantiles_of(profile.name, kind, name, moe, without)) for name in ("decode", "prefill"))
-    return [modelled, *(EngineReplica(on, profile, float(d), float(p)) for d, p in zip(decode, prompt, strict=True))]
+    modelled = Replica(server, TOLD)
+    return [modelled.at(end, without) for end in (ENDS[:1] if case.setting.plain else ENDS)]
 
 
-def _answers(case: Case, row: int, replica: EngineReplica, replicas: float) -> NDArray[np.float64] | None:
-    """One row's answers, one a stream; NaN for a metric without one, ``None`` where a request does not fit."""
+def _answers(case: Case, row: int, replica: Replica, replicas: float) -> NDArray[np.float64]:
+    """One row's answers, one a stream; NaN for a metric without one.
+
+    Raises:
+        Infeasible: a request does not fit.
+    """
     osl = float(case["osl"][row])
     isl = float(case.known("isl", case.setting.prompt)[row])
     if case.metric in MLPERF:
-        rate = service.highest_rate(replica, (isl, osl), _limits(case))
-        return None if np.isnan(rate) else np.array([rate * replicas * osl])
-    statistics = service.statistics(replica, _offered(case, row, (isl, osl), replicas))
-    if statistics is None:
-        return None
-    value = np.array(statistics.get(case.metric, (np.nan,)))
-    if case.metric not in service.RATES:
+        return np.array([highest_rate(replica, (isl, osl), _limits(case)) * replicas * osl])
+    value = np.array(statistics(replica, _offered(case, row, (isl, osl), replicas)).get(case.metric, (np.nan,)))
+    if case.metric not in RATES:
         return value
     return value * replicas / (case["n_gpu"][row] if case.metric == "output_throughput_per_gpu" else 1.0)
 
@@ -86,11 +130,71 @@ def _offered(case: Case, row: int, lengths: tuple[float, float], replicas: float
     """What a row's requests offer to one of its replicas."""
     rate = float(case["rate_qps"][row]) / replicas
     if case.load == SERVER:
-        return OfferedLoad(rate, service.server_requests(rate), *lengths, drawn=True)
-    sent = case.known("requests", service.REQUESTS)[row] if "requests" in case.columns else service.REQUESTS
+        return OfferedLoad(rate, server_requests(rate), *lengths, drawn=True)
+    sent = case.known("requests", REQUESTS)[row] if "requests" in case.columns else REQUESTS
     return OfferedLoad(rate, max(round(sent / replicas), 1), *lengths)
 
 
 def _limits(case: Case) -> Slo | None:
     """Limits of MLPerf's server scenario for a model; ``None`` for a model that has none."""
     return LIMITS.get(f"{case.model.name} server")
+
+
+@lru_cache(maxsize=4096)
+def statistics(replica: Replica, load: OfferedLoad) -> dict[str, tuple[float, ...]]:
+    """Metrics of a replica by name, in SI units, one of each stream.
+
+    Streams with drawn lengths are long, and one is enough; they have no percentiles of single gaps between tokens.
+
+    Raises:
+        Infeasible: a request does not fit.
+    """
+    seeds = range(SEED, SEED + (1 if load.drawn else DRAWS))
+    streams = [_summary(replica.run(load.stream(seed), tokens=not load.drawn)) for seed in seeds]
+    return {name: tuple(stream[name] for stream in streams) for name in streams[0]}
+
+
+def _summary(outcome: Outcome) -> dict[str, float]:
+    output, ttft, e2e = outcome.requests.output, outcome.ttft_s, outcome.e2e_s
+    rate = float(output.sum() / (outcome.finish_s.max() - outcome.requests.arrival_s[0]))
+    prompts = float(outcome.requests.prompt.sum() / output.sum())
+    summary = {"e2e_latency": float(e2e.mean()), "output_tok_s_per_request": float((output / e2e).mean())}
+    summary |= dict.fromkeys(RATES, rate) | {"total_throughput_in_plus_out": rate * (1 + prompts)}
+    times = {"ttft": ttft}
+    if np.any(output > 1):
+        times["tpot"] = outcome.tpot_s[output > 1]
+        summary["decode_tok_s_per_user"] = 1 / float(times["tpot"].mean())
+        summary["itl_mean"] = float((outcome.finish_s - outcome.first_s).sum() / (output - 1).sum())
+        if outcome.token_s is not None:
+            times["itl"] = np.delete(np.diff(outcome.token_s), outcome.token_start[1:] - 1)
+    for name, values in times.items():
+        summary |= {name: float(values.mean()), f"{name}_mean": float(values.mean())}
+        summary |= {f"{name}_{percentile}": float(np.quantile(values, q)) for percentile, q in PERCENTILES.items()}
+    return summary
+
+
+@lru_cache(maxsize=1024)
+def highest_rate(replica: Replica, means: tuple[float, float], slo: Slo) -> float:
+    """Requests/s of a replica at which the objective's share of first tokens, and of mean gaps, is within its limits;
+    0 where no rate keeps them.
+
+    Args:
+        replica: the replica.
+        means: tokens of prompts and answers, whose lengths are drawn.
+        slo: limits in seconds and the share (MLPerf: 0.99).
+
+    Raises:
+        Infeasible: a request does not fit.
+    """
+
+    def offered(rate: float) -> Requests:
+        return OfferedLoad(rate, server_requests(rate), *means, drawn=True).stream(SEED)
+
+    crowd = offered(np.inf)
+    saturated_rps = replica.saturated_tok_per_s(crowd) / float(crowd.output.mean())
+    return replica.highest_rate(offered, slo, saturated_rps, backlog_s=BACKLOG_S)
+
+
+def server_requests(rate: float) -> int:
+    """Requests of a replica in a run of LoadGen's least duration, within what is simulated."""
+    return int(np.clip(SERVER_S * rate, FEWEST, MOST))

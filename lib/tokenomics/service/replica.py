@@ -1,186 +1,194 @@
-"""One replica under requests that arrive by themselves, through the serving simulator on modelled step times.
+"""One replica under load: a deployment and what its engine is told, through the serving simulator.
 
-The simulator's table comes from the calibrated operators and the engine's profile; how the engine schedules and how
-much cache it has come with the profile's name. Left out: the engine's front end (a profile's ``wait_s`` was learned
-together with the queue that is simulated here), prefixes shared between requests, whatever a submitter tuned.
+>>> from tokenomics.compute.inference.server import server
+>>> from tokenomics.service.simulator import Requests
+>>> it = Replica(server("Llama-3.1-8B", "H100-SXM-80GB", engine="vLLM 0.19"), Limits(max_num_seqs=64))
+>>> done = it.run(Requests([0.0, 0.1], prompt=[300, 200], output=[30, 20]))
+>>> bool(done.finished.all())
+True
+
+Step times are those of the calibrated operators with what the engine's profile adds; how the engine schedules comes
+with the profile's name, pipeline stages with the layout, blocks of cache with the memory. Left out: the engine's front
+end (a profile's ``wait_s`` was learned together with the queue that is simulated here).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
-from tokenomics.compute.inference.durations import MOST_SEQUENCES, STEP_TOKENS
-from tokenomics.compute.inference.engines import Profile
+from tokenomics.compute.inference.intervals import kind_of, quantiles_of
 from tokenomics.compute.inference.server import Server
-from tokenomics.compute.operators.selection import Serving
-from tokenomics.errors import DataError
+from tokenomics.errors import Infeasible, positive, require
+from tokenomics.estimate import ENDS
 from tokenomics.facts.engines import of_profile
 from tokenomics.service.qoe import Slo
-from tokenomics.service.simulator import Outcome, Requests, Rules, StepTable, simulate, step_tables
-from tokenomics.service.workload.arrivals import Poisson, arrival_times
+from tokenomics.service.simulator import Outcome, Requests, Rules, StepTable, capacity, simulate, step_tables
+from tokenomics.service.timeline import quantiles
 
-REQUESTS, DRAWS = 500, 5
-"""Requests of an open run where a row states none (as many as TensorRT-LLM's online runs), and streams drawn."""
-SERVER_S, FEWEST, MOST = 600.0, 1000, 10_000
-"""Seconds that LoadGen's server scenario lasts at least; how many requests of a replica are simulated."""
-HALVINGS, LEAST = 7, 2.0**-10
-"""Halvings of the interval between a rate and twice that rate; share of a saturated replica's rate that counts as none.
-"""
-BACKLOG_S = 20.0
-"""Seconds of arrivals waiting at which a rate is given up as too high: ten times the usual limit on a first token."""
 SHORTEST = 2048
-SEED = 20240911
-PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-RATES = ("output_throughput_total", "output_throughput_per_gpu", "serving_output_tok_s", "total_throughput_in_plus_out")
-"""What a replica delivers; replicas together deliver more."""
+"""Tokens of the longest sequence that a table is made for, at least, where no length was told."""
+ABOVE, SPAN = 1.2, 1e4
+"""The highest rate is looked for from this factor above the saturated rate to this factor below that."""
 
 
 @dataclass(frozen=True)
-class EngineReplica:
-    """A replica and its engine, whose steps may be slower than modelled by a factor on decodes and one on prompts."""
+class Limits:
+    """What an engine is told when it is started, in vLLM's words.
 
-    on: Serving
-    profile: Profile
+    Attributes:
+        max_num_seqs: requests that run at a time.
+        max_num_batched_tokens: tokens of a step.
+        block_tokens: tokens of a block of cache.
+        watermark: share of blocks that starting a request must leave free.
+        max_model_len: tokens of the longest sequence; ``None``: as the requests need, rounded up to a power of two.
+        kv_blocks: blocks of cache; ``None``: what memory leaves.
+        policy: of :class:`tokenomics.service.simulator.Rules`; empty: the engine's own.
+    """
+
+    max_num_seqs: int = 256
+    max_num_batched_tokens: int = 2048
+    block_tokens: int = 16
+    watermark: float = 0.01
+    max_model_len: int | None = None
+    kv_blocks: int | None = None
+    policy: str = ""
+
+
+@dataclass(frozen=True)
+class Replica:
+    """A deployment as its engine runs it.
+
+    Attributes:
+        server: model, devices, engine.
+        limits: what the engine is told.
+        decode, prompt: factors on the times of decodes and of prompts.
+    """
+
+    server: Server
+    limits: Limits = Limits()
     decode: float = 1.0
     prompt: float = 1.0
 
+    def at(self, end: str, without: str = "") -> "Replica":
+        """The replica at the ``low`` (fast) or ``high`` (slow) end of its step times, or as it is (``value``).
 
-@dataclass(frozen=True)
-class OfferedLoad:
-    """What a replica is offered: a rate (requests/s, ``inf``: all at once), requests, and tokens of each.
+        Decodes and prompts are taken at the same end, which makes what follows wider than independent errors would. The
+        fast end is not held against the bound, which lies far below it.
 
-    ``drawn`` lengths have the stated ones as means and follow the geometric law, the distribution on whole numbers
-    that has the most entropy at a given mean; else every request has the stated lengths.
-    """
+        Args:
+            end: of the intervals for decoding and for prefill.
+            without: the model family whose residuals must not have been seen; empty for none.
 
-    rate: float
-    requests: int
-    isl: float
-    osl: float
-    drawn: bool = False
+        Raises:
+            DataError: another end.
+        """
+        require(end in ENDS, "Replica", "end", end, ", ".join(ENDS))
+        if end == "value":
+            return self
+        on, profile = self.server.on, self.server.profile
+        kind, moe, side = kind_of(on, profile), on.model.is_moe, ("low", "high").index(end)
+        names = ("decode", "prefill")
+        decode, prompt = (float(np.exp(quantiles_of(profile.name, kind, n, moe, without)[side])) for n in names)
+        return replace(self, decode=self.decode * decode, prompt=self.prompt * prompt)
 
-    def stream(self, seed: int) -> Requests:
-        """Arrivals and lengths; the same seed gives the same requests, closer together at a higher rate."""
-        clock, prompt, output = np.random.default_rng(seed).spawn(3)
-        if np.isinf(self.rate):
-            arrival = np.zeros(self.requests)
-        else:
-            arrival = arrival_times(Poisson(self.rate), self.requests, seed=clock)
-        isl, osl = max(self.isl, 1.0), max(self.osl, 1.0)
-        if not self.drawn:
-            return Requests(arrival, round(isl), round(osl))
-        return Requests(arrival, prompt.geometric(1 / isl, self.requests), output.geometric(1 / osl, self.requests))
+    def longest(self, requests: Requests) -> int:
+        """Tokens of the longest sequence that steps are made for."""
+        most = int((requests.prompt + requests.output).max())
+        return self.limits.max_model_len or max(SHORTEST, 1 << (most - 1).bit_length())
+
+    def table_and_rules(self, longest: int) -> tuple[StepTable, Rules]:
+        """Seconds of a step (of one stage), and how steps are made, for sequences of up to ``longest`` tokens.
+
+        Raises:
+            Infeasible: memory does not hold one such sequence.
+        """
+        return _table_and_rules(self, longest)
+
+    def run(self, requests: Requests, *, most_waiting: int = 0, **options) -> Outcome:
+        """Serve requests.
+
+        Args:
+            requests: what arrives.
+            most_waiting: requests waiting at which the simulation stops; 0: never.
+            options: of :func:`tokenomics.service.simulator.simulate`.
+
+        Raises:
+            Infeasible: memory does not hold the longest sequence.
+        """
+        table, rules = self.table_and_rules(self.longest(requests))
+        rules = replace(rules, most_waiting=most_waiting) if most_waiting else rules
+        return simulate(requests, table, rules, **options)
+
+    def saturated_tok_per_s(self, requests: Requests) -> float:
+        """Output tokens a second where requests wait at all times; errors as for :meth:`run` and where none wait."""
+        return capacity.saturated_tok_per_s(requests, *self.table_and_rules(self.longest(requests)))
+
+    def highest_rate(
+        self,
+        stream: Callable[[float], Requests],
+        slo: Slo,
+        saturated_rps: float,
+        *,
+        backlog_s: float = np.inf,
+        rtol: float = 0.01,
+        **options,
+    ) -> float:
+        """Requests a second of one replica, the most that keep an objective.
+
+        Args:
+            stream: requests at a rate for each replica.
+            slo: limits in seconds and the share that must keep them.
+            saturated_rps: what the saturated replica serves; no higher rate lasts, though a short run forgives one.
+            backlog_s: seconds of arrivals waiting at which a rate is given up as too high.
+            rtol: relative width at which bisection stops.
+            options: of :func:`tokenomics.service.simulator.simulate`.
+
+        Returns:
+            At most ``saturated_rps``; 0 where not even a ten-thousandth of it keeps the objective.
+        """
+        positive("Replica", "saturated_rps", saturated_rps)
+
+        def kept(rate_rps: float) -> bool:
+            waiting = max(int(backlog_s * rate_rps), 1) if np.isfinite(backlog_s) else 0
+            return keeps(self.run(stream(rate_rps), most_waiting=waiting, **options), slo)
+
+        top = ABOVE * saturated_rps
+        return min(capacity.highest_rate(kept, top / SPAN, top, rtol), saturated_rps)
+
+
+def keeps(outcome: Outcome, slo: Slo) -> bool:
+    """Whether a stable load keeps an objective: its share's quantiles of TTFT and TPOT are within the limits."""
+    single = np.where(outcome.requests.output == 1, 0.0, np.inf)
+    tpot = np.where(np.isnan(outcome.tpot_s), np.where(outcome.finished, single, np.inf), outcome.tpot_s)
+    ttft = np.where(np.isnan(outcome.ttft_s), np.inf, outcome.ttft_s)
+    within = (quantiles(ttft, slo.share) <= slo.ttft_s) and (quantiles(tpot, slo.share) <= slo.tpot_s)
+    return bool(within and outcome.load().stable)
 
 
 @lru_cache(maxsize=16)
-def steps_and_rules(replica: EngineReplica, longest: int) -> tuple[StepTable, Rules] | None:
-    """Step times and rules of a replica; ``None`` where its cache does not hold one sequence of ``longest`` tokens."""
-    it = Server(replica.on, replica.profile)
-    try:
-        blocks = step_tables.cache_blocks(it, longest=longest)
-    except DataError:
-        return None
-    policy = of_profile(replica.profile.name).policy
-    most = {"max_batch": MOST_SEQUENCES, "max_tokens": int(STEP_TOKENS)}
-    rules = Rules(policy, kv_blocks=blocks, stages=replica.on.layout.pp, **most)
-    if longest > (blocks - rules.kept_blocks) * rules.block_tokens:
-        return None
-    return step_tables.modelled(it, longest=longest, **most).scaled(replica.decode, replica.prompt), rules
+def _table_and_rules(replica: Replica, longest: int) -> tuple[StepTable, Rules]:
+    """:meth:`Replica.table_and_rules`."""
+    table, rules = _modelled(replica.server, replica.limits, longest)
+    if (replica.decode, replica.prompt) != (1.0, 1.0):
+        table = table.scaled(replica.decode, replica.prompt)
+    return table, rules
 
 
-def simulated(
-    replica: EngineReplica, requests: Requests, most_waiting: int = 0, tokens: bool = False
-) -> Outcome | None:
-    """Requests through a replica; ``None`` where one does not fit in its cache.
-
-    Args:
-        replica: the replica.
-        requests: what arrives.
-        most_waiting: requests waiting at which the simulation stops; 0: never.
-        tokens: keep every token's time.
-    """
-    longest = int((requests.prompt + requests.output).max())
-    known = steps_and_rules(replica, max(SHORTEST, 1 << (longest - 1).bit_length()))
-    if known is None:
-        return None
-    table, rules = known
-    rules = replace(rules, most_waiting=most_waiting) if most_waiting else rules
-    return simulate(requests, table, rules, tokens=tokens)
-
-
-@lru_cache(maxsize=4096)
-def statistics(replica: EngineReplica, load: OfferedLoad) -> dict[str, tuple[float, ...]] | None:
-    """Metrics of a replica by name, in SI units, one of each stream; ``None`` where a request does not fit.
-
-    Streams with drawn lengths are long, and one is enough; they have no percentiles of single gaps between tokens.
-    """
-    streams = []
-    for draw in range(1 if load.drawn else DRAWS):
-        outcome = simulated(replica, load.stream(SEED + draw), tokens=not load.drawn)
-        if outcome is None:
-            return None
-        streams.append(_summary(outcome))
-    return {name: tuple(stream[name] for stream in streams) for name in streams[0]}
-
-
-def _summary(outcome: Outcome) -> dict[str, float]:
-    output, ttft, e2e = outcome.requests.output, outcome.ttft_s, outcome.e2e_s
-    rate = float(output.sum() / (outcome.finish_s.max() - outcome.requests.arrival_s[0]))
-    prompts = float(outcome.requests.prompt.sum() / output.sum())
-    summary = {"e2e_latency": float(e2e.mean()), "output_tok_s_per_request": float((output / e2e).mean())}
-    summary |= dict.fromkeys(RATES, rate) | {"total_throughput_in_plus_out": rate * (1 + prompts)}
-    times = {"ttft": ttft}
-    if np.any(output > 1):
-        times["tpot"] = outcome.tpot_s[output > 1]
-        summary["decode_tok_s_per_user"] = 1 / float(times["tpot"].mean())
-        summary["itl_mean"] = float((outcome.finish_s - outcome.first_s).sum() / (output - 1).sum())
-        if outcome.token_s is not None:
-            times["itl"] = np.delete(np.diff(outcome.token_s), outcome.token_start[1:] - 1)
-    for name, values in times.items():
-        summary |= {name: float(values.mean()), f"{name}_mean": float(values.mean())}
-        summary |= {f"{name}_{percentile}": float(np.quantile(values, q)) for percentile, q in PERCENTILES.items()}
-    return summary
-
-
-@lru_cache(maxsize=1024)
-def highest_rate(replica: EngineReplica, means: tuple[float, float], slo: Slo) -> float:
-    """Requests/s of a replica at which the objective's share of first tokens, and of mean gaps, is within its limits.
-
-    Bisection on the rate of one stream; 0 where no rate keeps them, NaN where a request does not fit.
-
-    Args:
-        replica: the replica.
-        means: tokens of prompts and answers, whose lengths are drawn.
-        slo: limits in seconds and the share (MLPerf: 0.99).
-    """
-    saturated = statistics(replica, OfferedLoad(np.inf, FEWEST, *means, drawn=True))
-    if saturated is None:
-        return np.nan
-
-    def keeps(rate: float) -> bool:
-        requests = OfferedLoad(rate, server_requests(rate), *means, drawn=True).stream(SEED)
-        outcome = simulated(replica, requests, max(int(BACKLOG_S * rate), 1))
-        if outcome is None or not outcome.finished.all():
-            return False
-        tpot = np.nanquantile(outcome.tpot_s, slo.share)
-        return bool(np.quantile(outcome.ttft_s, slo.share) <= slo.ttft_s and tpot <= slo.tpot_s)
-
-    most = saturated[RATES[0]][0] / means[1]
-    low = most
-    while not keeps(low):
-        low /= 2
-        if low < LEAST * most:
-            return 0.0
-    while low >= most and keeps(2 * low):
-        low *= 2
-    high = 2 * low
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if keeps(middle) else (low, middle)
-    return low
-
-
-def server_requests(rate: float) -> int:
-    """Requests of a replica in a run of LoadGen's least duration, within what is simulated."""
-    return int(np.clip(SERVER_S * rate, FEWEST, MOST))
+@lru_cache(maxsize=8)
+def _modelled(server: Server, limits: Limits, longest: int) -> tuple[StepTable, Rules]:
+    rules = Rules(
+        limits.policy or of_profile(server.profile.name).policy,
+        max_batch=limits.max_num_seqs,
+        max_tokens=limits.max_num_batched_tokens,
+        kv_blocks=limits.kv_blocks or step_tables.cache_blocks(server, limits.block_tokens, longest),
+        block_tokens=limits.block_tokens,
+        watermark=limits.watermark,
+        stages=server.on.layout.pp,
+    )
+    room = (rules.kv_blocks - rules.kept_blocks) * rules.block_tokens
+    if longest > room:
+        reason = f"the cache of {server.on.model.name} holds {room} tokens"
+        raise Infeasible("Replica", "longest", longest, reason, f"{room} or fewer")
+    return step_tables.modelled(server, rules.max_batch, rules.max_tokens, longest), rules

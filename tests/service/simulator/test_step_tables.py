@@ -26,19 +26,6 @@ def test_modelled_steps_are_the_servers(deployment):
     assert blocks * 16 == pytest.approx(deployment.capacity(16384) * 16384, rel=0.2)
 
 
-def test_ends_of_step_times_enclose_the_middle(deployment):
-    table = step_tables.modelled(deployment, 8, 512, 2048)
-    low, high = (step_tables.at_end(table, deployment, end) for end in ("low", "high"))
-    for name in ("decode_s", "linear_s", "prefill_s"):
-        middle = getattr(table, name)
-        assert (getattr(low, name) <= middle).all() and (getattr(high, name) >= middle).all()
-    step = deployment.tpot(4, 1024)
-    assert high(4, 4096) / table(4, 4096) == pytest.approx(float(step.high / step.value), rel=1e-6)
-    assert step_tables.at_end(table, deployment) is table
-    with pytest.raises(DataError, match="value, low, high"):
-        step_tables.at_end(table, deployment, "middle")
-
-
 def test_measured_points_come_back():
     decode_s = [[0.010, 0.012], [0.014, 0.020]]
     table = step_tables.measured([1, 8], [100, 1100], decode_s, tokens=[64, 512], prefill_s=[0.02, 0.10])

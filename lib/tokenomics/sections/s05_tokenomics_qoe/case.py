@@ -1,7 +1,6 @@
 """A replica under load: what comes to it and what an hour of it costs; every simulation of the notebook starts here."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -9,19 +8,14 @@ import numpy as np
 from tokenomics.compute.inference import memory
 from tokenomics.compute.inference.server import Server
 from tokenomics.errors import DataError
-from tokenomics.estimate import ENDS, Estimate, combine, from_ends
+from tokenomics.estimate import ENDS, OPPOSITE, Estimate, combine, from_ends
 from tokenomics.service import qoe, workload
-from tokenomics.service.simulator import Outcome, Pool, Requests, Rules, StepTable, Transfer, simulate, simulate_pools
-from tokenomics.service.simulator.capacity import highest_rate, saturated_tok_per_s
-from tokenomics.service.simulator.step_tables import at_end, cache_blocks, modelled
-from tokenomics.service.timeline import quantiles
+from tokenomics.service.replica import Limits, Replica
+from tokenomics.service.simulator import Outcome, Pool, PoolsOutcome, Requests, Rules, Transfer, simulate_pools
 
-BLOCK_TOKENS = 16
 LEAST_LOADED = "least loaded"
 LONGER = 2
 """Times as many requests where the highest rate within an objective is looked for, as far as there are so many."""
-SPAN = 1e4
-"""How far below the saturated rate the highest rate within an objective is looked for."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +24,14 @@ class Case:
 
     Attributes:
         server: model, devices, engine.
-        tables: seconds of a step at each of :data:`tokenomics.estimate.ENDS`; ``low`` is fast.
-        rules: scheduling and memory.
+        told: what the engine is told; the longest sequence is that of the pool.
         pool: requests at one a second; faster or slower they are the same requests.
         count: how many of them a simulation of one replica takes; of several, as many for each.
         usd_per_device_hour: rent.
     """
 
     server: Server
-    tables: Mapping[str, StepTable]
-    rules: Rules
+    told: Limits
     pool: workload.Stream
     count: int
     usd_per_device_hour: Estimate
@@ -49,10 +41,16 @@ class Case:
         """Model and devices in words."""
         return f"{self.server.on.model.name} on {self.server.devices} {self.server.on.device.name}"
 
+    @cached_property
+    def replica(self) -> Replica:
+        """Server and engine, ready for the longest request of the pool."""
+        longest = int((self.pool.input_tokens + self.pool.output_tokens).max())
+        return Replica(self.server, replace(self.told, max_model_len=longest))
+
     @property
-    def setting(self) -> "Setting":
-        """How another replica has to be run to stand beside this one."""
-        return Setting(self.rules.max_batch, self.rules.max_tokens, self.count)
+    def rules(self) -> Rules:
+        """Scheduling and memory."""
+        return self.replica.table_and_rules(self.replica.limits.max_model_len)[1]
 
     @cached_property
     def stream(self) -> workload.Stream:
@@ -99,7 +97,7 @@ class Case:
     def serve(self, stream: workload.Stream, end: str = "value", *, replicas: int = 1, **options) -> Outcome:
         """Any stream; options are those of :func:`tokenomics.service.simulator.simulate`."""
         options = {"routing": LEAST_LOADED} | options
-        return simulate(Requests.of(stream), self.tables[end], self.rules, replicas=replicas, **options)
+        return self.replica.at(end).run(Requests.of(stream), replicas=replicas, **options)
 
     def serve_apart(self, stream: workload.Stream, prefill: int, decode: int, bytes_per_s: float) -> Outcome:
         """Any stream on replicas of which ``prefill`` read prompts and ``decode`` write replies.
@@ -109,12 +107,13 @@ class Case:
         """
         on, context = self.server.on, float(stream.input_tokens.mean())
         token_bytes = float(memory.cache_bytes_per_device(on, context)) * on.layout.devices / context
-        pools = [Pool(self.tables["value"], self.rules, n, LEAST_LOADED) for n in (prefill, decode)]
+        table, rules = self.replica.table_and_rules(self.replica.limits.max_model_len)
+        pools = [Pool(table, rules, n, LEAST_LOADED) for n in (prefill, decode)]
         return simulate_pools(Requests.of(stream), *pools, Transfer.over(token_bytes, bytes_per_s), tokens=True)
 
     def saturated_at(self, end: str) -> float:
         """Output tokens a second of the saturated replica, at an end of the step times."""
-        return saturated_tok_per_s(Requests.of(self.stream), self.tables[end], self.rules)
+        return self.replica.at(end).saturated_tok_per_s(Requests.of(self.stream))
 
     @cached_property
     def saturated_tok_per_s(self) -> Estimate:
@@ -126,14 +125,6 @@ class Case:
         """Requests a second of that."""
         return float(self.saturated_tok_per_s.value) / self.output
 
-    def keeps(self, outcome: Outcome, slo: qoe.Slo) -> bool:
-        """Whether a stable load keeps the objective: its share's quantiles of TTFT and TPOT are within the limits."""
-        single = np.where(outcome.requests.output == 1, 0.0, np.inf)
-        tpot = np.where(np.isnan(outcome.tpot_s), np.where(outcome.finished, single, np.inf), outcome.tpot_s)
-        ttft = np.where(np.isnan(outcome.ttft_s), np.inf, outcome.ttft_s)
-        within = (quantiles(ttft, slo.share) <= slo.ttft_s) and (quantiles(tpot, slo.share) <= slo.tpot_s)
-        return bool(within and outcome.load().stable)
-
     def highest_rate(self, slo: qoe.Slo, end: str = "value", replicas: int = 1, rtol: float = 0.01) -> float:
         """Requests a second of one replica, the most that keep the objective; 0 where not even a ten-thousandth of the
         saturated rate does.
@@ -142,42 +133,20 @@ class Case:
             end: of the step times.
             replicas: that share the arrivals.
         """
-        top = 1.2 * self.saturated_rps
         times = max(min(LONGER, len(self.pool) // (self.count * replicas)), 1)
+        some = self.pool.first(self.count * replicas * times)
 
-        def keeps(rate_rps: float) -> bool:
-            return self.keeps(self.run(rate_rps, end, replicas=replicas, times=times), slo)
+        def stream(rate_rps: float) -> Requests:
+            return Requests.of(some.at_rate(rate_rps * replicas))
 
-        return highest_rate(keeps, top / SPAN, top, rtol)
+        saturated_rps = float(self.saturated_tok_per_s.at(OPPOSITE[end])) / self.output
+        options = {"replicas": replicas, "routing": LEAST_LOADED}
+        return self.replica.at(end).highest_rate(stream, slo, saturated_rps, rtol=rtol, **options)
 
     def rate_within(self, slo: qoe.Slo) -> Estimate:
         """The highest rate within an objective with its interval; slow step times give the low end."""
         value, fast, slow = (self.highest_rate(slo, end) for end in ENDS)
         return Estimate(*(np.asarray(each) for each in (value, min(slow, value), max(fast, value))))
-
-
-@dataclass(frozen=True)
-class Setting:
-    """How replicas are run and how much of them is simulated: parameters of the notebook."""
-
-    max_batch: int
-    max_tokens: int
-    count: int
-
-
-def build(server: Server, pool: workload.Stream, usd_per_device_hour: Estimate, setting: Setting) -> Case:
-    """A case: step tables at the three ends as long as the longest request, and what memory leaves for the cache."""
-    max_batch, max_tokens = setting.max_batch, setting.max_tokens
-    longest = int((pool.input_tokens + pool.output_tokens).max())
-    rules = Rules(
-        max_batch=max_batch,
-        max_tokens=max_tokens,
-        kv_blocks=cache_blocks(server, BLOCK_TOKENS, longest),
-        block_tokens=BLOCK_TOKENS,
-    )
-    middle = modelled(server, max_batch, max_tokens, longest)
-    tables = {end: at_end(middle, server, end) for end in ENDS}
-    return Case(server, tables, rules, pool, setting.count, usd_per_device_hour)
 
 
 def drawn(name: str, count: int, seed: int) -> workload.Stream:

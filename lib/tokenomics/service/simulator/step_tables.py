@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tokenomics.compute.inference import memory
-from tokenomics.compute.inference.intervals import kind_of, quantiles_of
+from tokenomics.compute.inference import feasibility, memory
 from tokenomics.compute.inference.server import Server
 from tokenomics.compute.inference.steps import device_seconds
 from tokenomics.errors import DataError, require
@@ -26,7 +25,7 @@ def modelled(server: Server, max_batch: int = 256, max_tokens: int = 2048, longe
         max_tokens: prompt tokens of the largest step of chunks.
         longest: tokens of the longest sequence; with whole prompts also of the largest step.
 
-    Left out: intervals (the central estimate is used); the output head is counted for one prompt a step.
+    Left out: the output head is counted for one prompt a step.
     """
     on, profile = server.on, server.profile
     step, most = max(64, -(-longest // COLUMNS)), max(max_tokens, longest)
@@ -49,33 +48,16 @@ def modelled(server: Server, max_batch: int = 256, max_tokens: int = 2048, longe
     )
 
 
-def at_end(table: StepTable, server: Server, end: str = "value") -> StepTable:
-    """A server's table at the ``low`` (fast) or ``high`` (slow) end of its intervals for decoding and for prefill.
-
-    Both ends are taken together, which makes what follows wider than independent errors would. The fast end is not held
-    against the bound, which lies far below it.
-
-    Raises:
-        DataError: another end.
-    """
-    require(end in ("value", "low", "high"), "at_end", "end", end, "value, low, high")
-    if end == "value":
-        return table
-    side, on, profile = ("low", "high").index(end), server.on, server.profile
-    kind, moe = kind_of(on, profile), on.model.is_moe
-    decode, prompt = (quantiles_of(profile.name, kind, each, moe)[side] for each in ("decode", "prefill"))
-    return table.scaled(float(np.exp(decode)), float(np.exp(prompt)))
-
-
 def cache_blocks(server: Server, block_tokens: int = 16, longest: int = 16384) -> int:
     """Blocks of cache that the deployment has room for, at the bytes a token takes in sequences of ``longest``.
 
     Raises:
-        DataError: the weights leave no room.
+        Infeasible: the weights leave no room.
     """
     one = memory.cache_bytes_per_device(server.on, float(longest)) / longest * block_tokens
     blocks = int(memory.free_bytes(server.on, server.profile.name) / one * server.on.layout.dp)
-    require(blocks >= 1, "cache_blocks", "server", server.on.model.name, "a deployment whose memory holds the weights")
+    if blocks < 1:
+        feasibility.refuse(server.on, server.profile.name, float(longest))
     return blocks
 
 

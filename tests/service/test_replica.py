@@ -1,0 +1,59 @@
+"""One replica under load: what its engine is told, the ends of its steps, and what it bears."""
+
+import numpy as np
+import pytest
+
+from tokenomics.compute.inference.server import server
+from tokenomics.compute.layout import Layout
+from tokenomics.errors import DataError, Infeasible
+from tokenomics.service.qoe import Slo
+from tokenomics.service.replica import Limits, Replica
+from tokenomics.service.simulator import Requests
+
+
+@pytest.fixture(scope="module")
+def one():
+    return Replica(server("Llama-3.1-8B", "H100-SXM-80GB", engine="vLLM 0.19"), Limits(64))
+
+
+def offered(rate, count=400):
+    arrivals = np.random.default_rng(3).exponential(size=count).cumsum() / rate
+    return Requests(arrivals, 900, 60)
+
+
+def test_ends_of_step_times_enclose_the_middle(one):
+    table, low, high = (one.at(end).table_and_rules(2048)[0] for end in ("value", "low", "high"))
+    for name in ("decode_s", "linear_s", "prefill_s"):
+        middle = getattr(table, name)
+        assert (getattr(low, name) <= middle).all() and (getattr(high, name) >= middle).all()
+    step = one.server.tpot(4, 1024)
+    assert high(4, 4096) / table(4, 4096) == pytest.approx(float(step.high / step.value), rel=1e-6)
+    assert one.at("value") is one
+    with pytest.raises(DataError, match="value, low, high"):
+        one.at("middle")
+
+
+def test_rules_come_from_engine_layout_and_limits():
+    for engine, policy in (("vLLM 0.19", "chunked"), ("vLLM 0.6", "prefill"), ("DeepSpeed", "decode")):
+        it = server("Llama-3.1-70B", "H100-SXM-80GB", engine=engine, layout=Layout(tp=4, pp=2))
+        rules = Replica(it, Limits(32, 4096)).table_and_rules(2048)[1]
+        assert (rules.policy, rules.stages, rules.max_batch, rules.max_tokens) == (policy, 2, 32, 4096)
+        assert rules.kv_blocks * 16 == pytest.approx(float(it.capacity(2048)) * 2048, rel=0.05)
+        assert Replica(it, Limits(policy="chunked")).table_and_rules(2048)[1].policy == "chunked"
+
+
+def test_what_no_cache_holds_is_infeasible(one):
+    with pytest.raises(Infeasible, match="holds"):
+        one.run(Requests([0.0], 4_000_000, 10))
+    with pytest.raises(Infeasible, match="weights take"):
+        Replica(server("Llama-3.1-70B", "H100-SXM-80GB")).table_and_rules(2048)
+
+
+@pytest.mark.parametrize("limits", [(1.0, 0.05), (0.2, 0.02), (30.0, 1.0)])
+def test_the_highest_rate_keeps_the_objective_and_stays_below_saturation(one, limits):
+    saturated_rps = one.saturated_tok_per_s(offered(1.0)) / 60
+    slo = Slo(*limits, 0.9)
+    rate = one.highest_rate(offered, slo, saturated_rps)
+    assert 0 < rate <= saturated_rps
+    slower = one.at("high").highest_rate(offered, slo, saturated_rps)
+    assert slower <= rate and one.highest_rate(offered, Slo(1e-6, 1e-6), saturated_rps) == 0
