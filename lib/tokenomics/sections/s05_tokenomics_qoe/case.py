@@ -11,7 +11,7 @@ from tokenomics.errors import DataError
 from tokenomics.estimate import ENDS, OPPOSITE, Estimate, combine, from_ends
 from tokenomics.service import qoe, workload
 from tokenomics.service.replica import Limits, Replica
-from tokenomics.service.simulator import Outcome, Pool, PoolsOutcome, Requests, Rules, Transfer, simulate_pools
+from tokenomics.service.simulator import Outcome, Pool, Requests, Rules, Transfer, simulate_pools
 
 LEAST_LOADED = "least loaded"
 LONGER = 2

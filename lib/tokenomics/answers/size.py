@@ -1,0 +1,372 @@
+"""How many accelerators serve a model at a rate within an objective, and what they cost.
+
+Layouts are ranked in closed form (:func:`tokenomics.compute.inference.search.search`); the best two are simulated, and
+the one that needs the fewest devices is the answer. A replica gets its even share of the requests. Money is the rent of
+all devices all the time. The interval of a time or of a number of replicas comes from simulations with all step times
+at the fast and at the slow end of their 80 % intervals; that of money from these and the spread of rents.
+
+Left out: bursts within the hour, routing that evens out queues, prompts that share a beginning, power and staff.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from tokenomics.answers.quantity import Quantity
+from tokenomics.answers.question import PRICE_LIST, WHERE, Question, ask
+from tokenomics.compute.inference.search import Candidate, layouts, search
+from tokenomics.compute.inference.server import MEMORY, Server
+from tokenomics.compute.layout import Layout
+from tokenomics.economics.cost.amounts import DAYS_PER_MONTH, HOURS_PER_MONTH, TOKENS
+from tokenomics.economics.cost.hourly import rent
+from tokenomics.errors import Infeasible, require
+from tokenomics.estimate import ENDS, Estimate, combine
+from tokenomics.facts import catalogue
+from tokenomics.facts.prices import listed_by
+from tokenomics.service.qoe import Slo
+from tokenomics.service.replica import Limits, Replica, keeps
+from tokenomics.service.simulator import Outcome, Requests
+from tokenomics.service.simulator.simulator import without_compiling
+from tokenomics.service.timeline import quantiles
+
+NODES = (8, 16, 32, 64, 128)
+"""Devices of a replica, at most; more are tried only where fewer do not do."""
+SIMULATED = 2
+"""Layouts that are simulated."""
+CLOSE = 0.02
+"""Relative width at which the search for the number of replicas stops."""
+FAR = 2**12
+"""How many times the replicas of the closed form are tried, at most."""
+NEAR_SATURATION = 0.9
+"""Share of a saturated replica's output beyond which the objective is not what limits it."""
+BACKLOG_S = 60.0
+"""Seconds of arrivals waiting at which a number of replicas is given up as too low."""
+OBJECTIVE = "objective"
+
+
+@dataclass(frozen=True)
+class Size:
+    """A fleet for a demand; ``print`` it, or take its numbers.
+
+    Attributes:
+        model, xpu, engine, format: what was sized, as it was understood.
+        layout: of one replica.
+        spares: replicas that may fail; they are among the others.
+        devices, replicas: all of them.
+        usd_per_month, usd_per_mtok: rent of all devices all the time, a month and per million output tokens.
+        ttft_p50_ms, ttft_p95_ms, tpot_p50_ms, tpot_p95_ms: at the rate that a replica gets in the busiest hour.
+        utilisation: output over that of all replicas saturated, over the day.
+        limit: what keeps a replica from serving more: ``memory``, ``bandwidth``, ``compute``, ``communication``,
+            ``host``, or the ``objective``.
+        price_date: last day on which the rents were listed; empty where there are none.
+        assumed, sources: of all numbers.
+    """
+
+    model: str
+    xpu: str
+    engine: str
+    format: str
+    layout: Layout
+    spares: int
+    devices: Quantity
+    replicas: Quantity
+    usd_per_month: Quantity
+    usd_per_mtok: Quantity
+    ttft_p50_ms: Quantity
+    ttft_p95_ms: Quantity
+    tpot_p50_ms: Quantity
+    tpot_p95_ms: Quantity
+    utilisation: Quantity
+    limit: str
+    price_date: str
+    assumed: tuple[str, ...]
+    sources: tuple[str, ...]
+
+    @property
+    def quantities(self) -> dict[str, Quantity]:
+        """The predicted numbers by name."""
+        return {key: value for key, value in vars(self).items() if isinstance(value, Quantity)}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
+        predicted = {key: value.as_dict() for key, value in self.quantities.items()}
+        return plain | {"layout": asdict(self.layout)} | predicted
+
+    def __str__(self) -> str:
+        cut = " ".join(f"{key} {size}" for key, size in asdict(self.layout).items() if size > 1 or key == "tp")
+        spare = f", {self.spares} of them spare" if self.spares else ", no spare"
+        head = f"{self.model} on {self.xpu}, {self.engine}, {self.format}; a replica is {cut}{spare}"
+        lines = [f"{key:<14}{value}" for key, value in self.quantities.items()]
+        dated = f" (rents of {self.price_date})" if self.price_date else ""
+        tail = [f"limited by {self.limit}", f"assumed: {'; '.join(self.assumed)}"]
+        return "\n".join([head, *lines, *tail, f"sources: {', '.join(self.sources)}{dated}"])
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Replicas that keep an objective, and what requests see of one of them.
+
+    Attributes:
+        replica: one of them.
+        slo: what they keep.
+        replicas: at each of :data:`tokenomics.estimate.ENDS` of the step times (``low`` is fast), without spares;
+            infinite where no number keeps the objective.
+        outcomes: of one replica among ``replicas["value"]``, at each end.
+    """
+
+    replica: Replica
+    slo: Slo
+    replicas: dict[str, float]
+    outcomes: dict[str, Outcome]
+
+    @property
+    def devices(self) -> float:
+        """All devices, without spares."""
+        return self.replicas["value"] * self.replica.server.devices
+
+
+def size(model: str, xpu: str, **options: Any) -> Size:
+    """How many accelerators serve a model within an objective, and what they cost a month and per million tokens.
+
+    >>> from tokenomics import size
+    >>> found = size("Llama-3.1-8B", "H100-SXM-80GB", rate=20, prompt=1500, output=300, tpot_ms=50)
+    >>> found.devices.low <= found.devices.value <= found.devices.high
+    True
+
+    Args:
+        model, xpu: names, aliases or files.
+        options: of :func:`tokenomics.answers.question.ask`: ``rate`` in requests a second, or ``users_per_day`` (each
+            with ``requests_per_user``, over a day whose peak lies ``day_swing`` above its mean); ``prompt`` and
+            ``output`` in tokens, or the name of a ``workload``; ``ttft_ms``, ``tpot_ms`` and the share of requests
+            (``attain``) that must keep each; ``engine`` with its version; ``format`` of weights and ``kv_format`` of the
+            cache; ``tp`` and ``pp``, which are searched where not given; ``spares`` in replicas; ``price_list``, a key
+            of ``data/sources.csv``.
+
+    Raises:
+        DataError: a name that nobody knows, a number out of range, a demand or lengths missing or stated twice.
+        Infeasible: the model does not fit, a request is beyond its context, or the objective cannot be kept.
+    """
+    return answer(ask(model, xpu, **options))
+
+
+def answer(asked: Question) -> Size:
+    """The answer to a question; raises as :func:`size`."""
+    offers = listed_by(asked.price_list)
+    require(bool(offers), WHERE, "price_list", asked.price_list, f"a list of rents such as {PRICE_LIST}")
+    fleets = [found for one in candidates(asked)[:SIMULATED] if (found := fleet(asked, one))]
+    if not fleets:
+        raise _cannot_be_kept(asked)
+    best = min(fleets, key=lambda each: (each.devices, float(np.nanmedian(each.outcomes["value"].tpot_s))))
+    return _size(asked, best, offers)
+
+
+def candidates(asked: Question) -> list[Server]:
+    """Servers by the devices that they need in closed form, fewest first; where none keeps the objective there, by what
+    they deliver without one.
+
+    Raises:
+        Infeasible: the model fits in no layout.
+    """
+    for tpot_s, ttft_s in ((asked.tpot_s, asked.ttft_s or np.inf), (np.inf, np.inf)):
+        found = ranked(asked, tpot_s, ttft_s)
+        if found:
+            return [one for _, one in found]
+    stated = asked.pinned() or layouts(asked.model, asked.device, NODES[0])
+    asked.server(max(stated, key=lambda each: (each.devices, each.tp))).room(asked.longest)
+    raise _cannot_be_kept(asked)
+
+
+def ranked(
+    asked: Question, tpot_s: float, ttft_s: float, nodes: Sequence[int] = NODES
+) -> list[tuple[Candidate, Server]]:
+    """Layouts within mean times of a closed loop, by the devices that the demand needs; empty where there is none.
+
+    Args:
+        nodes: devices of a replica, at most; the first number that does is taken.
+    """
+    prompt, output = asked.means
+    pinned = asked.pinned()
+    for devices in [max(each.devices for each in pinned)] if pinned else nodes:
+        found = search(
+            *(asked.model, asked.device, devices),
+            **{"prompt": prompt, "output": output, "most_tpot_s": tpot_s, "most_ttft_s": ttft_s},
+            **{"precision": asked.precision, "kv_precision": asked.kv_precision, "engine": asked.engine},
+            among=pinned or None,
+        )
+        if found:
+            needed = [fewest_replicas(asked, each.output_rate / each.replicas) * each.layout.devices for each in found]
+            order = sorted(range(len(found)), key=lambda i: (needed[i], found[i].tpot_s))
+            return [(found[i], asked.server(found[i].layout)) for i in order]
+    return []
+
+
+def fewest_replicas(asked: Question, tok_per_s: float) -> int:
+    """Replicas at so many output tokens a second each."""
+    return max(int(np.ceil(asked.peak_rps * asked.means[1] / tok_per_s * (1 - 1e-12))), 1)
+
+
+def fleet(asked: Question, one: Server) -> Fleet | None:
+    """The fewest replicas of a server that keep the objective when simulated; ``None`` where no number does or a request
+    does not fit."""
+    replica, slo = Replica(one, Limits(max_model_len=asked.longest)), asked.objective(one)
+    if float(one.capacity(asked.longest)) < 1:
+        return None
+    guess = fewest_replicas(asked, float(one.output_rate(*asked.means, Limits.max_num_seqs).value))
+    found: dict[str, float] = {}
+    for end in ENDS:
+        at = replica.at(end)
+
+        def kept(replicas: int, at: Replica = at) -> bool:
+            rate = asked.peak_rps / replicas
+            return keeps(_run(at, asked.requests(rate), most_waiting=max(int(BACKLOG_S * rate), 100)), slo)
+
+        found[end] = fewest(kept, guess) if _idle(at, asked, slo)[2] else np.inf
+        if np.isinf(found["value"]):
+            return None
+        guess = int(found["value"])
+    rate = asked.peak_rps / found["value"]
+    return Fleet(replica, slo, found, {end: _run(replica.at(end), asked.requests(rate)) for end in ENDS})
+
+
+def fewest(kept: Callable[[int], bool], guess: int) -> float:
+    """The least number from 1 on that is kept, within :data:`CLOSE`; infinite where none up to :data:`FAR` times
+    ``guess`` is.
+
+    Args:
+        kept: whether a number is enough: false below some number, true from there on.
+        guess: where to begin.
+    """
+    below, above, most = 0, guess, FAR * guess
+    if kept(guess):
+        while above > 1 and kept(lower := max(int(above * 0.8), 1)):
+            above = lower
+        below = max(int(above * 0.8), 1) if above > 1 else 0
+    else:
+        while not kept(above):
+            below, above = above, int(np.ceil(above * 1.25))
+            if above > most:
+                return np.inf
+    while above - below > max(1, CLOSE * above):
+        middle = (below + above) // 2
+        below, above = (below, middle) if kept(middle) else (middle, above)
+    return float(above)
+
+
+def _run(replica: Replica, requests: Requests, **options: Any) -> Outcome:
+    return replica.run(requests, loop=without_compiling(), **options)
+
+
+def _idle(replica: Replica, asked: Question, slo: Slo) -> tuple[float, float, bool]:
+    """TTFT and TPOT in seconds of a request alone, as long as the share's longest, and whether they are within limits."""
+    prompt, output = (int(np.quantile(each, asked.share)) for each in (asked.prompt, asked.output))
+    done = _run(replica, Requests([0.0], prompt, max(min(output, asked.longest - prompt), 1)))
+    ttft, tpot = float(done.ttft_s[0]), float(np.nan_to_num(done.tpot_s[0]))
+    return ttft, tpot, ttft <= slo.ttft_s and tpot <= slo.tpot_s
+
+
+def _cannot_be_kept(asked: Question) -> Infeasible:
+    """The refusal of an objective, with the best that an idle replica gives."""
+    free = Question(**vars(asked) | {"ttft_s": np.inf, "tpot_s": np.inf})
+    servers = [one for one in candidates(free) if float(one.capacity(asked.longest)) >= 1]
+    idle = {one: float(one.tpot(1, float(sum(asked.means))).value) for one in servers}
+    best = min(idle, key=idle.__getitem__)
+    ttft, tpot, _ = _idle(Replica(best, Limits(max_model_len=asked.longest)), asked, free.objective(best))
+    slo = asked.objective(best)
+    wanted = f"TTFT {slo.ttft_s * 1e3:.4g} ms, TPOT {slo.tpot_s * 1e3:.4g} ms"
+    cut = f"tp {best.on.layout.tp}, pp {best.on.layout.pp}"
+    reason = f"{asked.model.name} on {asked.device.name} does not keep it for {asked.share:.0%} of requests"
+    return Infeasible(WHERE, OBJECTIVE, wanted, reason, f"TTFT {ttft * 1e3:.4g} ms, TPOT {tpot * 1e3:.4g} ms ({cut})")
+
+
+def _size(asked: Question, best: Fleet, offers: list) -> Size:
+    """The numbers of a fleet."""
+    one, on = best.replica.server, best.replica.server.on
+    sources = tuple(dict.fromkeys([*catalogue.sources_of("model", on.model.name)]))
+    sources += tuple(catalogue.sources_of("accelerator", asked.device.name))
+    assumed = asked.assumed
+    held = f"at most {Limits.max_num_seqs} requests and {Limits.max_num_batched_tokens} tokens a step"
+    times = (*assumed, held, "no front end before the engine")
+    fleet_assumed = (*times, f"{asked.spares} spare replicas", "the interval is a replica wide at least")
+    count = counted(best.replicas, asked.spares)
+    devices = count.map(lambda n: n * one.devices)
+    price = rent(asked.device, offers)
+    listed = [each for each in offers if each.accelerator == asked.device.name and each.kind == "on_demand"]
+    dates = [each.listed_until for each in listed if each.usable and each.listed_until]
+    usd = money(asked, devices, price, (*fleet_assumed, "on-demand rent of all devices all the time"), sources)
+    saturated = one.output_rate(*asked.means, Limits.max_num_seqs)
+    share = combine(
+        lambda r: np.minimum(asked.mean_rps * asked.means[1] / (r * float(count.value)), 1.0), falling=[saturated]
+    )
+    return Size(
+        *(on.model.name, asked.device.name, asked.engine, asked.precision, on.layout, asked.spares),
+        Quantity.of(devices, "devices", fleet_assumed, sources),
+        Quantity.of(count, "replicas", fleet_assumed, sources),
+        *usd,
+        *(_quantile(best, name, q, times, sources) for name in ("ttft_s", "tpot_s") for q in (0.5, 0.95)),
+        Quantity.of(share, "1", (*times, f"{asked.spares} spare replicas"), sources),
+        limited_by(asked, best),
+        str(max(dates)) if price is not None and dates else "",
+        tuple(dict.fromkeys([*usd[0].assumed, *fleet_assumed])),
+        (*sources, asked.price_list) if price is not None else sources,
+    )
+
+
+def counted(replicas: dict[str, float], spares: int) -> Estimate:
+    """Whole replicas with the spares; where both ends are the same number, one more is the high end."""
+    value, low, high = (replicas[end] + spares for end in ENDS)
+    low, high = min(low, value), max(high, value)
+    return Estimate(*(np.asarray(each) for each in (value, low, high + (low == high))))
+
+
+def money(asked: Question, devices: Estimate, price: Estimate | None, assumed: tuple, sources: tuple) -> list[Quantity]:
+    """USD a month and per million output tokens."""
+    units = ("USD/month", "USD/Mtok")
+    if price is None:
+        reason = f"{asked.price_list} has no on-demand rent of {asked.device.name}"
+        return [Quantity.unknown(unit, reason, sources) for unit in units]
+    month = combine(lambda n, usd: n * usd * HOURS_PER_MONTH, [devices, price])
+    tokens = asked.mean_rps * 86400 * DAYS_PER_MONTH * asked.means[1]
+    sources = (*sources, asked.price_list)
+    both = (month, month.map(lambda usd: usd / tokens * TOKENS))
+    return [Quantity.of(each, unit, assumed, sources) for each, unit in zip(both, units, strict=True)]
+
+
+def _quantile(best: Fleet, name: str, share: float, assumed: tuple, sources: tuple) -> Quantity:
+    """Milliseconds that a share of requests stays within; one of a single token has no time per later token."""
+    seconds = {}
+    for end in ENDS:
+        values = getattr(best.outcomes[end], name)
+        values = values[~np.isnan(values)]
+        seconds[end] = 1e3 * float(quantiles(values, share)) if values.size else np.nan
+    if np.isnan(seconds["value"]):
+        return Quantity.unknown("ms", "outputs of one token have no time per later token", sources)
+    return Quantity.of(Estimate(*(np.asarray(seconds[end]) for end in ENDS)), "ms", assumed, sources)
+
+
+def limited_by(asked: Question, best: Fleet) -> str:
+    """What keeps a replica from serving more.
+
+    With several replicas it is the objective, unless one fewer would have to deliver more than
+    :data:`NEAR_SATURATION` of what saturated ones do; then memory, where it holds fewer requests than the engine may
+    run, or else what takes most of a step. With one replica it is memory if no smaller one fits, else the objective; a
+    single device is limited by what takes most of a step.
+    """
+    one, replicas = best.replica.server, best.replicas["value"]
+    prompt, output = asked.means
+    done = best.outcomes["value"]
+    running = float(np.nansum(done.e2e_s) / np.nanmax(done.finish_s))
+    step = str(one.limited_by(max(running, 1.0), prompt + output / 2))
+    if replicas == 1:
+        smaller = one.devices // 2
+        if not smaller:
+            return step
+        kin = layouts(asked.model, asked.device, smaller)
+        fits = any(asked.server(each).fits() for each in kin)
+        return OBJECTIVE if fits else MEMORY
+    saturated = float(one.output_rate(prompt, output, Limits.max_num_seqs).value)
+    if asked.peak_rps * output / (replicas - 1) < NEAR_SATURATION * saturated:
+        return OBJECTIVE
+    return MEMORY if float(one.admitted(prompt, output)) < Limits.max_num_seqs else step
