@@ -61,4 +61,5 @@ def shown(number: float) -> str:
 
 
 def _finite(number: float | None) -> float | None:
-    return number if number is not None and math.isfinite(number) else None
+    """Six digits, or ``None``."""
+    return float(f"{number:.6g}") if number is not None and math.isfinite(number) else None

@@ -86,6 +86,12 @@ class Question:
         """Tokens of the longest sequence."""
         return int((self.prompt + self.output).max())
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Keys of the sources of model and accelerator."""
+        named = (("model", self.model.name), ("accelerator", self.device.name))
+        return tuple(dict.fromkeys(key for kind, name in named for key in catalogue.sources_of(kind, name)))
+
     def objective(self, server: Server) -> Slo:
         """The limits on a server; one on the first token that was not stated leaves room for the prompts that are read.
 
@@ -149,7 +155,7 @@ def ask(
     """A question from names and numbers; arguments are those of :func:`tokenomics.size`.
 
     Raises:
-        DataError: a name that nobody knows, a number out of range, a demand or lengths that are missing or stated twice.
+        DataError: a name that nobody knows, a number out of range, a demand or lengths missing or stated twice.
         Infeasible: a model that does not write, requests beyond its context.
     """
     for key, value in {"tp": tp, "pp": pp}.items():

@@ -119,9 +119,9 @@ def _rival(asked: Question, offers: list, assumed: tuple[str, ...]) -> Rival:
         raise DataError("rank", "xpu", asked.device.name, reason)
     best, one = found[0]
     rate = best.output_rate / best.replicas
-    spread = one.output_rate(*asked.means, best.concurrency)
-    slow_to_fast = {"value": 1.0, "low": float(spread.high / spread.value), "high": float(spread.low / spread.value)}
-    count = counted({end: fewest_replicas(asked, rate * slow_to_fast[end]) for end in ENDS}, asked.spares)
+    step = one.loaded_tpot(best.concurrency, *asked.means)
+    slower = {end: float(step.at(end) / step.value) for end in ENDS}
+    count = counted({end: fewest_replicas(asked, rate / slower[end]) for end in ENDS}, asked.spares)
     devices = count.map(lambda n: n * one.devices)
     sources = (
         *catalogue.sources_of("model", asked.model.name),
@@ -161,8 +161,8 @@ class Comparison:
 def against(model: str, xpu: str, other: str, **options: Any) -> Comparison:
     """How probably one accelerator is cheaper than another, per million tokens, for the same demand and objective.
 
-    The log of each cost is off by a normal error whose 80 % interval is that of the replica's output, and of the rent.
-    Engine and model are the same on both, so the part of the output's variance that accelerators have in common under
+    The log of each cost is off by a normal error whose 80 % interval is that of the time per token, and of the rent.
+    Engine and model are the same on both, so the part of the time's variance that accelerators have in common under
     one engine and model (:data:`SHARED`) moves both costs alike and does not enter their difference: what enters is the
     rest of it for each, and the spread of each rent.
 

@@ -80,13 +80,13 @@ def _counted(model: Any) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def _rented(device: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    from tokenomics.answers.size import price_date
     from tokenomics.economics.cost.hourly import rent
     from tokenomics.facts.prices import listed_by
 
-    offers = [each for each in listed_by(PRICE_LIST) if each.accelerator == device.name]
+    offers = listed_by(PRICE_LIST)
     found = rent(device, offers)
     if found is None:
         return {}, {}
-    dates = [each.listed_until for each in offers if each.listed_until]
     values = {"usd_per_hour": float(found.value), "usd_per_hour_source": PRICE_LIST}
-    return values | ({"usd_per_hour_date": max(dates)} if dates else {}), {"usd_per_hour": "USD/h"}
+    return values | {"usd_per_hour_date": price_date(device.name, offers)}, {"usd_per_hour": "USD/h"}

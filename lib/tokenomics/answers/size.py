@@ -23,8 +23,8 @@ from tokenomics.economics.cost.amounts import DAYS_PER_MONTH, HOURS_PER_MONTH, T
 from tokenomics.economics.cost.hourly import rent
 from tokenomics.errors import Infeasible, require
 from tokenomics.estimate import ENDS, Estimate, combine
-from tokenomics.facts import catalogue
-from tokenomics.facts.prices import listed_by
+from tokenomics.facts.prices import RentalPrice, listed_by
+from tokenomics.facts.sources import sources
 from tokenomics.service.qoe import Slo
 from tokenomics.service.replica import Limits, Replica, keeps
 from tokenomics.service.simulator import Outcome, Requests
@@ -141,9 +141,9 @@ def size(model: str, xpu: str, **options: Any) -> Size:
         options: of :func:`tokenomics.answers.question.ask`: ``rate`` in requests a second, or ``users_per_day`` (each
             with ``requests_per_user``, over a day whose peak lies ``day_swing`` above its mean); ``prompt`` and
             ``output`` in tokens, or the name of a ``workload``; ``ttft_ms``, ``tpot_ms`` and the share of requests
-            (``attain``) that must keep each; ``engine`` with its version; ``format`` of weights and ``kv_format`` of the
-            cache; ``tp`` and ``pp``, which are searched where not given; ``spares`` in replicas; ``price_list``, a key
-            of ``data/sources.csv``.
+            (``attain``) that must keep each; ``engine`` with its version; ``format`` of weights and ``kv_format`` of
+            the cache; ``tp`` and ``pp``, which are searched where not given; ``spares`` in replicas; ``price_list``, a
+            key of ``data/sources.csv``.
 
     Raises:
         DataError: a name that nobody knows, a number out of range, a demand or lengths missing or stated twice.
@@ -176,7 +176,7 @@ def candidates(asked: Question) -> list[Server]:
             return [one for _, one in found]
     stated = asked.pinned() or layouts(asked.model, asked.device, NODES[0])
     asked.server(max(stated, key=lambda each: (each.devices, each.tp))).room(asked.longest)
-    raise _cannot_be_kept(asked)
+    raise Infeasible(WHERE, "memory", asked.longest, "no layout holds the longest request", "fewer tokens")
 
 
 def ranked(
@@ -196,11 +196,14 @@ def ranked(
             **{"precision": asked.precision, "kv_precision": asked.kv_precision, "engine": asked.engine},
             among=pinned or None,
         )
-        if found:
-            needed = [fewest_replicas(asked, each.output_rate / each.replicas) * each.layout.devices for each in found]
-            order = sorted(range(len(found)), key=lambda i: (needed[i], found[i].tpot_s))
-            return [(found[i], asked.server(found[i].layout)) for i in order]
+        both = [(each, asked.server(each.layout)) for each in found]
+        if both := [(each, one) for each, one in both if float(one.capacity(asked.longest)) >= 1]:
+            return sorted(both, key=lambda pair: (_devices(asked, pair[0]), pair[0].tpot_s))
     return []
+
+
+def _devices(asked: Question, of: Candidate) -> int:
+    return fewest_replicas(asked, of.output_rate / of.replicas) * of.layout.devices
 
 
 def fewest_replicas(asked: Question, tok_per_s: float) -> int:
@@ -209,11 +212,8 @@ def fewest_replicas(asked: Question, tok_per_s: float) -> int:
 
 
 def fleet(asked: Question, one: Server) -> Fleet | None:
-    """The fewest replicas of a server that keep the objective when simulated; ``None`` where no number does or a request
-    does not fit."""
+    """The fewest replicas of a server that keep the objective when simulated; ``None`` where no number does."""
     replica, slo = Replica(one, Limits(max_model_len=asked.longest)), asked.objective(one)
-    if float(one.capacity(asked.longest)) < 1:
-        return None
     guess = fewest_replicas(asked, float(one.output_rate(*asked.means, Limits.max_num_seqs).value))
     found: dict[str, float] = {}
     for end in ENDS:
@@ -260,7 +260,7 @@ def _run(replica: Replica, requests: Requests, **options: Any) -> Outcome:
 
 
 def _idle(replica: Replica, asked: Question, slo: Slo) -> tuple[float, float, bool]:
-    """TTFT and TPOT in seconds of a request alone, as long as the share's longest, and whether they are within limits."""
+    """TTFT and TPOT in seconds of a request alone, as long as the share's longest, and whether both are kept."""
     prompt, output = (int(np.quantile(each, asked.share)) for each in (asked.prompt, asked.output))
     done = _run(replica, Requests([0.0], prompt, max(min(output, asked.longest - prompt), 1)))
     ttft, tpot = float(done.ttft_s[0]), float(np.nan_to_num(done.tpot_s[0]))
@@ -270,9 +270,7 @@ def _idle(replica: Replica, asked: Question, slo: Slo) -> tuple[float, float, bo
 def _cannot_be_kept(asked: Question) -> Infeasible:
     """The refusal of an objective, with the best that an idle replica gives."""
     free = Question(**vars(asked) | {"ttft_s": np.inf, "tpot_s": np.inf})
-    servers = [one for one in candidates(free) if float(one.capacity(asked.longest)) >= 1]
-    idle = {one: float(one.tpot(1, float(sum(asked.means))).value) for one in servers}
-    best = min(idle, key=idle.__getitem__)
+    best = min(candidates(free), key=lambda one: float(one.tpot(1, float(sum(asked.means))).value))
     ttft, tpot, _ = _idle(Replica(best, Limits(max_model_len=asked.longest)), asked, free.objective(best))
     slo = asked.objective(best)
     wanted = f"TTFT {slo.ttft_s * 1e3:.4g} ms, TPOT {slo.tpot_s * 1e3:.4g} ms"
@@ -284,33 +282,29 @@ def _cannot_be_kept(asked: Question) -> Infeasible:
 def _size(asked: Question, best: Fleet, offers: list) -> Size:
     """The numbers of a fleet."""
     one, on = best.replica.server, best.replica.server.on
-    sources = tuple(dict.fromkeys([*catalogue.sources_of("model", on.model.name)]))
-    sources += tuple(catalogue.sources_of("accelerator", asked.device.name))
-    assumed = asked.assumed
+    keys = asked.sources
     held = f"at most {Limits.max_num_seqs} requests and {Limits.max_num_batched_tokens} tokens a step"
-    times = (*assumed, held, "no front end before the engine")
+    times = (*asked.assumed, held, "no front end before the engine")
     fleet_assumed = (*times, f"{asked.spares} spare replicas", "the interval is a replica wide at least")
     count = counted(best.replicas, asked.spares)
     devices = count.map(lambda n: n * one.devices)
     price = rent(asked.device, offers)
-    listed = [each for each in offers if each.accelerator == asked.device.name and each.kind == "on_demand"]
-    dates = [each.listed_until for each in listed if each.usable and each.listed_until]
-    usd = money(asked, devices, price, (*fleet_assumed, "on-demand rent of all devices all the time"), sources)
+    usd = money(asked, devices, price, (*fleet_assumed, "on-demand rent of all devices all the time"))
     saturated = one.output_rate(*asked.means, Limits.max_num_seqs)
     share = combine(
         lambda r: np.minimum(asked.mean_rps * asked.means[1] / (r * float(count.value)), 1.0), falling=[saturated]
     )
     return Size(
         *(on.model.name, asked.device.name, asked.engine, asked.precision, on.layout, asked.spares),
-        Quantity.of(devices, "devices", fleet_assumed, sources),
-        Quantity.of(count, "replicas", fleet_assumed, sources),
+        Quantity.of(devices, "devices", fleet_assumed, keys),
+        Quantity.of(count, "replicas", fleet_assumed, keys),
         *usd,
-        *(_quantile(best, name, q, times, sources) for name in ("ttft_s", "tpot_s") for q in (0.5, 0.95)),
-        Quantity.of(share, "1", (*times, f"{asked.spares} spare replicas"), sources),
+        *(_quantile(best, name, q, times, keys) for name in ("ttft_s", "tpot_s") for q in (0.5, 0.95)),
+        Quantity.of(share, "1", (*times, f"{asked.spares} spare replicas"), keys),
         limited_by(asked, best),
-        str(max(dates)) if price is not None and dates else "",
+        price_date(asked.device.name, offers) if price is not None else "",
         tuple(dict.fromkeys([*usd[0].assumed, *fleet_assumed])),
-        (*sources, asked.price_list) if price is not None else sources,
+        (*keys, asked.price_list) if price is not None else keys,
     )
 
 
@@ -321,20 +315,20 @@ def counted(replicas: dict[str, float], spares: int) -> Estimate:
     return Estimate(*(np.asarray(each) for each in (value, low, high + (low == high))))
 
 
-def money(asked: Question, devices: Estimate, price: Estimate | None, assumed: tuple, sources: tuple) -> list[Quantity]:
+def money(asked: Question, devices: Estimate, price: Estimate | None, assumed: tuple[str, ...]) -> list[Quantity]:
     """USD a month and per million output tokens."""
     units = ("USD/month", "USD/Mtok")
     if price is None:
         reason = f"{asked.price_list} has no on-demand rent of {asked.device.name}"
-        return [Quantity.unknown(unit, reason, sources) for unit in units]
+        return [Quantity.unknown(unit, reason, asked.sources) for unit in units]
     month = combine(lambda n, usd: n * usd * HOURS_PER_MONTH, [devices, price])
     tokens = asked.mean_rps * 86400 * DAYS_PER_MONTH * asked.means[1]
-    sources = (*sources, asked.price_list)
+    keys = (*asked.sources, asked.price_list)
     both = (month, month.map(lambda usd: usd / tokens * TOKENS))
-    return [Quantity.of(each, unit, assumed, sources) for each, unit in zip(both, units, strict=True)]
+    return [Quantity.of(each, unit, assumed, keys) for each, unit in zip(both, units, strict=True)]
 
 
-def _quantile(best: Fleet, name: str, share: float, assumed: tuple, sources: tuple) -> Quantity:
+def _quantile(best: Fleet, name: str, share: float, assumed: tuple[str, ...], keys: tuple[str, ...]) -> Quantity:
     """Milliseconds that a share of requests stays within; one of a single token has no time per later token."""
     seconds = {}
     for end in ENDS:
@@ -342,8 +336,15 @@ def _quantile(best: Fleet, name: str, share: float, assumed: tuple, sources: tup
         values = values[~np.isnan(values)]
         seconds[end] = 1e3 * float(quantiles(values, share)) if values.size else np.nan
     if np.isnan(seconds["value"]):
-        return Quantity.unknown("ms", "outputs of one token have no time per later token", sources)
-    return Quantity.of(Estimate(*(np.asarray(seconds[end]) for end in ENDS)), "ms", assumed, sources)
+        return Quantity.unknown("ms", "outputs of one token have no time per later token", keys)
+    return Quantity.of(Estimate(*(np.asarray(seconds[end]) for end in ENDS)), "ms", assumed, keys)
+
+
+def price_date(xpu: str, offers: Sequence[RentalPrice]) -> str:
+    """The last day on which an accelerator's rents were listed; where the list has no days, that of its reading."""
+    listed = [each for each in offers if each.accelerator == xpu and each.usable]
+    dates = [each.listed_until for each in listed if each.listed_until]
+    return str(max(dates)) if dates else sources()[listed[0].source]["accessed"]
 
 
 def limited_by(asked: Question, best: Fleet) -> str:
