@@ -123,12 +123,8 @@ def _rival(asked: Question, offers: list, assumed: tuple[str, ...]) -> Rival:
     slower = {end: float(step.at(end) / step.value) for end in ENDS}
     count = counted({end: fewest_replicas(asked, rate / slower[end]) for end in ENDS}, asked.spares)
     devices = count.map(lambda n: n * one.devices)
-    sources = (
-        *catalogue.sources_of("model", asked.model.name),
-        *catalogue.sources_of("accelerator", asked.device.name),
-    )
-    _, usd = money(asked, devices, rent(asked.device, offers), assumed, sources)
-    return Rival(asked.device.name, best.layout, Quantity.of(devices, "devices", assumed, sources), usd)
+    _, usd = money(asked, devices, rent(asked.device, offers), assumed)
+    return Rival(asked.device.name, best.layout, Quantity.of(devices, "devices", assumed, asked.sources), usd)
 
 
 @dataclass(frozen=True)
@@ -138,7 +134,8 @@ class Comparison:
     Attributes:
         first, second: what each takes.
         metric: what is compared: ``usd_per_mtok``, or ``devices`` where one of them has no rent.
-        probability: that the first is less, by :data:`SHARED`; its ends are those at the least and the greatest share.
+        probability: that the first is less, by :data:`SHARED`; its ends are the least and the greatest over other
+            shares, and over the ratio of the two in closed form, which has no whole replicas, in place of this one.
     """
 
     first: Size
@@ -178,23 +175,42 @@ def against(model: str, xpu: str, other: str, **options: Any) -> Comparison:
     offers = listed_by(asked[0].price_list)
     rents = [rent(each.device, offers) for each in asked]
     metric = "devices" if None in rents else "usd_per_mtok"
-    own = sum(
-        _variance(q.server(of.layout).output_rate(*q.means)) for q, of in zip(asked, (first, second), strict=True)
-    )
+    servers = [each.server(of.layout) for each, of in zip(asked, (first, second), strict=True)]
+    own = sum(_variance(one.loaded_tpot(1, *asked[0].means)) for one in servers)
     prices = 0.0 if metric == "devices" else sum(map(_variance, rents))
-    gap = float(np.log(getattr(second, metric).value / getattr(first, metric).value))
-    chance = {
-        end: NormalDist().cdf(gap / np.sqrt(own * (1 - share) + prices))
-        for end, share in zip(ENDS, (SHARED, SHARED_LOW, SHARED_HIGH), strict=True)
-    }
+    amounts = [getattr(each, metric).value for each in (first, second)]
+    gaps = [float(np.log(amounts[1] / amounts[0])), *_closed_gap(asked, rents if prices else None)]
+    chances = [
+        NormalDist().cdf(gap / np.sqrt(own * (1 - share) + prices))
+        for gap in gaps
+        for share in (SHARED, SHARED_LOW, SHARED_HIGH)
+    ]
     assumed = (f"{SHARED:.0%} of the variance is common to both", "log-normal errors")
-    low, high = sorted((chance["low"], chance["high"]))
     return Comparison(
         first,
         second,
         metric,
-        Quantity(chance["value"], low, high, "1", (*first.assumed, *assumed), tuple({*first.sources, *second.sources})),
+        Quantity(
+            chances[0],
+            min(chances),
+            max(chances),
+            "1",
+            (*first.assumed, *assumed),
+            tuple({*first.sources, *second.sources}),
+        ),
     )
+
+
+def _closed_gap(asked: list[Question], rents: list[Estimate] | None) -> list[float]:
+    """Log of the second's cost over the first's in closed form, of as much as is needed and no whole replicas; nothing
+    where a closed form does not keep the objective."""
+    found = [ranked(each, each.tpot_s, each.ttft_s or np.inf) for each in asked]
+    if not all(found):
+        return []
+    costs = [each[0][0].devices / each[0][0].output_rate for each in found]
+    if rents:
+        costs = [cost * float(usd.value) for cost, usd in zip(costs, rents, strict=True)]
+    return [float(np.log(costs[1] / costs[0]))]
 
 
 def _variance(of: Estimate) -> float:

@@ -9,7 +9,7 @@ Left out: bursts within the hour, routing that evens out queues, prompts that sh
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,6 @@ from tokenomics.errors import Infeasible, require
 from tokenomics.estimate import ENDS, Estimate, combine
 from tokenomics.facts.prices import RentalPrice, listed_by
 from tokenomics.facts.sources import sources
-from tokenomics.service.qoe import Slo
 from tokenomics.service.replica import Limits, Replica, keeps
 from tokenomics.service.simulator import Outcome, Requests
 from tokenomics.service.simulator.simulator import without_compiling
@@ -35,6 +34,8 @@ NODES = (8, 16, 32, 64, 128)
 """Devices of a replica, at most; more are tried only where fewer do not do."""
 SIMULATED = 2
 """Layouts that are simulated."""
+WORTH_A_TRY = 1.25
+"""Another layout is simulated only if it needs at most so many times the first one's devices in closed form."""
 CLOSE = 0.02
 """Relative width at which the search for the number of replicas stops."""
 FAR = 2**12
@@ -44,6 +45,7 @@ NEAR_SATURATION = 0.9
 BACKLOG_S = 60.0
 """Seconds of arrivals waiting at which a number of replicas is given up as too low."""
 OBJECTIVE = "objective"
+Words = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -105,29 +107,6 @@ class Size:
         return "\n".join([head, *lines, *tail, f"sources: {', '.join(self.sources)}{dated}"])
 
 
-@dataclass(frozen=True)
-class Fleet:
-    """Replicas that keep an objective, and what requests see of one of them.
-
-    Attributes:
-        replica: one of them.
-        slo: what they keep.
-        replicas: at each of :data:`tokenomics.estimate.ENDS` of the step times (``low`` is fast), without spares;
-            infinite where no number keeps the objective.
-        outcomes: of one replica among ``replicas["value"]``, at each end.
-    """
-
-    replica: Replica
-    slo: Slo
-    replicas: dict[str, float]
-    outcomes: dict[str, Outcome]
-
-    @property
-    def devices(self) -> float:
-        """All devices, without spares."""
-        return self.replicas["value"] * self.replica.server.devices
-
-
 def size(model: str, xpu: str, **options: Any) -> Size:
     """How many accelerators serve a model within an objective, and what they cost a month and per million tokens.
 
@@ -156,16 +135,30 @@ def answer(asked: Question) -> Size:
     """The answer to a question; raises as :func:`size`."""
     offers = listed_by(asked.price_list)
     require(bool(offers), WHERE, "price_list", asked.price_list, f"a list of rents such as {PRICE_LIST}")
-    fleets = [found for one in candidates(asked)[:SIMULATED] if (found := fleet(asked, one))]
-    if not fleets:
+    best = _fewest_devices(asked)
+    if best is None:
         raise _cannot_be_kept(asked)
-    best = min(fleets, key=lambda each: (each.devices, float(np.nanmedian(each.outcomes["value"].tpot_s))))
-    return _size(asked, best, offers)
+    return _size(asked, *best, offers)
 
 
-def candidates(asked: Question) -> list[Server]:
-    """Servers by the devices that they need in closed form, fewest first; where none keeps the objective there, by what
-    they deliver without one.
+def _fewest_devices(asked: Question) -> tuple["Trials", int] | None:
+    """The layout, of the best few in closed form, that needs the fewest devices when simulated, and its replicas; the
+    faster one of equals; ``None`` where none keeps the objective."""
+    found = []
+    first, *others = candidates(asked)
+    near = [each for each in others[: SIMULATED - 1] if each[0] <= WORTH_A_TRY * first[0]]
+    for devices, one in [first, *near]:
+        trials = Trials(asked, one)
+        replicas = trials.fewest("value", devices // one.devices)
+        if np.isfinite(replicas):
+            tpot_s = float(np.nanmean(np.nan_to_num(trials.outcome("value", int(replicas)).tpot_s)))
+            found.append((replicas * one.devices, tpot_s, len(found), trials, int(replicas)))
+    return min(found)[3:] if found else None
+
+
+def candidates(asked: Question) -> list[tuple[int, Server]]:
+    """Devices needed in closed form and servers, fewest first; where no layout keeps the objective there, as if there
+    were none.
 
     Raises:
         Infeasible: the model fits in no layout.
@@ -173,7 +166,7 @@ def candidates(asked: Question) -> list[Server]:
     for tpot_s, ttft_s in ((asked.tpot_s, asked.ttft_s or np.inf), (np.inf, np.inf)):
         found = ranked(asked, tpot_s, ttft_s)
         if found:
-            return [one for _, one in found]
+            return [(_devices(asked, each), one) for each, one in found]
     stated = asked.pinned() or layouts(asked.model, asked.device, NODES[0])
     asked.server(max(stated, key=lambda each: (each.devices, each.tp))).room(asked.longest)
     raise Infeasible(WHERE, "memory", asked.longest, "no layout holds the longest request", "fewer tokens")
@@ -198,11 +191,12 @@ def ranked(
         )
         both = [(each, asked.server(each.layout)) for each in found]
         if both := [(each, one) for each, one in both if float(one.capacity(asked.longest)) >= 1]:
-            return sorted(both, key=lambda pair: (_devices(asked, pair[0]), pair[0].tpot_s))
+            return sorted(both, key=lambda pair: (_devices(asked, pair[0]), -pair[0].output_rate / pair[0].devices))
     return []
 
 
 def _devices(asked: Question, of: Candidate) -> int:
+    """What the demand needs in closed form."""
     return fewest_replicas(asked, of.output_rate / of.replicas) * of.layout.devices
 
 
@@ -211,24 +205,60 @@ def fewest_replicas(asked: Question, tok_per_s: float) -> int:
     return max(int(np.ceil(asked.peak_rps * asked.means[1] / tok_per_s * (1 - 1e-12))), 1)
 
 
-def fleet(asked: Question, one: Server) -> Fleet | None:
-    """The fewest replicas of a server that keep the objective when simulated; ``None`` where no number does."""
-    replica, slo = Replica(one, Limits(max_model_len=asked.longest)), asked.objective(one)
-    guess = fewest_replicas(asked, float(one.output_rate(*asked.means, Limits.max_num_seqs).value))
-    found: dict[str, float] = {}
-    for end in ENDS:
-        at = replica.at(end)
+def limits(asked: Question, server: Server) -> Limits:
+    """What the engine is told: its defaults, for each attention group of a replica."""
+    groups = server.on.layout.dp
+    seqs, tokens = Limits.max_num_seqs * groups, Limits.max_num_batched_tokens * groups
+    return Limits(seqs, tokens, max_model_len=asked.longest)
 
-        def kept(replicas: int, at: Replica = at) -> bool:
-            rate = asked.peak_rps / replicas
-            return keeps(_run(at, asked.requests(rate), most_waiting=max(int(BACKLOG_S * rate), 100)), slo)
 
-        found[end] = fewest(kept, guess) if _idle(at, asked, slo)[2] else np.inf
-        if np.isinf(found["value"]):
-            return None
-        guess = int(found["value"])
-    rate = asked.peak_rps / found["value"]
-    return Fleet(replica, slo, found, {end: _run(replica.at(end), asked.requests(rate)) for end in ENDS})
+class Trials:
+    """Simulations of one replica among so many of a layout, each run once.
+
+    Attributes:
+        asked: the question.
+        server: the layout.
+        replica: as its engine runs it.
+        slo: the objective.
+    """
+
+    def __init__(self, asked: Question, server: Server):
+        self.asked, self.server, self.slo = asked, server, asked.objective(server)
+        self.replica = Replica(server, limits(asked, server))
+        self._done: dict[tuple[str, int], Outcome] = {}
+
+    def run(self, end: str, requests: Requests, **options: Any) -> Outcome:
+        """Requests at an end of the step times."""
+        return self.replica.at(end).run(requests, loop=without_compiling(), **options)
+
+    def outcome(self, end: str, replicas: int) -> Outcome:
+        """What requests see of one of so many replicas in the busiest hour."""
+        if (end, replicas) not in self._done:
+            self._done[end, replicas] = self.run(end, self.asked.requests(self.asked.peak_rps / replicas))
+        return self._done[end, replicas]
+
+    def keeps(self, end: str, replicas: int) -> bool:
+        """Whether so many replicas keep the objective; a queue that only grows is not followed to its end."""
+        rate = self.asked.peak_rps / replicas
+        waiting = max(int(BACKLOG_S * rate), 100)
+        done = self._done.get((end, replicas)) or self.run(end, self.asked.requests(rate), most_waiting=waiting)
+        if done.finished.all():
+            self._done[end, replicas] = done
+        return keeps(done, self.slo)
+
+    def idle(self, end: str = "value") -> tuple[float, float]:
+        """TTFT and TPOT in seconds of a request alone, as long as the longest of the share that counts."""
+        asked = self.asked
+        prompt, output = (int(np.quantile(each, asked.share)) for each in (asked.prompt, asked.output))
+        done = self.run(end, Requests([0.0], prompt, max(min(output, asked.longest - prompt), 1)))
+        return float(done.ttft_s[0]), float(np.nan_to_num(done.tpot_s[0]))
+
+    def fewest(self, end: str, guess: int) -> float:
+        """The fewest replicas that keep the objective; infinite where no number does."""
+        ttft, tpot = self.idle(end)
+        if ttft > self.slo.ttft_s or tpot > self.slo.tpot_s:
+            return np.inf
+        return fewest(lambda replicas: self.keeps(end, replicas), guess)
 
 
 def fewest(kept: Callable[[int], bool], guess: int) -> float:
@@ -239,58 +269,45 @@ def fewest(kept: Callable[[int], bool], guess: int) -> float:
         kept: whether a number is enough: false below some number, true from there on.
         guess: where to begin.
     """
-    below, above, most = 0, guess, FAR * guess
-    if kept(guess):
-        while above > 1 and kept(lower := max(int(above * 0.8), 1)):
-            above = lower
-        below = max(int(above * 0.8), 1) if above > 1 else 0
-    else:
-        while not kept(above):
-            below, above = above, int(np.ceil(above * 1.25))
-            if above > most:
-                return np.inf
+    below, above, most = guess, guess, FAR * guess
+    while not kept(above):
+        below, above = above, int(np.ceil(above * 1.25))
+        if above > most:
+            return np.inf
+    while below == above:
+        below = int(above * 0.8)
+        above = below if below and kept(below) else above
     while above - below > max(1, CLOSE * above):
         middle = (below + above) // 2
         below, above = (below, middle) if kept(middle) else (middle, above)
     return float(above)
 
 
-def _run(replica: Replica, requests: Requests, **options: Any) -> Outcome:
-    return replica.run(requests, loop=without_compiling(), **options)
-
-
-def _idle(replica: Replica, asked: Question, slo: Slo) -> tuple[float, float, bool]:
-    """TTFT and TPOT in seconds of a request alone, as long as the share's longest, and whether both are kept."""
-    prompt, output = (int(np.quantile(each, asked.share)) for each in (asked.prompt, asked.output))
-    done = _run(replica, Requests([0.0], prompt, max(min(output, asked.longest - prompt), 1)))
-    ttft, tpot = float(done.ttft_s[0]), float(np.nan_to_num(done.tpot_s[0]))
-    return ttft, tpot, ttft <= slo.ttft_s and tpot <= slo.tpot_s
-
-
 def _cannot_be_kept(asked: Question) -> Infeasible:
     """The refusal of an objective, with the best that an idle replica gives."""
-    free = Question(**vars(asked) | {"ttft_s": np.inf, "tpot_s": np.inf})
-    best = min(candidates(free), key=lambda one: float(one.tpot(1, float(sum(asked.means))).value))
-    ttft, tpot, _ = _idle(Replica(best, Limits(max_model_len=asked.longest)), asked, free.objective(best))
-    slo = asked.objective(best)
+    free = replace(asked, ttft_s=np.inf, tpot_s=np.inf)
+    best = min((one for _, one in candidates(free)), key=lambda one: float(one.tpot(1, sum(asked.means)).value))
+    (ttft, tpot), slo = Trials(free, best).idle(), asked.objective(best)
     wanted = f"TTFT {slo.ttft_s * 1e3:.4g} ms, TPOT {slo.tpot_s * 1e3:.4g} ms"
     cut = f"tp {best.on.layout.tp}, pp {best.on.layout.pp}"
     reason = f"{asked.model.name} on {asked.device.name} does not keep it for {asked.share:.0%} of requests"
     return Infeasible(WHERE, OBJECTIVE, wanted, reason, f"TTFT {ttft * 1e3:.4g} ms, TPOT {tpot * 1e3:.4g} ms ({cut})")
 
 
-def _size(asked: Question, best: Fleet, offers: list) -> Size:
-    """The numbers of a fleet."""
-    one, on = best.replica.server, best.replica.server.on
+def _size(asked: Question, best: Trials, replicas: int, offers: Sequence[RentalPrice]) -> Size:
+    """The numbers of so many replicas of a layout."""
+    one, on = best.server, best.server.on
+    needed = {end: replicas if end == "value" else best.fewest(end, replicas) for end in ENDS}
+    seen = {end: best.outcome(end, replicas) for end in ENDS}
     keys = asked.sources
-    held = f"at most {Limits.max_num_seqs} requests and {Limits.max_num_batched_tokens} tokens a step"
+    held = f"at most {best.replica.limits.max_num_seqs} requests and {best.replica.limits.max_num_batched_tokens} tokens a step"
     times = (*asked.assumed, held, "no front end before the engine")
     fleet_assumed = (*times, f"{asked.spares} spare replicas", "the interval is a replica wide at least")
-    count = counted(best.replicas, asked.spares)
+    count = counted(needed, asked.spares)
     devices = count.map(lambda n: n * one.devices)
     price = rent(asked.device, offers)
     usd = money(asked, devices, price, (*fleet_assumed, "on-demand rent of all devices all the time"))
-    saturated = one.output_rate(*asked.means, Limits.max_num_seqs)
+    saturated = one.output_rate(*asked.means, best.replica.limits.max_num_seqs)
     share = combine(
         lambda r: np.minimum(asked.mean_rps * asked.means[1] / (r * float(count.value)), 1.0), falling=[saturated]
     )
@@ -299,9 +316,9 @@ def _size(asked: Question, best: Fleet, offers: list) -> Size:
         Quantity.of(devices, "devices", fleet_assumed, keys),
         Quantity.of(count, "replicas", fleet_assumed, keys),
         *usd,
-        *(_quantile(best, name, q, times, keys) for name in ("ttft_s", "tpot_s") for q in (0.5, 0.95)),
+        *(_quantile(seen, name, q, times, keys) for name in ("ttft_s", "tpot_s") for q in (0.5, 0.95)),
         Quantity.of(share, "1", (*times, f"{asked.spares} spare replicas"), keys),
-        limited_by(asked, best),
+        limited_by(best, replicas),
         price_date(asked.device.name, offers) if price is not None else "",
         tuple(dict.fromkeys([*usd[0].assumed, *fleet_assumed])),
         (*keys, asked.price_list) if price is not None else keys,
@@ -315,7 +332,7 @@ def counted(replicas: dict[str, float], spares: int) -> Estimate:
     return Estimate(*(np.asarray(each) for each in (value, low, high + (low == high))))
 
 
-def money(asked: Question, devices: Estimate, price: Estimate | None, assumed: tuple[str, ...]) -> list[Quantity]:
+def money(asked: Question, devices: Estimate, price: Estimate | None, assumed: Words) -> list[Quantity]:
     """USD a month and per million output tokens."""
     units = ("USD/month", "USD/Mtok")
     if price is None:
@@ -328,11 +345,13 @@ def money(asked: Question, devices: Estimate, price: Estimate | None, assumed: t
     return [Quantity.of(each, unit, assumed, keys) for each, unit in zip(both, units, strict=True)]
 
 
-def _quantile(best: Fleet, name: str, share: float, assumed: tuple[str, ...], keys: tuple[str, ...]) -> Quantity:
+def _quantile(
+    seen: dict[str, Outcome], name: str, share: float, assumed: tuple[str, ...], keys: tuple[str, ...]
+) -> Quantity:
     """Milliseconds that a share of requests stays within; one of a single token has no time per later token."""
     seconds = {}
     for end in ENDS:
-        values = getattr(best.outcomes[end], name)
+        values = getattr(seen[end], name)
         values = values[~np.isnan(values)]
         seconds[end] = 1e3 * float(quantiles(values, share)) if values.size else np.nan
     if np.isnan(seconds["value"]):
@@ -347,7 +366,7 @@ def price_date(xpu: str, offers: Sequence[RentalPrice]) -> str:
     return str(max(dates)) if dates else sources()[listed[0].source]["accessed"]
 
 
-def limited_by(asked: Question, best: Fleet) -> str:
+def limited_by(best: Trials, replicas: int) -> str:
     """What keeps a replica from serving more.
 
     With several replicas it is the objective, unless one fewer would have to deliver more than
@@ -355,9 +374,8 @@ def limited_by(asked: Question, best: Fleet) -> str:
     run, or else what takes most of a step. With one replica it is memory if no smaller one fits, else the objective; a
     single device is limited by what takes most of a step.
     """
-    one, replicas = best.replica.server, best.replicas["value"]
+    asked, one, done = best.asked, best.server, best.outcome("value", replicas)
     prompt, output = asked.means
-    done = best.outcomes["value"]
     running = float(np.nansum(done.e2e_s) / np.nanmax(done.finish_s))
     step = str(one.limited_by(max(running, 1.0), prompt + output / 2))
     if replicas == 1:
@@ -367,7 +385,7 @@ def limited_by(asked: Question, best: Fleet) -> str:
         kin = layouts(asked.model, asked.device, smaller)
         fits = any(asked.server(each).fits() for each in kin)
         return OBJECTIVE if fits else MEMORY
-    saturated = float(one.output_rate(prompt, output, Limits.max_num_seqs).value)
+    saturated = float(one.output_rate(prompt, output, best.replica.limits.max_num_seqs).value)
     if asked.peak_rps * output / (replicas - 1) < NEAR_SATURATION * saturated:
         return OBJECTIVE
-    return MEMORY if float(one.admitted(prompt, output)) < Limits.max_num_seqs else step
+    return MEMORY if float(one.admitted(prompt, output)) < best.replica.limits.max_num_seqs else step
