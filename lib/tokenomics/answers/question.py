@@ -25,7 +25,7 @@ FORMAT = "bf16"
 PRICE_LIST = "skypilot_catalog"
 REQUESTS_PER_USER, DAY_SWING = 10.0, 0.5
 """Of a user a day, and how far the peak of a day lies above its mean; both as in the notebook on the cost of tokens."""
-REQUESTS, SEED = 400, 20240911
+REQUESTS, SEED = 300, 20240911
 """Requests of one simulation, and the seed of their arrivals and lengths."""
 TTFT_S, IDLE_TTFTS = MLPERF["Llama-2-70B server"].ttft_s, 3.0
 """Where no limit on the first token is stated: MLPerf's, or so many times that of an idle replica if that is longer."""

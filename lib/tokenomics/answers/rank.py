@@ -186,19 +186,9 @@ def against(model: str, xpu: str, other: str, **options: Any) -> Comparison:
         for share in (SHARED, SHARED_LOW, SHARED_HIGH)
     ]
     assumed = (f"{SHARED:.0%} of the variance is common to both", "log-normal errors")
-    return Comparison(
-        first,
-        second,
-        metric,
-        Quantity(
-            chances[0],
-            min(chances),
-            max(chances),
-            "1",
-            (*first.assumed, *assumed),
-            tuple({*first.sources, *second.sources}),
-        ),
-    )
+    sources = tuple(dict.fromkeys([*first.sources, *second.sources]))
+    assumed = (*first.assumed, *assumed)
+    return Comparison(first, second, metric, Quantity(chances[0], min(chances), max(chances), "1", assumed, sources))
 
 
 def _closed_gap(asked: list[Question], rents: list[Estimate] | None) -> list[float]:

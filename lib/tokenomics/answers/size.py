@@ -300,14 +300,15 @@ def _size(asked: Question, best: Trials, replicas: int, offers: Sequence[RentalP
     needed = {end: replicas if end == "value" else best.fewest(end, replicas) for end in ENDS}
     seen = {end: best.outcome(end, replicas) for end in ENDS}
     keys = asked.sources
-    held = f"at most {best.replica.limits.max_num_seqs} requests and {best.replica.limits.max_num_batched_tokens} tokens a step"
+    told = best.replica.limits
+    held = f"at most {told.max_num_seqs} requests and {told.max_num_batched_tokens} tokens a step"
     times = (*asked.assumed, held, "no front end before the engine")
     fleet_assumed = (*times, f"{asked.spares} spare replicas", "the interval is a replica wide at least")
     count = counted(needed, asked.spares)
     devices = count.map(lambda n: n * one.devices)
     price = rent(asked.device, offers)
     usd = money(asked, devices, price, (*fleet_assumed, "on-demand rent of all devices all the time"))
-    saturated = one.output_rate(*asked.means, best.replica.limits.max_num_seqs)
+    saturated = one.output_rate(*asked.means, told.max_num_seqs)
     share = combine(
         lambda r: np.minimum(asked.mean_rps * asked.means[1] / (r * float(count.value)), 1.0), falling=[saturated]
     )
