@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 import tokenomics
+from tokenomics import paths
 from tokenomics.cli import main
 
 EXAMPLE = {"rate": 20, "prompt": 1500, "output": 300, "tpot_ms": 50}
@@ -43,9 +44,11 @@ def test_both_doors_give_the_same():
     assert told("size", "--model", "Llama-3.1-70B", "--any", *STATED) == every
 
 
-def test_text_is_what_print_gives():
+def test_text_is_what_print_gives_and_the_read_me_shows():
     result = CliRunner().invoke(main, [*SIZE, *STATED])
     assert result.output.rstrip("\n") == str(tokenomics.size("Llama-3.1-70B", "H100-SXM-80GB", **EXAMPLE))
+    answer, _, _ = result.output.partition("\nassumed:")
+    assert f"```\n{answer}\n```" in (paths.ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,8 @@ class Quantity:
     def __str__(self) -> str:
         if self.value is None:
             return f"unknown: {'; '.join(self.assumed)}"
-        return f"{shown(self.value):>10} {self.unit:<12} ({shown(self.low)} to {shown(self.high)})"
+        unit = "" if self.unit == "1" else self.unit
+        return f"{shown(self.value):>10} {unit:<12} ({shown(self.low)} to {shown(self.high)})"
 
 
 def shown(number: float) -> str:

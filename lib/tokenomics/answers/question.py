@@ -1,5 +1,6 @@
-"""What is asked of :func:`tokenomics.size`: who comes, with which lengths, on what, and what must be kept."""
+"""What :func:`tokenomics.answers.size.size` is asked: who comes, with which lengths, on what, what must be kept."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -29,6 +30,7 @@ REQUESTS, SEED = 300, 20240911
 """Requests of one simulation, and the seed of their arrivals and lengths."""
 TTFT_S, IDLE_TTFTS = MLPERF["Llama-2-70B server"].ttft_s, 3.0
 """Where no limit on the first token is stated: MLPerf's, or so many times that of an idle replica if that is longer."""
+ARRIVALS = "Poisson arrivals, each replica its even share"
 POWERS = (1, 2, 4, 8)
 """Sizes of what a layout leaves open."""
 
@@ -152,26 +154,15 @@ def ask(
     spares: int = 0,
     price_list: str = PRICE_LIST,
 ) -> Question:
-    """A question from names and numbers; arguments are those of :func:`tokenomics.size`.
+    """A question from names and numbers; arguments are those of :func:`tokenomics.answers.size.size`.
 
     Raises:
         DataError: a name that nobody knows, a number out of range, a demand or lengths missing or stated twice.
         Infeasible: a model that does not write, requests beyond its context.
     """
-    for key, value in {"tp": tp, "pp": pp}.items():
-        if value is not None:
-            whole(WHERE, key, value)
-    whole(WHERE, "spares", spares, 0)
-    for key, value in {"ttft_ms": ttft_ms, "tpot_ms": tpot_ms}.items():
-        if value is not None:
-            positive(WHERE, key, value)
-    require(0 < attain < 1, WHERE, "attain", attain, "above 0, below 1")
+    _check({"tp": tp, "pp": pp}, {"ttft_ms": ttft_ms, "tpot_ms": tpot_ms}, attain, spares)
     peak, mean, of_day = _demand(rate, users_per_day, requests_per_user, day_swing)
     prompts, outputs, of_lengths = _lengths(prompt, output, workload)
-    stated = {"engine": (engine, ENGINE), "format": (format, FORMAT), "cache": (kv_format, f"as {format or FORMAT}")}
-    filled = [f"{key} {default}" for key, (given, default) in stated.items() if not given]
-    filled += [] if ttft_ms else ["TTFT within 2 s, or three times an idle replica's"]
-    filled += [] if tpot_ms else ["no limit on TPOT"]
     asked = Question(
         catalogue.model(model),
         catalogue.accelerator(xpu),
@@ -179,11 +170,31 @@ def ask(
         *(tp, pp, peak, mean, prompts, outputs),
         *(ttft_ms / 1e3 if ttft_ms else None, tpot_ms / 1e3 if tpot_ms else np.inf),
         *(attain, int(spares), price_list),
-        (*filled, *of_day, *of_lengths, "Poisson arrivals, each replica its even share"),
+        (*_filled(engine, format, kv_format, ttft_ms, tpot_ms), *of_day, *of_lengths, ARRIVALS),
     )
     feasibility.check_task(asked.model)
     feasibility.check_context(asked.model, asked.longest)
     return asked
+
+
+def _check(sizes: Mapping[str, Any], limits: Mapping[str, Any], attain: float, spares: int) -> None:
+    """Refuse numbers out of range."""
+    for key, value in sizes.items():
+        if value is not None:
+            whole(WHERE, key, value)
+    for key, value in limits.items():
+        if value is not None:
+            positive(WHERE, key, value)
+    whole(WHERE, "spares", spares, 0)
+    require(0 < attain < 1, WHERE, "attain", attain, "above 0, below 1")
+
+
+def _filled(engine: str, format: str, kv_format: str, ttft_ms: float | None, tpot_ms: float | None) -> list[str]:
+    """What was not stated of the deployment and the objective, in words."""
+    stated = {"engine": (engine, ENGINE), "format": (format, FORMAT), "cache": (kv_format, f"as {format or FORMAT}")}
+    filled = [f"{key} {default}" for key, (given, default) in stated.items() if not given]
+    filled += [] if ttft_ms else [f"TTFT within {TTFT_S:g} s, or {IDLE_TTFTS:g} times an idle replica's"]
+    return filled + ([] if tpot_ms else ["no limit on TPOT"])
 
 
 def _demand(rate: Any, users: Any, per_user: Any, swing: Any) -> tuple[float, float, list[str]]:

@@ -76,15 +76,16 @@ def _price(of: Rival) -> str:
 def rank(model: str, **options: Any) -> Ranking:
     """Every accelerator of the catalogue that fits a model and keeps an objective, cheapest first.
 
-    Closed forms: mean times of a closed loop, no queues (:func:`tokenomics.size` simulates one accelerator). Left out
-    is what has no arithmetic of the format, what does not hold the model and what does not keep the objective.
+    Closed forms: mean times of a closed loop, no queues (:func:`tokenomics.answers.size.size` simulates one
+    accelerator). Left out is what has no arithmetic of the format, what does not hold the model and what does not keep
+    the objective.
 
     Args:
         model: name, alias or file.
-        options: as for :func:`tokenomics.size`.
+        options: as for :func:`tokenomics.answers.size.size`.
 
     Raises:
-        DataError: as :func:`tokenomics.size`, or no accelerator is left.
+        DataError: as :func:`tokenomics.answers.size.size`, or no accelerator is left.
     """
     first, *_ = catalogue.accelerators()
     asked, found, left_out = ask(model, first, **options), [], {}
@@ -165,10 +166,10 @@ def against(model: str, xpu: str, other: str, **options: Any) -> Comparison:
 
     Args:
         model, xpu, other: names, aliases or files.
-        options: as for :func:`tokenomics.size`.
+        options: as for :func:`tokenomics.answers.size.size`.
 
     Raises:
-        DataError, Infeasible: as :func:`tokenomics.size`, for either.
+        DataError, Infeasible: as :func:`tokenomics.answers.size.size`, for either.
     """
     asked = [ask(model, each, **options) for each in (xpu, other)]
     first, second = map(answer, asked)
