@@ -152,7 +152,8 @@ class Comparison:
     def __str__(self) -> str:
         chance = self.probability
         told = f"{chance.value:.0%} ({chance.low:.0%} to {chance.high:.0%})"
-        verdict = f"{self.first.xpu} takes less {self.metric} than {self.second.xpu} with a probability of {told}"
+        less = "takes fewer devices" if self.metric == "devices" else "costs less per million output tokens"
+        verdict = f"{self.first.xpu} {less} than {self.second.xpu} with a probability of {told}"
         return f"{self.first}\n\n{self.second}\n\n{verdict}"
 
 

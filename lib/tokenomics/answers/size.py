@@ -103,7 +103,8 @@ class Size:
         head = f"{self.model} on {self.xpu}, {self.engine}, {self.format}; a replica is {cut}{spare}"
         lines = [f"{key:<14}{value}" for key, value in self.quantities.items()]
         dated = f" (rents of {self.price_date})" if self.price_date else ""
-        tail = [f"limited by {self.limit}", f"assumed: {'; '.join(self.assumed)}"]
+        limit = f"the {self.limit}" if self.limit == OBJECTIVE else self.limit
+        tail = [f"limited by {limit}", f"assumed: {'; '.join(self.assumed)}"]
         return "\n".join([head, *lines, *tail, f"sources: {', '.join(self.sources)}{dated}"])
 
 
