@@ -7,6 +7,7 @@ from tokenomics.compute.inference import provision
 from tokenomics.estimate import Estimate
 from tokenomics.facts import catalogue
 from tokenomics.sections.s05_tokenomics_qoe import case
+from tokenomics.service.replica import Limits
 
 
 @pytest.fixture(scope="session")
@@ -16,4 +17,4 @@ def own():
     load = provision.Load(1150, 210, 32, 8, 16, "vLLM 0.19")
     it = provision.replica_of(load, catalogue.model("Llama-3.1-8B"), catalogue.accelerator("H100-SXM-80GB"))
     rent = Estimate(*(np.asarray(each) for each in (2.0, 1.5, 3.0)))
-    return case.build(it, pool, rent, case.Setting(64, 2048, 1000))
+    return case.Case(it, Limits(64, 2048), pool, 1000, rent)

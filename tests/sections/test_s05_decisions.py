@@ -16,6 +16,7 @@ from tokenomics.notebook import figure_lint, style
 from tokenomics.sections.s05_tokenomics_qoe import decisions, drawings, experience, fleet, objectives, offers
 from tokenomics.sections.s05_tokenomics_qoe.parameters import Parameters
 from tokenomics.service import qoe
+from tokenomics.service.replica import keeps
 
 P = Parameters()
 RENT = Estimate(*(np.asarray(each) for each in (2.0, 1.5, 3.0)))
@@ -162,8 +163,8 @@ class TestFleet:
     def test_the_fewest_replicas_keep_and_one_less_does_not(self, own):
         peak = 3.4 * own.highest_rate(SLO)
         found = fleet.fewest(own, SLO, peak, 8)
-        assert own.keeps(own.run(peak / found, replicas=found), SLO)
-        assert not own.keeps(own.run(peak / (found - 1), replicas=found - 1), SLO)
+        assert keeps(own.run(peak / found, replicas=found), SLO)
+        assert not keeps(own.run(peak / (found - 1), replicas=found - 1), SLO)
         assert fleet.fewest(own, SLO, peak, 65) is None and fleet.fewest(own, SLO, 100 * peak, 2) is None
 
 

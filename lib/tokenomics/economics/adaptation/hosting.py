@@ -17,13 +17,13 @@ from tokenomics.economics.adaptation.approach import QueryUsd, Reading
 from tokenomics.economics.cost.amounts import SECONDS_PER_HOUR, checked, share
 from tokenomics.economics.cost.hourly import Hour, paid_usd
 from tokenomics.economics.cost.tokens import self_hosted
-from tokenomics.errors import DataError
 from tokenomics.estimate import Amount, Estimate, combine
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 
-QUERIES, HALVINGS, SEED = 4000, 10, 0
-BATCH, STEP_TOKENS, BLOCK = 256, 2048, 16
+QUERIES, SEED = 4000, 0
+CROWD = 4
+"""Times as many queries as a batch holds, at least, where a saturated replica is simulated."""
 
 
 def on_server(server: Server, hour: Amount | Hour, utilisation: Amount = 1.0) -> QueryUsd:
@@ -55,26 +55,32 @@ def queries_per_s(
         seed: of the arrivals.
 
     Returns:
-        Queries a second of the replica, found by halving up to half more than its closed form for what is not shared; 0
-        where no rate will do. A short run forgives a rate a little above the sustained one.
+        Queries a second of the replica, at most what it serves saturated; 0 where no rate will do.
 
     Raises:
-        DataError: an objective that is not positive, a share outside (0, 1], weights that do not fit.
+        DataError: an objective that is not positive, a share outside (0, 1].
+        Infeasible: memory does not hold a query.
     """
+    from tokenomics.service.qoe import Slo
+    from tokenomics.service.replica import Limits, Replica
+    from tokenomics.service.simulator import Prefixes, Requests
+
     checked("served", "ttft_s", ttft_s)
     share("served", "kept share", kept)
-    if not server.fits():
-        raise DataError("served", "server", server.on.model.name, "a deployment whose memory holds the weights")
     prompt, output = _whole(reading.input), _whole(reading.output)
-    shared = min(int(Estimate.of(reading.cached).value), prompt - 1) // BLOCK * BLOCK
-    low, high = 0.0, 1.5 * float(server.output_rate(prompt - shared, output).value) / output
-    arrivals = np.random.default_rng(seed).exponential(size=queries).cumsum()
-    attained = _attained(server, prompt, output, shared)
-    for _ in range(HALVINGS):
-        rate = (low + high) / 2
-        met = attained(arrivals / rate, ttft_s) >= kept
-        low, high = (rate, high) if met else (low, rate)
-    return low
+    limits = Limits(max_model_len=prompt + output)
+    block = limits.block_tokens
+    shared = min(int(Estimate.of(reading.cached).value), prompt - 1) // block * block
+    replica = Replica(server, limits)
+
+    def stream(rate: float, count: int = queries) -> Requests:
+        arrivals = np.random.default_rng(seed).exponential(size=count).cumsum() / rate
+        alike = Prefixes.of([[0]] * count, shared) if shared else None
+        return Requests(arrivals, prompt, output, prefix=alike)
+
+    crowd = stream(1.0, max(queries, CROWD * limits.max_num_seqs))
+    saturated_rps = replica.saturated_tok_per_s(crowd) / output
+    return replica.highest_rate(stream, Slo(ttft_s, np.inf, kept), saturated_rps)
 
 
 def from_served(hour: Amount | Hour, devices: float, queries_per_s: Amount) -> Estimate:
@@ -134,23 +140,6 @@ def tuning_usd(
     per_token = float(training_flop(model, 1.0, sequence)) * method.forward_passes / 3.0 * epochs
     peak = device.bound_flop_per_s(dtype)
     return combine(lambda p, n, u: n * per_token / (peak * u) / SECONDS_PER_HOUR * p, [usd, read], [used])
-
-
-def _attained(server: Server, prompt: int, output: int, shared: int):
-    from tokenomics.service.simulator import Prefixes, Requests, Rules, simulate
-    from tokenomics.service.simulator.step_tables import cache_blocks, modelled
-
-    longest = prompt + output
-    table = modelled(server, BATCH, STEP_TOKENS, longest)
-    blocks = cache_blocks(server, BLOCK, longest)
-    rules = Rules(max_batch=BATCH, max_tokens=STEP_TOKENS, kv_blocks=blocks, block_tokens=BLOCK)
-
-    def attained(arrivals: np.ndarray, ttft_s: float) -> float:
-        alike = Prefixes.of([[0]] * len(arrivals), shared) if shared else None
-        done = simulate(Requests(arrivals, prompt, output, prefix=alike), table, rules)
-        return float(np.mean(done.ttft_s <= ttft_s))
-
-    return attained
 
 
 def _whole(amount: Amount) -> int:

@@ -24,14 +24,14 @@ class Case:
 
     Attributes:
         server: model, devices, engine.
-        told: what the engine is told; the longest sequence is that of the pool.
+        limits: what the engine is told; the longest sequence is that of the pool.
         pool: requests at one a second; faster or slower they are the same requests.
         count: how many of them a simulation of one replica takes; of several, as many for each.
         usd_per_device_hour: rent.
     """
 
     server: Server
-    told: Limits
+    limits: Limits
     pool: workload.Stream
     count: int
     usd_per_device_hour: Estimate
@@ -45,7 +45,7 @@ class Case:
     def replica(self) -> Replica:
         """Server and engine, ready for the longest request of the pool."""
         longest = int((self.pool.input_tokens + self.pool.output_tokens).max())
-        return Replica(self.server, replace(self.told, max_model_len=longest))
+        return Replica(self.server, replace(self.limits, max_model_len=longest))
 
     @property
     def rules(self) -> Rules:
@@ -89,10 +89,12 @@ class Case:
         Raises:
             DataError: more replicas than there are requests for.
         """
+        return self.serve(self._some(replicas, times).at_rate(rate_rps * replicas), end, replicas=replicas, **options)
+
+    def _some(self, replicas: int, times: int = 1) -> workload.Stream:
         if replicas * times * self.count > len(self.pool):
             raise DataError("case", "replicas", replicas, f"at most {len(self.pool) // self.count // times}")
-        some = self.pool.first(self.count * replicas * times)
-        return self.serve(some.at_rate(rate_rps * replicas), end, replicas=replicas, **options)
+        return self.pool.first(self.count * replicas * times)
 
     def serve(self, stream: workload.Stream, end: str = "value", *, replicas: int = 1, **options) -> Outcome:
         """Any stream; options are those of :func:`tokenomics.service.simulator.simulate`."""
@@ -134,7 +136,7 @@ class Case:
             replicas: that share the arrivals.
         """
         times = max(min(LONGER, len(self.pool) // (self.count * replicas)), 1)
-        some = self.pool.first(self.count * replicas * times)
+        some = self._some(replicas, times)
 
         def stream(rate_rps: float) -> Requests:
             return Requests.of(some.at_rate(rate_rps * replicas))

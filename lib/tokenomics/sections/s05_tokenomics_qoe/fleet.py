@@ -18,6 +18,7 @@ from tokenomics.sections.s05_tokenomics_qoe.case import Case
 from tokenomics.sections.s05_tokenomics_qoe.decisions import power
 from tokenomics.sections.s05_tokenomics_qoe.parameters import Parameters
 from tokenomics.service import qoe
+from tokenomics.service.replica import keeps
 
 MOST_SIMULATED = 64
 """Most replicas of a fleet that is simulated as a whole."""
@@ -75,12 +76,12 @@ def plans(case: Case, demand: cost.Demand, slo: qoe.Slo, replica_rps: Estimate, 
 def fewest(case: Case, slo: qoe.Slo, peak_rps: float, most: int) -> int | None:
     """Replicas of the smallest fleet that keeps the objective at a load, at most ``most``; ``None`` where that is more
     than :data:`MOST_SIMULATED` or not enough."""
-    if most > MOST_SIMULATED or not case.keeps(case.run(peak_rps / most, replicas=most), slo):
+    if most > MOST_SIMULATED or not keeps(case.run(peak_rps / most, replicas=most), slo):
         return None
     low, high = 0, most
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if case.keeps(case.run(peak_rps / middle, replicas=middle), slo) else (middle, high)
+        low, high = (low, middle) if keeps(case.run(peak_rps / middle, replicas=middle), slo) else (middle, high)
     return high
 
 

@@ -18,7 +18,7 @@ from tokenomics.facts.models import Model
 from tokenomics.notebook import units
 from tokenomics.notebook.report import Metric, cell
 from tokenomics.sections import operating_points
-from tokenomics.sections.s05_tokenomics_qoe.case import Case, build
+from tokenomics.sections.s05_tokenomics_qoe.case import Case
 from tokenomics.sections.s05_tokenomics_qoe.day import Day
 from tokenomics.service.simulator import Outcome
 from tokenomics.service.timeline import quantiles
@@ -175,7 +175,7 @@ def added(case: Case, bits: float, rates: Sequence[float], day: Day) -> pd.DataF
     server, prompt, output, rent = case.server, case.prompt, case.output, case.usd_per_device_hour
     middle, devices = prompt + output / 2, server.devices
     found = [_epoch(case, bits, middle)]
-    flight = CONCURRENCIES[min(float(server.capacity(middle)), case.rules.max_batch) >= CONCURRENCIES]
+    flight = CONCURRENCIES[min(float(server.capacity(middle)), case.limits.max_num_seqs) >= CONCURRENCIES]
     tpot_s = server.tpot(flight, middle).value
     found.append(_line(DECODE, 1 / tpot_s, cost.usd_per_mtoken(rent, flight / tpot_s, devices).value))
     saturated = cost.usd_per_mtoken(rent, server.output_rate(prompt, output, flight), devices)
@@ -246,7 +246,7 @@ def replicas_of(own: Case, load: provision.Load, models: Iterable[str]) -> dict[
         asked = replace(load, prompt=own.prompt, output=own.output, weight_bits=bits)
         server = provision.replica_of(asked, model, own.server.on.device)
         name = f"{model.name}, {bits} bit, {server.devices}"
-        found[name] = build(server, own.pool, own.usd_per_device_hour, own.setting)
+        found[name] = replace(own, server=server)
     return found
 
 
@@ -261,7 +261,7 @@ def underused(cases: Mapping[str, Case], rates: Sequence[float] = LOW_LOADS) -> 
     rows = []
     for name, case in cases.items():
         full, devices, rent = float(case.saturated_tok_per_s.value), case.server.devices, case.usd_per_device_hour
-        formula = float(case.server.output_rate(case.prompt, case.output, case.rules.max_batch).value)
+        formula = float(case.server.output_rate(case.prompt, case.output, case.limits.max_num_seqs).value)
         least = cost.usd_per_mtoken(rent, full, devices)
         for rate in rates:
             if rate > 0.9 * case.saturated_rps:

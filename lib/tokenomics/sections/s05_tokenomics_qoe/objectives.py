@@ -10,7 +10,7 @@ from tokenomics.compute.inference import provision
 from tokenomics.economics import cost
 from tokenomics.notebook import units
 from tokenomics.notebook.report import Metric, cell
-from tokenomics.sections.s05_tokenomics_qoe.case import Case, build
+from tokenomics.sections.s05_tokenomics_qoe.case import Case
 from tokenomics.service import qoe, workload
 
 BASE = "as above"
@@ -80,14 +80,14 @@ def variants(case: Case, slo: qoe.Slo, load: provision.Load, least: int) -> dict
         load: what the replica was chosen for.
         least: devices of the replica, at least.
     """
-    model, device, rent = case.server.on.model, case.server.on.device, case.usd_per_device_hour
+    model, device = case.server.on.model, case.server.on.device
 
     def other(change: Mapping, devices: int = least) -> Variant:
         server = provision.replica_of(replace(load, **change), model, device, devices)
-        return build(server, case.pool, rent, case.setting), slo
+        return replace(case, server=server), slo
 
     def asked(pool: workload.Stream) -> Variant:
-        return build(case.server, pool, rent, case.setting), slo
+        return replace(case, pool=pool), slo
 
     gaps = workload.arrival_times(workload.Gamma(1.0, 3.0), len(case.pool), seed=0)
     return {
@@ -100,6 +100,6 @@ def variants(case: Case, slo: qoe.Slo, load: provision.Load, least: int) -> dict
         "bursts (gaps' cv 3)": lambda: asked(replace(case.pool, arrival_s=gaps)),
         "prompts twice as long": lambda: asked(replace(case.pool, input_tokens=2 * case.pool.input_tokens)),
         "replies twice as long": lambda: asked(replace(case.pool, output_tokens=2 * case.pool.output_tokens)),
-        "prefill goes first": lambda: (replace(case, rules=replace(case.rules, policy="prefill")), slo),
-        "chunks of 512 tokens": lambda: (replace(case, rules=replace(case.rules, max_tokens=512)), slo),
+        "prefill goes first": lambda: (replace(case, limits=replace(case.limits, policy="prefill")), slo),
+        "chunks of 512 tokens": lambda: (replace(case, limits=replace(case.limits, max_num_batched_tokens=512)), slo),
     }

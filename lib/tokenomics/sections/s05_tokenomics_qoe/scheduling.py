@@ -10,10 +10,11 @@ import pandas as pd
 from tokenomics.economics import cost
 from tokenomics.notebook import units
 from tokenomics.notebook.report import Metric, cell
-from tokenomics.sections.s05_tokenomics_qoe.case import LEAST_LOADED, Case, build
+from tokenomics.sections.s05_tokenomics_qoe.case import LEAST_LOADED, Case
 from tokenomics.sections.s05_tokenomics_qoe.experience import Reader
 from tokenomics.service import workload
-from tokenomics.service.simulator import Outcome, Rules
+from tokenomics.service.replica import Limits
+from tokenomics.service.simulator import Outcome
 from tokenomics.service.simulator.fleet import PREFIX_AWARE, ROUTINGS
 
 Kind = Callable[[float], workload.Stream]
@@ -22,24 +23,26 @@ AGENT = "agent, tools"
 TOGETHER = "together"
 
 
-def policies(case: Case, narrow: int = 512) -> dict[str, Rules]:
-    """The three policies of :class:`Rules`, chunks of two sizes."""
-    rules = case.rules
+def policies(case: Case, narrow: int = 512) -> dict[str, Limits]:
+    """The three policies of :class:`tokenomics.service.simulator.Rules`, chunks of two sizes."""
+    chunked = replace(case.limits, policy="chunked")
     return {
-        "chunked": rules,
-        f"chunked, {narrow} tokens": replace(rules, max_tokens=min(narrow, rules.max_tokens)),
-        "prefill first": replace(rules, policy="prefill"),
-        "decode first": replace(rules, policy="decode"),
+        "chunked": chunked,
+        f"chunked, {narrow} tokens": replace(
+            chunked, max_num_batched_tokens=min(narrow, chunked.max_num_batched_tokens)
+        ),
+        "prefill first": replace(chunked, policy="prefill"),
+        "decode first": replace(chunked, policy="decode"),
     }
 
 
 def compared(
-    case: Case, rules: Mapping[str, Rules], stream: workload.Stream, shares: Sequence[float], reader: Reader
+    case: Case, limits: Mapping[str, Limits], stream: workload.Stream, shares: Sequence[float], reader: Reader
 ) -> pd.DataFrame:
-    """A row a policy and load (shares of what the case's own rules saturate at), all with the same requests."""
+    """A row a policy and load (shares of what the case itself saturates at), all with the same requests."""
     rows = []
-    for name, each in rules.items():
-        under = replace(case, rules=each)
+    for name, each in limits.items():
+        under = replace(case, limits=each)
         for share in shares:
             done = under.serve(stream.at_rate(share * case.saturated_rps), tokens=True)
             row = {"policy": name, "share": share, "stable": bool(done.load().stable)} | reader.sees(done, 50, 95, 99)
@@ -104,7 +107,7 @@ def kinds_table(case: Case, streams: Mapping[str, Kind], share: float, reader: R
 
 def _kind(case: Case, name: str, make: Kind, share: float, reader: Reader) -> dict:
     crowd, rent = make(1.0), case.usd_per_device_hour
-    own = build(case.server, crowd, rent, replace(case.setting, count=len(crowd)))
+    own = replace(case, pool=crowd, count=len(crowd))
     saturated_rps = own.saturated_at("value") / own.output
     stream = make(share * saturated_rps)
     done = own.serve(stream, tokens=True)

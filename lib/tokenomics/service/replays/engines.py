@@ -6,16 +6,17 @@ it is also carried over to the other run, another model on another accelerator.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tokenomics.compute.inference.server import Server, server
+from tokenomics.compute.inference.server import server
 from tokenomics.facts import catalogue, yaml_file
-from tokenomics.service.simulator import Outcome, Requests, Rules, StepTable, simulate, step_tables
+from tokenomics.service.replica import Limits, Replica
+from tokenomics.service.simulator import Outcome, Requests
 
 FOLDER = "serving_runs"
 SOURCE = "llmservingsim_runs"
@@ -29,6 +30,8 @@ METRICS = ("ttft_s", "tpot_s", "e2e_s")
 DECODES, PROMPTS = np.arange(0.60, 1.62, 0.04), np.arange(0.4, 2.6, 0.1)
 """Factors among which a fit chooses."""
 PARTS = 3
+LONGEST = 16384
+"""Tokens of the longest sequence that step times are made for."""
 Factors = tuple[float, float]
 
 
@@ -39,16 +42,12 @@ class Run:
     Attributes:
         name: of its files.
         rows: requests in order of arrival, with measured times in seconds.
-        deployment: model and devices.
-        rules: limits of the engine; blocks of cache as recorded, else as modelled.
-        table: step times as modelled.
+        replica: model, devices and limits of the engine; blocks of cache as recorded, else as modelled.
     """
 
     name: str
     rows: pd.DataFrame
-    deployment: Server
-    rules: Rules
-    table: StepTable
+    replica: Replica
 
     @property
     def first(self) -> int:
@@ -59,7 +58,8 @@ class Run:
         """All requests with slower steps."""
         arrival = self.rows["queued_s"] - self.rows["queued_s"].min()
         requests = Requests(arrival, self.rows["isl"], self.rows["osl"])
-        return simulate(requests, self.table.scaled(*factors), self.rules)
+        decode, prompt = factors
+        return replace(self.replica, decode=decode, prompt=prompt).run(requests)
 
     def errors(self, done: Outcome, part: slice) -> np.ndarray:
         """Relative errors of the means of :data:`METRICS` over some of the requests."""
@@ -80,10 +80,9 @@ def run(folder: Path, name: str) -> Run:
     model, device = RUNS[name]
     tp = engine["tensor_parallel_size"]
     deployment = server(catalogue.model(model), catalogue.accelerator(device), engine=ENGINE, tp=tp)
-    most = {"max_batch": engine["max_num_seqs"], "max_tokens": engine["max_num_batched_tokens"]}
-    blocks = engine["num_gpu_blocks"] or step_tables.cache_blocks(deployment)
-    rules = Rules(kv_blocks=blocks, watermark=0.0, **most)
-    return Run(name, rows.reset_index(drop=True), deployment, rules, step_tables.modelled(deployment, **most))
+    most = engine["max_num_seqs"], engine["max_num_batched_tokens"]
+    blocks = {"watermark": 0.0, "max_model_len": LONGEST, "kv_blocks": engine["num_gpu_blocks"]}
+    return Run(name, rows.reset_index(drop=True), Replica(deployment, Limits(*most, **blocks)))
 
 
 def replayed(folder: Path) -> Iterator[tuple[Run, str, Factors, Outcome]]:

@@ -65,11 +65,11 @@ def _measured(folder: Path) -> Iterator[tuple[Row, list[Row]]]:
         span = float(np.ptp(run.rows["queued_s"]))
         about = _about(run.name, how, run.rows, engines.SOURCE) | {
             "kind": "engine",
-            "model": run.deployment.on.model.name,
-            "accelerator": run.deployment.on.device.name,
-            "tp": run.deployment.on.layout.tp,
+            "model": run.replica.server.on.model.name,
+            "accelerator": run.replica.server.on.device.name,
+            "tp": run.replica.server.on.layout.tp,
             "pp": 1,
-            "scheduler": f"{engines.ENGINE}, {run.rules.max_tokens} tokens a pass",
+            "scheduler": f"{engines.ENGINE}, {run.replica.limits.max_num_batched_tokens} tokens a pass",
             "rate_qps": (len(run.rows) - 1) / span,
             "decode_factor": factors[0],
             "prompt_factor": factors[1],
