@@ -2,8 +2,27 @@
 
 The library behind the notebooks. Its rooms, from the ground up, each importing only from lower ones: ``facts`` (sourced
 data as typed records), ``parameters``, ``estimate``, ``compute`` (counts and times), ``service`` (requests),
-``economics`` (money), ``rows``, ``calibration``, ``notebook``, ``scoring``, ``sections``, ``pipeline``, ``site``.
-Importing this package loads none of them.
+``economics`` (money), ``answers``, ``rows``, ``calibration``, ``notebook``, ``scoring``, ``sections``, ``pipeline``,
+``site``. Importing this package loads none of them; the answers below are loaded when they are first used.
+
+>>> import tokenomics
+>>> print(tokenomics.size("Llama-3.1-8B", "L40S", rate=2, prompt=500, output=100, tpot_ms=50).layout)
+Layout(tp=1, pp=1, dp=1, ep=1, redundant_experts=0)
 """
 
 __version__ = "0.1.0"
+_ANSWERS = {"size": "size", "rank": "rank", "against": "rank", "show": "show"}
+"""Functions of :mod:`tokenomics.answers` that are this package's own, and their modules."""
+
+
+def __getattr__(name: str):
+    """An answer by name, loaded now."""
+    if name not in _ANSWERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.answers.{_ANSWERS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_ANSWERS])

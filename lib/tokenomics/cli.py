@@ -1,11 +1,12 @@
-"""The command line: ``tokenomics run | score | reproduce | list``."""
+"""The command line: ``tokenomics show | size | list | score | run | reproduce``."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from tokenomics.errors import one_line
+from tokenomics.errors import one_line, require
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -15,6 +16,90 @@ from tokenomics.errors import one_line
 def main(context: click.Context, debug: bool) -> None:
     """What does a token take, cost, feel like and emit?"""
     context.obj = debug
+
+
+def _tell(found: Any, as_json: bool) -> None:
+    click.echo(json.dumps(found.as_dict(), indent=1, allow_nan=False, ensure_ascii=False) if as_json else found)
+
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="numbers with interval, unit, assumptions, sources")
+
+
+@main.command()
+@click.argument("kind", type=click.Choice(["model", "xpu"]))
+@click.argument("name")
+@AS_JSON
+@click.pass_obj
+def show(debug: bool, kind: str, name: str, as_json: bool) -> None:
+    """What is known of a model or an accelerator, with its source.
+
+    \b
+    tokenomics show model Llama-3.1-70B
+    tokenomics show xpu H100-SXM-80GB --json
+    """
+    with one_line(debug):
+        from tokenomics.answers.show import show as facts
+
+        _tell(facts(kind, name), as_json)
+
+
+SIZE_OPTIONS = {
+    "rate": (float, "requests a second, all the time"),
+    "users-per-day": (float, "users a day instead of --rate; the busiest hour is served"),
+    "requests-per-user": (float, "of a user a day  [assumed: 10]"),
+    "day-swing": (float, "peak of a day over its mean, less one  [assumed: 0.5]"),
+    "prompt": (int, "tokens of a prompt"),
+    "output": (int, "tokens of a reply"),
+    "workload": (str, "lengths of a workload of data/workloads instead"),
+    "ttft-ms": (float, "limit on the time to the first token"),
+    "tpot-ms": (float, "limit on the time per later token"),
+    "attain": (float, "share of requests that must keep each limit  [default: 0.9]"),
+    "engine": (str, "with its version  [assumed: vLLM 0.19]"),
+    "format": (str, "of weights: bf16, fp8, nvfp4, AWQ ...  [assumed: bf16]"),
+    "kv-format": (str, "of the cache  [assumed: as the weights' arithmetic]"),
+    "tp": (int, "devices that share a layer; searched where not given"),
+    "pp": (int, "pipeline stages; searched where not given"),
+    "spares": (int, "replicas that may fail  [default: 0]"),
+    "price-list": (str, "rents: a key of data/sources.csv  [default: skypilot_catalog]"),
+}
+
+
+def _size_options(command: Any) -> Any:
+    for name, (kind, text) in reversed(SIZE_OPTIONS.items()):
+        command = click.option(f"--{name}", type=kind, help=text)(command)
+    return command
+
+
+@main.command()
+@click.option("--model", required=True, help="name, alias or file")
+@click.option("--xpu", help="accelerator: name, alias or file")
+@click.option("--any", "every", is_flag=True, help="rank all accelerators of the catalogue instead")
+@click.option("--against", "other", metavar="XPU", help="how probably --xpu is cheaper than another accelerator")
+@_size_options
+@AS_JSON
+@click.pass_obj
+def size(
+    debug: bool, *, model: str, xpu: str | None, every: bool, other: str | None, as_json: bool, **given: Any
+) -> None:
+    """How many accelerators serve a model within an objective, and what do they cost?
+
+    \b
+    tokenomics size --model Llama-3.1-70B --xpu H100-SXM-80GB --rate 20 --prompt 1500 --output 300 --tpot-ms 50
+    tokenomics size --model Llama-3.1-70B --any --rate 20 --prompt 1500 --output 300 --tpot-ms 50
+    """
+    with one_line(debug):
+        options = {key: value for key, value in given.items() if value is not None}
+        one = (xpu is not None) != every and not (every and other)
+        require(one, "size", "xpu", xpu or "missing", "--xpu, with --against or without, or --any")
+        if every or other:
+            from tokenomics.answers import rank
+
+            found = rank.rank(model, **options) if every else rank.against(model, xpu, other, **options)
+        else:
+            from tokenomics.answers.size import size as answer
+
+            found = answer(model, xpu, **options)
+        _tell(found, as_json)
 
 
 @main.command()

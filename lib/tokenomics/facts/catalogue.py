@@ -3,26 +3,42 @@
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from tokenomics import paths
 from tokenomics.errors import DataError
 from tokenomics.facts import huggingface, names, tables, yaml_file
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
+from tokenomics.facts.sources import keys_of
 
 FILE_ENDINGS = (".json", ".yaml", ".yml")
+
+
+TABLES = {"model": "catalogue/models", "accelerator": "catalogue/accelerators"}
+
+
+@cache
+def rows(kind: str) -> Mapping[str, Mapping[str, Any]]:
+    """All columns of the catalogue by canonical name, for ``kind`` ``"model"`` or ``"accelerator"``."""
+    return {row["name"]: row for row in tables.records(TABLES[kind])}
 
 
 @cache
 def models() -> Mapping[str, Model]:
     """All catalogued models by canonical name."""
-    return {row["name"]: Model.from_row(row) for row in tables.records("catalogue/models")}
+    return {name: Model.from_row(row) for name, row in rows("model").items()}
 
 
 @cache
 def accelerators() -> Mapping[str, Accelerator]:
     """All catalogued accelerators by canonical name."""
-    return {row["name"]: Accelerator.from_row(row) for row in tables.records("catalogue/accelerators")}
+    return {name: Accelerator.from_row(row) for name, row in rows("accelerator").items()}
+
+
+def sources_of(kind: str, name: str) -> list[str]:
+    """Keys of the sources of a catalogued model or accelerator; none of a user's own."""
+    return keys_of(rows(kind)[name]["source"]) if name in rows(kind) else []
 
 
 def model(name: str) -> Model:

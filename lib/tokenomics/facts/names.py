@@ -28,17 +28,15 @@ def fold(name: str) -> str:
 @cache
 def aliases(kind: str) -> Mapping[str, str]:
     """Folded alias to canonical name, for ``kind`` ``"model"`` or ``"accelerator"``."""
-    table = tables.read("catalogue/aliases")
-    table = table[table["kind"] == kind]
-    return {fold(alias): name for alias, name in zip(table["alias"], table["name"], strict=True)}
+    rows = tables.records("catalogue/aliases")
+    return {fold(row["alias"]): row["name"] for row in rows if row["kind"] == kind}
 
 
 @cache
 def unresolved(kind: str) -> Mapping[str, str]:
     """Folded names that occur in benchmarks and stand for no single catalogued thing, with the reason."""
-    table = tables.read("catalogue/unresolved_names")
-    table = table[table["kind"] == kind]
-    return {fold(name): reason for name, reason in zip(table["name"], table["reason"], strict=True)}
+    rows = tables.records("catalogue/unresolved_names")
+    return {fold(row["name"]): row["reason"] for row in rows if row["kind"] == kind}
 
 
 def lookup(name: str, kind: str, known: Iterable[str]) -> str | None:

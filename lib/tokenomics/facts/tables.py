@@ -3,11 +3,13 @@
 ``data/**/NAME.csv`` has a sibling ``NAME.meta.yaml`` that gives title, description, key and, for each column, type,
 unit, meaning and constraints. :func:`read` checks the one against the other and refuses a table that breaks its own
 description, naming file, row, column, value and what is allowed. :func:`check_record` holds a user's own record to the
-same description.
+same description. :func:`records` gives the rows as plain values, fast: pandas, which takes a second to load, stays out.
 """
 
+from __future__ import annotations
+
 import csv
-import datetime
+import datetime as dt
 import difflib
 import math
 import re
@@ -17,14 +19,15 @@ from dataclasses import dataclass
 from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from tokenomics import paths
 from tokenomics.errors import DataError
 from tokenomics.facts import yaml_file
 from tokenomics.facts.sources import keys_of, sources
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DTYPES = {
     "string": "str",
@@ -33,6 +36,14 @@ DTYPES = {
     "boolean": "boolean",
     "date": "datetime64[us]",
 }
+PLAIN = {
+    "string": str,
+    "integer": float,
+    "number": float,
+    "boolean": {"true": True, "false": False}.__getitem__,
+    "date": dt.date.fromisoformat,
+}
+"""What makes a plain value of a cell."""
 COLUMN_KEYS = {
     "type",
     "unit",
@@ -45,10 +56,10 @@ COLUMN_KEYS = {
     "pattern",
 }
 ALLOWS: Mapping[str, Callable[[pd.Series, Any], pd.Series]] = {
-    "minimum": pd.Series.ge,
-    "maximum": pd.Series.le,
-    "exclusive_minimum": pd.Series.gt,
-    "allowed": pd.Series.isin,
+    "minimum": lambda values, least: values.ge(least),
+    "maximum": lambda values, most: values.le(most),
+    "exclusive_minimum": lambda values, below: values.gt(below),
+    "allowed": lambda values, words: values.isin(words),
     "pattern": lambda texts, pattern: texts.str.match(pattern),
 }
 """For each constraint of a column's metadata, which values keep it."""
@@ -114,13 +125,38 @@ def read(csv_path: Path | str, validate: bool = True) -> pd.DataFrame:
 
 
 def records(name: str) -> list[dict[str, Any]]:
-    """Rows of a table below ``data/`` as plain mappings, empty cells ``None``; errors as for :func:`read`."""
-    rows = read(name).astype(object)
-    return rows.where(rows.notna(), None).to_dict("records")
+    """Rows of a table below ``data/`` as plain mappings, empty cells ``None``; types are checked, constraints are not
+    (every run of a notebook and the tests check them with :func:`read`).
+
+    Raises:
+        DataError: a missing file, another set of columns, or the first value that is not of its column's type.
+    """
+    path = paths.DATA / f"{name}.csv"
+    columns = {key: column["type"] for key, column in read_meta(path).columns.items()}
+    rows = enumerate(_read_rows(path, list(columns)))
+    return [
+        {key: _plain(path, number, key, cell, columns[key]) for key, cell in zip(columns, row, strict=True)}
+        for number, row in rows
+    ]
+
+
+def _plain(path: Path, row: int, key: str, cell: str, kind: str) -> Any:
+    """A cell as a plain value of its column's type, ``None`` where empty."""
+    if cell == "":
+        return None
+    try:
+        value = PLAIN[kind](cell)
+        if kind == "integer" and value % 1:
+            raise ValueError
+    except (ValueError, KeyError):
+        raise DataError(_row_name(path, row), key, cell, f"a value of type {kind}") from None
+    return int(value) if kind == "integer" else value
 
 
 @cache
 def _read(path: Path, validate: bool) -> pd.DataFrame:
+    import pandas as pd
+
     meta = read_meta(path)
     text = _read_text(path, list(meta.columns))
     table = pd.DataFrame({name: _typed(path, text[name], meta.columns[name]["type"]) for name in meta.columns})
@@ -131,6 +167,13 @@ def _read(path: Path, validate: bool) -> pd.DataFrame:
 
 
 def _read_text(path: Path, expected: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    text = pd.DataFrame(_read_rows(path, expected), columns=expected, dtype="str")
+    return text.mask(text == "")
+
+
+def _read_rows(path: Path, expected: list[str]) -> list[list[str]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             header, *rows = csv.reader(file, strict=True)
@@ -144,11 +187,12 @@ def _read_text(path: Path, expected: list[str]) -> pd.DataFrame:
     for number, row in enumerate(rows):
         if len(row) != len(header):
             raise DataError(_row_name(path, number), "fields", len(row), f"{len(header)}, as many as the header")
-    text = pd.DataFrame(rows, columns=header, dtype="str")
-    return text.mask(text == "")
+    return rows
 
 
 def _typed(path: Path, column: pd.Series, kind: str) -> pd.Series:
+    import pandas as pd
+
     if kind == "string":
         return column
     if kind == "boolean":
@@ -171,6 +215,8 @@ def _row_name(path: Path, row: int) -> str:
 
 
 def _check(path: Path, table: pd.DataFrame, meta: TableMeta) -> None:
+    import pandas as pd
+
     for name, column in meta.columns.items():
         row = _first_broken(table[name], column)
         if row is not None:
@@ -246,7 +292,7 @@ def _judged(value: Any, column: Mapping[str, Any]) -> tuple[bool, str]:
     if kind == "boolean":
         return isinstance(value, bool), ""
     if kind == "date":
-        return isinstance(value, datetime.date), ""
+        return isinstance(value, dt.date), ""
     if kind == "string":
         if not isinstance(value, str) or not value.strip():
             return False, ""

@@ -27,7 +27,7 @@ BOUNDS = {
 UNIT = re.compile(r"\[([^\]]+)\]\s*(.*)", re.S)
 LAYERS = (
     *("errors", "paths", "facts", "parameters", "estimate", "compute", "service", "footprint", "economics", "routing"),
-    *("rows", "calibration", "notebook", "scoring", "sections", "pipeline", "site", "cli"),
+    *("answers", "rows", "calibration", "notebook", "scoring", "sections", "pipeline", "site", "cli"),
 )
 """Packages of the library from the lowest layer up: a module imports from its own and from lower ones only."""
 APART = "experiment"

@@ -4,7 +4,7 @@ All layouts of a device count are tried (powers of two in TP, PP, attention grou
 replicas), each at many concurrencies at once; the best by a goal is kept.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,6 +78,7 @@ def search(
     engine: str = "",
     most_tpot_s: float = np.inf,
     most_ttft_s: float = np.inf,
+    among: Iterable[Layout] | None = None,
 ) -> list[Candidate]:
     """Layouts of ``devices`` by output rate within limits of latency, best first.
 
@@ -88,6 +89,7 @@ def search(
         prompt, output: tokens of a request.
         precision, kv_precision, engine: as for :func:`tokenomics.compute.inference.server.server`.
         most_tpot_s, most_ttft_s: limits in a closed loop.
+        among: layouts of at most ``devices`` to look at; all of :func:`layouts` where ``None``.
 
     Returns:
         One candidate a layout that fits and keeps the limits; empty where none does.
@@ -98,7 +100,7 @@ def search(
     if devices < 1:
         raise DataError("search", "devices", devices, ">= 1")
     found, texts = [], {"precision": precision, "kv_precision": kv_precision, "engine": engine}
-    for layout in layouts(model, device, devices):
+    for layout in layouts(model, device, devices) if among is None else among:
         one = server(model, device, layout=layout, **texts)
         best = _best(one, prompt, output, most_tpot_s, most_ttft_s) if one.fits() else None
         if best is not None:

@@ -1,5 +1,7 @@
 """Requests through one replica or several, on the reference loop or on the compiled one."""
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,6 +70,15 @@ def simulate(
         Loop = ReferenceLoop  # noqa: N806 (a class)
     fleet = Fleet(int(replicas), routing, int(most_ahead), scaling)
     return _serve(Loop(requests, times, rules, fleet, (tokens, log)), fleet, requests.arrival_s)
+
+
+def without_compiling() -> str:
+    """The loop that starts at once: the compiled one if numba has kept it from an earlier run, else the reference.
+
+    For answers that take a few short simulations; both loops give the same numbers, and compiling takes long.
+    """
+    kept = Path(__file__).parent.joinpath("__pycache__").glob("compiled_loop.*.nbi")
+    return AUTO if any(kept) else REFERENCE
 
 
 def _check(replicas: int, routing: str, most_ahead: int, loop: str) -> None:

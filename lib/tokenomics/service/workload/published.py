@@ -83,7 +83,7 @@ def shipped() -> tuple[str, ...]:
     """Names of the workloads in ``data/workloads``, sorted."""
     from tokenomics.facts import tables
 
-    return tuple(tables.read("workloads/originals")["workload"])
+    return tuple(row["workload"] for row in tables.records("workloads/originals"))
 
 
 @cache
@@ -97,20 +97,22 @@ def workload(name: str) -> Workload:
 
     require(name in shipped(), "workload", "name", name, ", ".join(shipped()))
     curves, pairs, timing = (
-        table[table["workload"] == name]
-        for table in map(tables.read, ("workloads/length_quantiles", "workloads/length_pairs", "workloads/arrivals"))
+        [row for row in tables.records(f"workloads/{table}") if row["workload"] == name]
+        for table in ("length_quantiles", "length_pairs", "arrivals")
     )
-    levels, input_tokens, output_tokens = (
-        curves[each].to_numpy(dtype=float) for each in ("level", "input_tokens", "output_tokens")
-    )
-    starts = np.unique(pairs["input_from"])
+
+    def column(rows: list, key: str) -> np.ndarray:
+        return np.array([row[key] for row in rows], dtype=float)
+
+    levels, input_tokens, output_tokens = (column(curves, each) for each in ("level", "input_tokens", "output_tokens"))
+    starts = np.unique(column(pairs, "input_from"))
     counts = np.zeros((len(starts), len(starts)))
-    places = (np.searchsorted(starts, pairs[each]) for each in ("input_from", "output_from"))
-    counts[tuple(places)] = pairs["requests"].to_numpy(dtype=float)
+    places = (np.searchsorted(starts, column(pairs, each)) for each in ("input_from", "output_from"))
+    counts[tuple(places)] = column(pairs, "requests")
     lengths = Lengths(levels, input_tokens, output_tokens, counts, np.append(starts, 1.0))
-    if timing.empty:
+    if not timing:
         return Workload(name, lengths)
-    row = timing.iloc[0].dropna().to_dict()
+    row = {key: value for key, value in timing[0].items() if value is not None}
     made = processes.PROCESSES[row["process"]]
     values = {each.name: float(row[each.name]) for each in fields(made)}
     ties = (

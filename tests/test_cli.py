@@ -1,0 +1,83 @@
+"""The command line and the Python functions of the same names: one contract, two doors."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+import tokenomics
+from tokenomics import paths
+from tokenomics.cli import main
+
+EXAMPLE = {"rate": 20, "prompt": 1500, "output": 300, "tpot_ms": 50}
+SIZE = ["size", "--model", "Llama-3.1-70B", "--xpu", "H100-SXM-80GB"]
+STATED = ["--rate", "20", "--prompt", "1500", "--output", "300", "--tpot-ms", "50"]
+PREDICTED = {
+    *("devices", "replicas", "usd_per_month", "usd_per_mtok", "utilisation"),
+    *("ttft_p50_ms", "ttft_p95_ms", "tpot_p50_ms", "tpot_p95_ms"),
+}
+
+
+def told(*words: str) -> dict:
+    result = CliRunner().invoke(main, [*words, "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.output)
+
+
+def test_size_answers_with_value_interval_unit_assumptions_and_sources():
+    found = told(*SIZE, *STATED)
+    assert found.keys() >= PREDICTED | {"layout", "limit", "price_date", "assumed", "sources"}
+    for key in PREDICTED:
+        each = found[key]
+        assert set(each) == {"value", "low", "high", "unit", "assumed", "sources"}
+        assert each["low"] <= each["value"] <= each["high"] and each["low"] < each["high"]
+
+
+def test_both_doors_give_the_same():
+    assert told(*SIZE, *STATED) == tokenomics.size("Llama-3.1-70B", "H100-SXM-80GB", **EXAMPLE).as_dict()
+    assert told("show", "model", "Llama-3.1-8B") == tokenomics.show("model", "Llama-3.1-8B").as_dict()
+    other = tokenomics.against("Llama-3.1-70B", "H100-SXM-80GB", "L40S", **EXAMPLE).as_dict()
+    assert told(*SIZE, "--against", "L40S", *STATED) == other
+    every = tokenomics.rank("Llama-3.1-70B", **EXAMPLE).as_dict()
+    assert told("size", "--model", "Llama-3.1-70B", "--any", *STATED) == every
+
+
+def test_text_is_what_print_gives_and_the_read_me_shows():
+    result = CliRunner().invoke(main, [*SIZE, *STATED])
+    assert result.output.rstrip("\n") == str(tokenomics.size("Llama-3.1-70B", "H100-SXM-80GB", **EXAMPLE))
+    answer, _, _ = result.output.partition("\nassumed:")
+    assert f"```\n{answer}\n```" in (paths.ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([*SIZE, *STATED, "--tpot-ms", "5"], "nearest: TTFT"),
+        ([*SIZE, "--prompt", "10", "--output", "10"], "rate, users_per_day = neither"),
+        (["size", "--model", "Llama-3.1-70B", *STATED], "xpu = missing"),
+        ([*SIZE, "--any", *STATED], "or --any"),
+        (["size", "--model", "Llama-9", "--xpu", "H100-SXM-80GB", *STATED], "a known model; nearest"),
+        (["show", "xpu", "H1000"], "a known accelerator; nearest"),
+    ],
+)
+def test_a_refusal_is_one_line_and_exit_code_2(words, said, capfd):
+    result = CliRunner().invoke(main, words)
+    line = result.stderr if result.stderr else capfd.readouterr().err
+    assert result.exit_code == 2 and line.startswith("error: ") and said in line and line.count("\n") == 1
+
+
+def test_help_says_what_an_answer_does():
+    assert tokenomics.size.__doc__.startswith("How many accelerators serve a model")
+    assert set(dir(tokenomics)) >= {"size", "show", "rank", "against"}
+    with pytest.raises(AttributeError, match="has no attribute 'cost'"):
+        _ = tokenomics.cost
+
+
+@pytest.mark.parametrize("words", [["show", "xpu", "H100-SXM-80GB"], [*SIZE, *STATED]])
+def test_an_answer_loads_neither_pandas_nor_scipy(words):
+    code = f"import sys; from tokenomics.cli import main; main({words!r}, standalone_mode=False)\n"
+    code += "print(*[m for m in ('pandas', 'pandera', 'scipy', 'pydantic') if m in sys.modules], file=sys.stderr)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stderr.split() == []
