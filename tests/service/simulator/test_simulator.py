@@ -1,5 +1,6 @@
 """The serving simulator: right where theory knows the answer, and in what it refuses."""
 
+import os
 import sys
 
 import numpy as np
@@ -19,6 +20,7 @@ from tokenomics.service.simulator import (
     Rules,
     StepTable,
     simulate,
+    simulator,
 )
 from tokenomics.service.simulator.outcome import histogram
 
@@ -217,3 +219,17 @@ def test_without_numba_the_reference_loop_runs(monkeypatch):
     np.testing.assert_array_equal(simulate(offered(20), TABLE, Rules(max_batch=8)).finish_s, expected.finish_s)
     with pytest.raises(DataError, match="without numba"):
         simulate(offered(20), TABLE, Rules(max_batch=8), loop="compiled")
+
+
+@pytest.mark.parametrize(("kept", "loop"), [(None, "reference"), (100, "reference"), (300, "auto")])
+def test_short_answers_do_not_wait_for_a_compiler(kept, loop, tmp_path, monkeypatch):
+    source = tmp_path / "compiled_loop.py"
+    source.touch()
+    os.utime(source, (200, 200))
+    if kept:
+        (tmp_path / "__pycache__").mkdir()
+        index = tmp_path / "__pycache__" / "compiled_loop.drive.nbi"
+        index.touch()
+        os.utime(index, (kept, kept))
+    monkeypatch.setattr(simulator, "__file__", str(tmp_path / "simulator.py"))
+    assert simulator.without_compiling() == loop

@@ -14,6 +14,8 @@ from tokenomics.service.simulator.rules import Rules
 from tokenomics.service.simulator.times import StepTable, StepTimes
 
 AUTO, REFERENCE, COMPILED = "auto", "reference", "compiled"
+SOURCES = ("compiled*.py", "outcome.py", "times.py")
+"""Files from which compiled code is made."""
 
 
 def simulate(
@@ -77,8 +79,10 @@ def without_compiling() -> str:
 
     For answers that take a few short simulations; both loops give the same numbers, and compiling takes long.
     """
-    kept = Path(__file__).parent.joinpath("__pycache__").glob("compiled_loop.*.nbi")
-    return AUTO if any(kept) else REFERENCE
+    folder = Path(__file__).parent
+    changed = max(each.stat().st_mtime for pattern in SOURCES for each in folder.glob(pattern))
+    kept = folder.joinpath("__pycache__").glob("compiled_loop.*.nbi")
+    return AUTO if any(each.stat().st_mtime > changed for each in kept) else REFERENCE
 
 
 def _check(replicas: int, routing: str, most_ahead: int, loop: str) -> None:
