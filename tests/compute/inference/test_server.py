@@ -258,6 +258,8 @@ def test_what_limits_a_step():
     assert limit("Llama-3.1-8B", 100_000) == "memory"
     assert limit("Llama-3.1-8B", 1) == "bandwidth"
     assert limit("Llama-3.1-8B", 1500, 64, engine="vLLM 0.19") == "compute"
+    spread = Layout(tp=2, dp=8, ep=16)  # 512 tokens touch all 256 experts, not the eight of one token
+    assert limit("DeepSeek-V3", 512, precision="fp8", layout=spread) == "bandwidth"
     it = server(catalogue.model("Llama-3.1-8B"), catalogue.accelerator("H100-SXM-80GB"))
     assert it.limited_by(np.array([1, 10**6]), 512).tolist() == ["bandwidth", "memory"]
     assert it.fits() and not server(catalogue.model("Llama-3.1-70B"), catalogue.accelerator("H100-SXM-80GB")).fits()

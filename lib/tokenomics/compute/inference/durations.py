@@ -27,6 +27,8 @@ STEP_TOKENS = 8192.0
 """Prompt tokens that an engine takes into one step, at most."""
 SERIES = 256, 4
 """Steps of a pipeline that are looked at, and series of them."""
+BLOCK = 4096
+"""Requests that are looked at together, so that series of steps do not fill the memory."""
 NEARLY_NONE = 1e-12
 """Stands for zero in a logarithm or a quotient, and for a chance that is left out."""
 LADDER = np.geomspace(1, 4096, 49)
@@ -195,14 +197,21 @@ def _read_in_pipeline(on: Serving, running: NDArray, prompt: NDArray, output: ND
     for its own way through the stage before (:func:`_over_in_step`). Left out: policies that read prompts in steps of
     their own, and prompts of unequal lengths.
     """
+    given = np.broadcast_arrays(running, prompt, output)
+    blocks = [np.array_split(each.ravel(), -(-each.size // BLOCK) or 1) for each in given]
+    seconds = np.concatenate([_seconds_read(on, *block) for block in zip(*blocks, strict=True)])
+    return Work(prefill_s=seconds.reshape(given[0].shape), layers_together=on.layers_together)
+
+
+def _seconds_read(on: Serving, running: NDArray, prompt: NDArray, output: NDArray) -> NDArray:
+    """Device seconds of :func:`_read_in_pipeline`; shape (requests,), as each of its arguments."""
     stages = on.layout.pp
     sequences, ends = np.maximum(running / stages, 1.0), 1 / np.maximum(output, 1 + NEARLY_NONE)
-    sequences, ends, prompt = np.broadcast_arrays(sequences, ends, prompt)
     most = np.minimum(sequences, np.maximum(STEP_TOKENS / prompt, 1.0))
-    chance, place = sequences * np.log1p(-ends), _places().reshape(*_places().shape, *[1] * most.ndim)
-    up_to, each = np.exp(chance), 0.0
-    mean, slowest, read = np.zeros(most.shape), np.zeros(most.shape), np.zeros((*_places().shape, *most.shape))
-    for count in range(int(np.ceil(most.max()))):
+    chance, place, each = sequences * np.log1p(-ends), _places()[..., None], 0.0
+    up_to, mean, slowest = np.exp(chance), np.zeros(most.shape), np.zeros(most.shape)
+    read = np.zeros((*SERIES, most.size))
+    for count in range(int(np.ceil(np.nanmax(most, initial=1.0)))):
         if count & (count - 1) == 0:
             each = _seconds_of_one_more(on, sequences, prompt, prompt + output / 2, count)
         more = np.clip(most - count, 0.0, 1.0)
@@ -212,8 +221,7 @@ def _read_in_pipeline(on: Serving, running: NDArray, prompt: NDArray, output: ND
             break
         chance = chance + np.log(np.maximum(sequences - count, NEARLY_NONE) / (count + 1) * ends / (1 - ends))
         up_to = np.minimum(up_to + np.exp(chance), 1.0)
-    seconds = running * slowest / mean * _over_in_step(stages, read)
-    return Work(prefill_s=seconds, layers_together=on.layers_together)
+    return running * slowest / mean * _over_in_step(stages, read)
 
 
 def _seconds_of_one_more(on: Serving, decode: NDArray, prompt: NDArray, context: NDArray, count: int) -> NDArray:

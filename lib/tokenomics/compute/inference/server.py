@@ -8,7 +8,7 @@
 True
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -146,13 +146,19 @@ class Server:
         return durations.decode_parts(self.on, batch, context)
 
     def limited_by(self, batch: ArrayLike, context: ArrayLike) -> NDArray[np.str_]:
-        """What takes most of a decode step: memory (does not fit), host, communication, compute or bandwidth."""
+        """What takes most of a decode step: memory (does not fit), host, communication, compute or bandwidth.
+
+        The last two by the roofline; of a model's experts, those are read that a batch touches on average.
+        """
+        from tokenomics.compute.sizing import decode_flop_per_byte
+
         feasibility.refuse_unless_positive(batch=batch, context=context)
         parts, work = self.step_parts(batch, context), durations.decode_step(self.on, batch, context)
         total = np.maximum(work.seconds(self.profile), bounds.decode_step_seconds(self.bound, batch, context))
         device = self.profile.decode_slowdown * parts.total
         talk = self.profile.decode_slowdown * parts.communication
-        waits = bounds_ratio(self.bound, batch, context)
+        usual = replace(self.bound, routing="even")
+        waits = decode_flop_per_byte(usual, batch, context) < usual.device.ridge_flop_per_byte(usual.precision.dtype)
         work = np.where(waits, "bandwidth", "compute")
         result = np.where(talk > 0.5 * total, "communication", np.where(total - device > 0.5 * total, HOST, work))
         return np.where(self.capacity(context) >= np.asarray(batch), result, MEMORY)
@@ -161,13 +167,6 @@ class Server:
 def _where(fits: NDArray[np.bool_], of: Estimate) -> Estimate:
     """An estimate where something is feasible, NaN elsewhere."""
     return of if fits.all() else of.map(lambda values: np.where(fits, values, np.nan))
-
-
-def bounds_ratio(on: bounds.Deployment, batch: ArrayLike, context: ArrayLike) -> NDArray[np.bool_]:
-    """Whether a decode step's bytes take longer than its FLOP at the data sheet's rates."""
-    from tokenomics.compute.sizing import decode_flop_per_byte
-
-    return decode_flop_per_byte(on, batch, context) < on.device.ridge_flop_per_byte(on.precision.dtype)
 
 
 def server(
