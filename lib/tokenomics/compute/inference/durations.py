@@ -170,21 +170,16 @@ def open_loop_concurrency(
 def saturated_cycle(on: Serving, engine: str, prompt: ArrayLike, output: ArrayLike, most: ArrayLike = np.inf) -> Work:
     """Time in which a saturated replica finishes as many as it runs at a time.
 
-    Divide ``running x output`` by its seconds for output tokens a second. Prompts are read in steps of
-    :data:`STEP_TOKENS`; with pipeline stages, in steps that decode too (:func:`_read_in_pipeline`).
+    Divide ``running x output`` by its seconds for output tokens a second. Prompts are read in steps that decode too.
     """
     prompt, output = np.asarray(prompt, dtype=float), np.asarray(output, dtype=float)
     running = in_flight(on, engine, most, prompt, output)
-    if on.layout.pp > 1:
-        read = _read_in_pipeline(on, running, prompt, output)
-    else:
-        packed = prefill(on, np.maximum(STEP_TOKENS / prompt, 1.0), prompt)
-        read = packed.times(running / np.maximum(np.maximum(STEP_TOKENS / prompt, 1.0), 1.0) / on.layout.dp)
-    return read + decode_step(on, running, prompt + output / 2).times(output)
+    decoded = decode_step(on, running, prompt + output / 2).times(output)
+    return decoded + _read_beside_decodes(on, running, prompt, output)
 
 
-def _read_in_pipeline(on: Serving, running: NDArray, prompt: NDArray, output: NDArray) -> Work:
-    """What reading the prompts of all ``running`` requests adds to a saturated pipeline while each of them is served.
+def _read_beside_decodes(on: Serving, running: NDArray, prompt: NDArray, output: NDArray) -> Work:
+    """What reading the prompts of all ``running`` requests adds to a saturated replica while each of them is served.
 
     As many steps as stages are in flight, each with its share of the requests. Each of them ends with a chance of
     ``1 / output`` and is replaced by one whose prompt is read beside the decodes, so that a step reads a binomial
@@ -193,9 +188,9 @@ def _read_in_pipeline(on: Serving, running: NDArray, prompt: NDArray, output: ND
     all other steps wait for one in every stage.
 
     If all stages moved on together, the steps in flight would go round at the pace of the slowest: the mean of the
-    largest of as many draws as stages, exact for two stages. With more, a step waits only for the step before it and
-    for its own way through the stage before (:func:`_over_in_step`). Left out: policies that read prompts in steps of
-    their own, and prompts of unequal lengths.
+    largest of as many draws as stages, exact for one and two stages. With more, a step waits only for the step before
+    it and for its own way through the stage before (:func:`_over_in_step`). Left out: policies that read prompts in
+    steps of their own, and prompts of unequal lengths.
     """
     given = np.broadcast_arrays(running, prompt, output)
     blocks = [np.array_split(each.ravel(), -(-each.size // BLOCK) or 1) for each in given]
@@ -204,24 +199,25 @@ def _read_in_pipeline(on: Serving, running: NDArray, prompt: NDArray, output: ND
 
 
 def _seconds_read(on: Serving, running: NDArray, prompt: NDArray, output: NDArray) -> NDArray:
-    """Device seconds of :func:`_read_in_pipeline`; shape (requests,), as each of its arguments."""
+    """Device seconds of :func:`_read_beside_decodes`; shape (requests,), as each of its arguments."""
     stages = on.layout.pp
     sequences, ends = np.maximum(running / stages, 1.0), 1 / np.maximum(output, 1 + NEARLY_NONE)
     most = np.minimum(sequences, np.maximum(STEP_TOKENS / prompt, 1.0))
     chance, place, each = sequences * np.log1p(-ends), _places()[..., None], 0.0
     up_to, mean, slowest = np.exp(chance), np.zeros(most.shape), np.zeros(most.shape)
-    read = np.zeros((*SERIES, most.size))
+    read = np.zeros((*SERIES, most.size) if stages > 2 else 0)
     for count in range(int(np.ceil(np.nanmax(most, initial=1.0)))):
         if count & (count - 1) == 0:
             each = _seconds_of_one_more(on, sequences, prompt, prompt + output / 2, count)
         more = np.clip(most - count, 0.0, 1.0)
         mean, slowest = mean + more * (1 - up_to), slowest + more * each * (1 - up_to**stages)
-        read += (place > up_to) * more * each
+        if stages > 2:
+            read += (place > up_to) * more * each
         if np.all(up_to > 1 - NEARLY_NONE):
             break
         chance = chance + np.log(np.maximum(sequences - count, NEARLY_NONE) / (count + 1) * ends / (1 - ends))
         up_to = np.minimum(up_to + np.exp(chance), 1.0)
-    return running * slowest / mean * _over_in_step(stages, read)
+    return running * slowest / mean * (_over_in_step(stages, read) if stages > 2 else 1.0)
 
 
 def _seconds_of_one_more(on: Serving, decode: NDArray, prompt: NDArray, context: NDArray, count: int) -> NDArray:
