@@ -141,7 +141,10 @@ def _answers(predictor: Predictor, case: Case, units: NDArray) -> tuple[NDArray[
         ends = (prediction.value, prediction.low, prediction.high)
         ends = [np.broadcast_to(np.asarray(each, float), count) for each in ends]
         values = _in_units(case, np.stack(ends, axis=1), units)
-    status[~np.isfinite(values[:, 0])] = "metric not modelled"
+    nothing_known = (
+        np.isnan if case.setting.plain else lambda value: ~np.isfinite(value)
+    )  # a fit asks for rates of no time
+    status[nothing_known(values[:, 0])] = "metric not modelled"
     status[~np.broadcast_to(np.asarray(prediction.fits, bool), count)] = "infeasible: weights do not fit"
     return np.where((status == "ok")[:, None], values, np.nan), status
 
