@@ -22,7 +22,7 @@ from tokenomics.compute.inference.intervals import kind_of, quantiles_of
 from tokenomics.compute.inference.server import Server
 from tokenomics.errors import Infeasible, positive, require
 from tokenomics.estimate import ENDS
-from tokenomics.facts.engines import of_profile
+from tokenomics.facts.engines import Engine, of_profile
 from tokenomics.service.qoe import Slo
 from tokenomics.service.simulator import Outcome, Requests, Rules, StepTable, capacity, simulate, step_tables
 from tokenomics.service.timeline import quantiles
@@ -54,6 +54,23 @@ class Limits:
     max_model_len: int | None = None
     kv_blocks: int | None = None
     policy: str = ""
+
+    @classmethod
+    def documented(cls, engine: Engine, groups: int = 1, **stated) -> "Limits":
+        """What an engine does when it is told nothing (``data/catalogue/engines.csv``), each attention group by itself;
+        the defaults of this class where its documentation states none.
+
+        Args:
+            groups: attention groups of a replica.
+            stated: fields that are told.
+        """
+        seqs, tokens = (
+            engine.max_num_seqs or cls.max_num_seqs,
+            engine.max_num_batched_tokens or cls.max_num_batched_tokens,
+        )
+        block = engine.block_tokens or cls.block_tokens
+        usual = {"max_num_seqs": seqs * groups, "max_num_batched_tokens": tokens * groups, "block_tokens": block}
+        return cls(**(usual | stated))
 
 
 @dataclass(frozen=True)
