@@ -64,12 +64,11 @@ class Limits:
             groups: attention groups of a replica.
             stated: fields that are told.
         """
-        seqs, tokens = (
-            engine.max_num_seqs or cls.max_num_seqs,
-            engine.max_num_batched_tokens or cls.max_num_batched_tokens,
-        )
-        block = engine.block_tokens or cls.block_tokens
-        usual = {"max_num_seqs": seqs * groups, "max_num_batched_tokens": tokens * groups, "block_tokens": block}
+        usual = {
+            "max_num_seqs": groups * (engine.max_num_seqs or cls.max_num_seqs),
+            "max_num_batched_tokens": groups * (engine.max_num_batched_tokens or cls.max_num_batched_tokens),
+            "block_tokens": engine.block_tokens or cls.block_tokens,
+        }
         return cls(**(usual | stated))
 
 
