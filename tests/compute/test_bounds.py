@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenomics.compute import bounds
-from tokenomics.compute.bounds import Deployment, Precision
+from tokenomics.compute.bounds import IdealDevices, Precision
 from tokenomics.compute.counts.flops import flops_decode
 from tokenomics.compute.counts.parameters import WeightFormat, kv_bytes
 from tokenomics.compute.counts.precision import fastest, parse
@@ -33,7 +33,7 @@ MODELS = ["Llama-2-7B", "Llama-3.1-70B", "Mixtral-8x7B", "DeepSeek-V3", "gpt-oss
 
 
 def deploy(model="Llama-2-7B", devices=1, **options):
-    return Deployment(catalogue.model(model), DEVICE, Precision(**options), devices)
+    return IdealDevices(catalogue.model(model), DEVICE, Precision(**options), devices)
 
 
 def test_decode_reads_weights_and_cache_once():
@@ -85,7 +85,7 @@ def test_training_needs_six_flop_a_parameter_and_token():
 
 def test_equal_prompts_touch_no_more_experts_than_one():
     any_, even = (
-        Deployment(catalogue.model("Mixtral-8x7B"), DEVICE, routing=routing, devices=4) for routing in ("any", "even")
+        IdealDevices(catalogue.model("Mixtral-8x7B"), DEVICE, routing=routing, devices=4) for routing in ("any", "even")
     )
     one, many = any_.touched_bytes(1), any_.touched_bytes(64)
     assert one == many == even.touched_bytes(1) < even.touched_bytes(64)
@@ -96,7 +96,7 @@ def test_latent_attention_counts_the_cheaper_way():
     """Compute-bound decode of MLA stays below the time of absorbed attention, which an engine need not use."""
     model = catalogue.model("DeepSeek-V3")
     slow = Accelerator("slow", "v", "gpu", 1e15, 1e18, peak_bf16_flop_per_s=1e12)
-    step = bounds.decode_step_seconds(Deployment(model, slow), 8, 32_768)
+    step = bounds.decode_step_seconds(IdealDevices(model, slow), 8, 32_768)
     assert step < 8 * flops_decode(model, 32_768) / 1e12
 
 
@@ -147,7 +147,7 @@ def test_arrays_broadcast():
 @pytest.mark.parametrize("broken", [{"devices": 0}, {"devices": np.array([2, 0.5])}, {"routing": "skewed"}])
 def test_impossible_deployments_are_refused(broken):
     with pytest.raises(DataError):
-        Deployment(catalogue.model("Llama-2-7B"), DEVICE, **broken)
+        IdealDevices(catalogue.model("Llama-2-7B"), DEVICE, **broken)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tokenomics.compute import bounds, sizing
-from tokenomics.compute.bounds import Deployment, Precision
+from tokenomics.compute.bounds import IdealDevices, Precision
 from tokenomics.facts import catalogue, history
 from tokenomics.sections.s03_training_xpus import lower_bounds, measured
 
@@ -54,7 +54,7 @@ def test_published_hours_beside_their_bound():
     found = measured.published(releases, 2048, ["DeepSeek-V3"]).set_index("name")
     row = releases.set_index("name").loc["DeepSeek-V3"]
     device = catalogue.accelerator(row["training_accelerator"])
-    on = Deployment(catalogue.model("DeepSeek-V3"), device, Precision(dtype="fp8"))
+    on = IdealDevices(catalogue.model("DeepSeek-V3"), device, Precision(dtype="fp8"))
     hours = 24 * float(bounds.training_days(on, float(row["training_tokens"]), 2048))
     assert found.loc["DeepSeek-V3", "bound_hours"] == pytest.approx(hours)
     assert found.loc["DeepSeek-V3", "share"] == pytest.approx(hours / 2_788_000)

@@ -47,7 +47,7 @@ class Precision:
 
 
 @dataclass(frozen=True)
-class Deployment:
+class IdealDevices:
     """A model on some devices that work as one group.
 
     Attributes:
@@ -71,9 +71,9 @@ class Deployment:
 
     def __post_init__(self):
         if self.routing not in ROUTINGS:
-            raise DataError("Deployment", "routing", self.routing, ", ".join(ROUTINGS))
+            raise DataError("IdealDevices", "routing", self.routing, ", ".join(ROUTINGS))
         if np.any(np.asarray(self.devices) < 1):
-            raise DataError("Deployment", "devices", float(np.min(self.devices)), ">= 1")
+            raise DataError("IdealDevices", "devices", float(np.min(self.devices)), ">= 1")
 
     def slower_seconds(self, flop: ArrayLike, moved_bytes: ArrayLike) -> NDArray[np.float64]:
         """The longer of computing and moving, on all devices together."""
@@ -93,7 +93,7 @@ class Deployment:
         return np.asarray(self.devices, dtype=float) * self.device.memory_bytes * LARGEST_GB
 
 
-def prefill_seconds(on: Deployment, batch: ArrayLike, prompt: ArrayLike) -> NDArray[np.float64]:
+def prefill_seconds(on: IdealDevices, batch: ArrayLike, prompt: ArrayLike) -> NDArray[np.float64]:
     """Least seconds to read ``batch`` prompts of ``prompt`` tokens: all FLOP at peak, or all touched weights read once.
 
     Returns:
@@ -112,12 +112,12 @@ def _decode_flop(model: Model, context: ArrayLike) -> NDArray[np.float64]:
     return flops_weights(model) + flops_attention(model, 1.0, np.asarray(context, dtype=float) - 1)
 
 
-def _read_bytes(on: Deployment, context: ArrayLike) -> NDArray[np.float64]:
+def _read_bytes(on: IdealDevices, context: ArrayLike) -> NDArray[np.float64]:
     """Least bytes of one sequence's cache that a decode step moves; sparse attention reads ``index_topk`` tokens."""
     return kv_bytes(on.model, np.minimum(context, on.model.index_topk or np.inf), on.precision.kv_bits)
 
 
-def decode_step_seconds(on: Deployment, batch: ArrayLike, context: ArrayLike) -> NDArray[np.float64]:
+def decode_step_seconds(on: IdealDevices, batch: ArrayLike, context: ArrayLike) -> NDArray[np.float64]:
     """Least seconds of one decode step of ``batch`` sequences with ``context`` tokens each: the lower bound of TPOT.
 
     Weights that the batch touches are read once; so is every sequence's cache, the new token's part being written.
@@ -131,7 +131,7 @@ def decode_step_seconds(on: Deployment, batch: ArrayLike, context: ArrayLike) ->
     return on.slower_seconds(batch * _decode_flop(on.model, context), on.touched_bytes(batch) + cache)
 
 
-def generate_seconds(on: Deployment, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> NDArray[np.float64]:
+def generate_seconds(on: IdealDevices, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> NDArray[np.float64]:
     """Least seconds from a batch of prompts to the last of ``output`` tokens each: prefill, then ``output - 1`` steps.
 
     The batch goes in lockstep. One that mixes the prefill of some with the steps of others may hide the shorter of the
@@ -151,7 +151,7 @@ def generate_seconds(on: Deployment, batch: ArrayLike, prompt: ArrayLike, output
     return total
 
 
-def largest_batch(on: Deployment, context: ArrayLike) -> NDArray[np.float64]:
+def largest_batch(on: IdealDevices, context: ArrayLike) -> NDArray[np.float64]:
     """Most sequences of ``context`` tokens whose caches fit beside the weights; 0 where the weights alone do not fit.
 
     No room for activations, workspace or fragmentation is set aside, and the cache is split evenly.
@@ -161,7 +161,7 @@ def largest_batch(on: Deployment, context: ArrayLike) -> NDArray[np.float64]:
 
 
 def output_rate(
-    on: Deployment, prompt: ArrayLike, output: ArrayLike, in_flight: ArrayLike = np.inf
+    on: IdealDevices, prompt: ArrayLike, output: ArrayLike, in_flight: ArrayLike = np.inf
 ) -> NDArray[np.float64]:
     """Most output tokens per second of a group that is never short of requests.
 
@@ -187,13 +187,13 @@ def output_rate(
     return np.where(fits >= 1, output / on.slower_seconds(flop, moved), 0.0)
 
 
-def memory_bytes(on: Deployment, batch: ArrayLike, context: ArrayLike) -> NDArray[np.float64]:
+def memory_bytes(on: IdealDevices, batch: ArrayLike, context: ArrayLike) -> NDArray[np.float64]:
     """Least bytes that serving ``batch`` sequences of ``context`` tokens keeps: weights once, and every cache."""
     batch = np.asarray(batch, dtype=float)
     return weight_bytes(on.model, on.precision.weights) + batch * kv_bytes(on.model, context, on.precision.kv_bits)
 
 
-def devices_to_hold(on: Deployment, batch: ArrayLike = 1, context: ArrayLike = 1) -> NDArray[np.float64]:
+def devices_to_hold(on: IdealDevices, batch: ArrayLike = 1, context: ArrayLike = 1) -> NDArray[np.float64]:
     """Least whole devices whose memory holds weights and caches; ``on.devices`` is not looked at."""
     return np.ceil(memory_bytes(on, batch, context) / (on.device.memory_bytes * LARGEST_GB))
 
@@ -210,13 +210,13 @@ def training_flop(model: Model, tokens: ArrayLike, sequence: ArrayLike) -> NDArr
     return (1 + BACKWARD_TO_FORWARD) * per_token * tokens
 
 
-def training_days(on: Deployment, tokens: ArrayLike, sequence: ArrayLike) -> NDArray[np.float64]:
+def training_days(on: IdealDevices, tokens: ArrayLike, sequence: ArrayLike) -> NDArray[np.float64]:
     """Least days to train on ``tokens``: all FLOP at the peak of all devices (an MFU of one)."""
     peak = on.device.bound_flop_per_s(on.precision.dtype) * np.asarray(on.devices, dtype=float)
     return training_flop(on.model, tokens, sequence) / peak / SECONDS_PER_DAY
 
 
-def training_devices_to_hold(on: Deployment) -> NDArray[np.float64]:
+def training_devices_to_hold(on: IdealDevices) -> NDArray[np.float64]:
     """Least devices whose memory holds weights, gradients and Adam's state, split evenly; no activations."""
     state = parameters(on.model).total * TRAINING_BYTES_PER_PARAMETER
     return np.ceil(state / (on.device.memory_bytes * LARGEST_GB))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute import bounds
-from tokenomics.compute.bounds import Deployment, Precision
+from tokenomics.compute.bounds import IdealDevices, Precision
 from tokenomics.compute.counts.flops import flops_attention, flops_weights
 from tokenomics.compute.counts.parameters import WeightFormat, kv_bytes
 from tokenomics.errors import DataError
@@ -48,27 +48,27 @@ def published_peak(device: Accelerator, dtype: str) -> float | None:
 def deployment(model: Model, device: Accelerator, bits: int = 16, kv_bits: float = 16, devices: ArrayLike = 1):
     """A model stored in ``bits`` per weight on ``devices``, multiplied in the device's fastest type of that width."""
     precision = Precision(WeightFormat(bits), kv_bits, fastest_dtype(device, bits))
-    return Deployment(model, device, precision, devices)
+    return IdealDevices(model, device, precision, devices)
 
 
-def devices_to_train(on: Deployment, tokens: ArrayLike, sequence: ArrayLike, days: ArrayLike) -> NDArray[np.float64]:
+def devices_to_train(on: IdealDevices, tokens: ArrayLike, sequence: ArrayLike, days: ArrayLike) -> NDArray[np.float64]:
     """Least whole devices that train on ``tokens`` within ``days`` and hold weights, gradients and Adam's state.
 
     Returns:
         Devices, in the broadcast shape of tokens, sequence and days; ``on.devices`` is not looked at.
     """
-    single = Deployment(on.model, on.device, on.precision)
+    single = IdealDevices(on.model, on.device, on.precision)
     device_days = bounds.training_days(single, tokens, sequence)
     hold = bounds.training_devices_to_hold(single)
     return np.maximum(np.ceil(device_days / np.asarray(days, dtype=float)), hold)
 
 
-def fits(on: Deployment, context: ArrayLike, batch: ArrayLike) -> NDArray[np.bool_]:
+def fits(on: IdealDevices, context: ArrayLike, batch: ArrayLike) -> NDArray[np.bool_]:
     """Whether weights and the caches of ``batch`` sequences of ``context`` tokens fit in the devices' memory."""
     return bounds.memory_bytes(on, batch, context) <= on.memory_bytes
 
 
-def limited_by(on: Deployment, batch: ArrayLike, context: ArrayLike) -> NDArray[np.str_]:
+def limited_by(on: IdealDevices, batch: ArrayLike, context: ArrayLike) -> NDArray[np.str_]:
     """What stops a decode step from being faster or its batch from being larger: memory, bandwidth or compute.
 
     ``memory`` where weights and caches do not fit at all; else the longer of the two times of the roofline.
@@ -77,7 +77,7 @@ def limited_by(on: Deployment, batch: ArrayLike, context: ArrayLike) -> NDArray[
     return np.where(fits(on, context, batch), np.where(waits, BANDWIDTH, COMPUTE), MEMORY)
 
 
-def decode_flop_per_byte(on: Deployment, batch: ArrayLike, context: ArrayLike) -> NDArray[np.float64]:
+def decode_flop_per_byte(on: IdealDevices, batch: ArrayLike, context: ArrayLike) -> NDArray[np.float64]:
     """FLOP of a decode step per byte of weights and cache that it must read: the abscissa of the roofline."""
     batch, context = np.asarray(batch, dtype=float), np.asarray(context, dtype=float)
     flop = batch * (flops_weights(on.model) + flops_attention(on.model, 1.0, context - 1))

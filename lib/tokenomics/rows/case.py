@@ -20,7 +20,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.compute.bounds import Deployment, Precision
+from tokenomics.compute.bounds import IdealDevices, Precision
 from tokenomics.compute.inference.engines import Profile
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
@@ -85,9 +85,9 @@ class Case:
         return replace(self, columns={name: column[rows] for name, column in self.columns.items()})
 
     @cached_property
-    def deployment(self) -> Deployment:
+    def deployment(self) -> IdealDevices:
         """The model on all devices of each row."""
-        return Deployment(self.model, self.device, self.precision, self["n_gpu"])
+        return IdealDevices(self.model, self.device, self.precision, self["n_gpu"])
 
 
 @dataclass(frozen=True)

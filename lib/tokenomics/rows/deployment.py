@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import durations, engines, memory
 from tokenomics.compute.inference.engines import Profile
+from tokenomics.compute.inference.server import put_together
 from tokenomics.compute.layout import Layout
-from tokenomics.compute.operators.selection import Serving
 from tokenomics.facts.engines import of_profile, published
 from tokenomics.rows.case import Case
 
@@ -29,15 +30,12 @@ def profile_of(case: Case, without: str = "") -> Profile:
     return engines.profile(engines.profile_name(case.engine, case.device), case.model.is_moe, without)
 
 
-def serving(case: Case, layout: Layout) -> Serving:
+def serving(case: Case, layout: Layout) -> Deployment:
     """The deployment of a case in a layout."""
     name = engines.profile_name(case.engine, case.device)
-    engine = of_profile(name)
-    return Serving(
-        *(engines.as_run(case.model, name), case.device, case.precision, layout, engine.kernels),
-        fused=engine.fuses,
-        alike=case.load == "static" and engine.repeats_prompt,
-        left_out=case.setting.left_out,
+    alike = case.load == "static" and of_profile(name).repeats_prompt
+    return put_together(
+        *(case.model, case.device, case.precision, layout, name), alike=alike, left_out=case.setting.left_out
     )
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import engines, feasibility, memory
 from tokenomics.compute.layout import Layout
-from tokenomics.compute.operators.selection import Serving
 from tokenomics.errors import DataError, Infeasible
 from tokenomics.facts.engines import GENERIC, published
 from tokenomics.rows import deployment
@@ -110,7 +110,7 @@ def _judge_requests(case: Case, status: Texts, assumed: Texts) -> None:
 
 
 def _memory(
-    case: Case, on: Serving, rows: NDArray[np.int64], context: Numbers, batch: Numbers
+    case: Case, on: Deployment, rows: NDArray[np.int64], context: Numbers, batch: Numbers
 ) -> Iterator[tuple[int, list[str] | Infeasible]]:
     """Rows of one layout whose caches do not all fit, with what is assumed or why that cannot be.
 

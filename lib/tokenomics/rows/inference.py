@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute import bounds
+from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import durations, memory
 from tokenomics.compute.inference.engines import Profile, Work
 from tokenomics.compute.inference.intervals import interval
-from tokenomics.compute.operators.selection import Serving
 from tokenomics.estimate import held
 from tokenomics.rows import held_out
 from tokenomics.rows.bounds import LENGTHS, MLPERF, RATES, TPOT, TTFT
@@ -33,7 +33,7 @@ Values = NDArray[np.float64]
 class Group:
     """Rows of a case that share a layout: what a formula needs, one array each."""
 
-    on: Serving
+    on: Deployment
     profile: Profile
     replicas: Values
     batch: Values
@@ -71,7 +71,7 @@ def predicted(case: Case, formula: Formula, quantity: str) -> Prediction:
     return Prediction(value, low, high, fits)
 
 
-def _group(case: Case, on: Serving, profile: Profile, replicas: float, rows: NDArray[np.int64]) -> Group:
+def _group(case: Case, on: Deployment, profile: Profile, replicas: float, rows: NDArray[np.int64]) -> Group:
     """The arrays that a formula needs for these rows; an open load gets the concurrency that follows from its rate."""
     batch, isl, osl, rate = (column[rows] for column in (_batch(case), case["isl"], case["osl"], case["rate_qps"]))
     if case.load in OPEN:

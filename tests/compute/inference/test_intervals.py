@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tokenomics.calibration.intervals import ENOUGH, LEAST, lookup, quantiles, widened
 from tokenomics.compute.counts.precision import parse
+from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import engines, intervals
 from tokenomics.compute.inference.intervals import ANY, COVERAGE, interval, keys, kind_of, pick, quantiles_of
-from tokenomics.compute.operators.selection import Serving
 from tokenomics.facts import catalogue, tables
 from tokenomics.facts.engines import of_profile
 
@@ -25,7 +25,7 @@ ENGINES = ["", "vLLM", "vLLM 0.19", "TensorRT-LLM 0.9.0", "TensorRT-LLM 1.0", "s
 def asked(device, engine="", model="Llama-3.1-70B"):
     device, model = catalogue.accelerator(device), catalogue.model(model)
     name = engines.profile_name(engine, device)
-    on = Serving(model, device, parse("bf16"), kernels=of_profile(name).kernels)
+    on = Deployment(model, device, parse("bf16"), kernels=of_profile(name).kernels)
     return on, engines.profile(name, model.is_moe)
 
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from tokenomics import paths
 from tokenomics.compute.counts.parameters import kv_bytes, weight_bytes
 from tokenomics.compute.counts.precision import parse
+from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import durations, memory
 from tokenomics.compute.inference.engines import Profile
 from tokenomics.compute.inference.memory import capacity, reserve, used
 from tokenomics.compute.layout import Layout
-from tokenomics.compute.operators.selection import Serving
 from tokenomics.facts import catalogue
 from tokenomics.facts import engines as facts
 from tokenomics.facts.engines import Reserve
@@ -26,7 +26,7 @@ MODELS = ["Llama-2-7B", "Llama-3.1-70B", "Mixtral-8x7B", "DeepSeek-V3", "Gemma-2
 
 
 def serve(model="Llama-2-70B", device="A100-SXM-40GB", precision="fp16", **layout):
-    return Serving(catalogue.model(model), catalogue.accelerator(device), parse(precision), Layout(**layout))
+    return Deployment(catalogue.model(model), catalogue.accelerator(device), parse(precision), Layout(**layout))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tokenomics.compute import bounds
 from tokenomics.compute.counts.precision import parse
+from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import durations, memory
 from tokenomics.compute.inference.durations import (
     STEP_TOKENS,
@@ -20,7 +21,6 @@ from tokenomics.compute.inference.engines import Profile
 from tokenomics.compute.inference.server import server
 from tokenomics.compute.inference.steps import device_seconds
 from tokenomics.compute.layout import Layout
-from tokenomics.compute.operators.selection import Serving
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue
 
@@ -36,7 +36,7 @@ WAVES = 0.03
 
 
 def serve(model="Llama-3.1-70B", device="H100-SXM-80GB", precision="bf16", **layout):
-    return Serving(catalogue.model(model), catalogue.accelerator(device), parse(precision), Layout(**layout))
+    return Deployment(catalogue.model(model), catalogue.accelerator(device), parse(precision), Layout(**layout))
 
 
 deployments = st.builds(serve, st.sampled_from(MODELS), st.sampled_from(MEASURED), st.just("fp8"), tp=st.just(8))
@@ -95,13 +95,13 @@ def test_waves_follow_capacity():
 
 @given(deployments, st.integers(1, 256), st.integers(1, 8000), st.integers(1, 500))
 def test_no_static_batch_is_faster_than_its_bound(on, batch, prompt, output):
-    least = bounds.generate_seconds(bounds.Deployment(on.model, on.device, on.precision, 8), batch, prompt, output)
+    least = bounds.generate_seconds(bounds.IdealDevices(on.model, on.device, on.precision, 8), batch, prompt, output)
     assert durations.static_batch(on, PLAIN.name, batch, prompt, output).seconds(PLAIN) >= least
 
 
 @given(deployments, st.integers(1, 8000), st.integers(1, 2000), st.floats(0, 11))
 def test_no_queue_delivers_more_than_its_bound(on, prompt, output, log_most):
-    least = bounds.Deployment(on.model, on.device, on.precision, 8)
+    least = bounds.IdealDevices(on.model, on.device, on.precision, 8)
     for most in (np.inf, 2.0**log_most):
         running = in_flight(on, PLAIN.name, most, prompt, output)
         if memory.capacity(on, PLAIN.name, prompt + output) < 1:
@@ -117,7 +117,7 @@ def test_no_engine_answers_faster_than_the_bound():
             it = server(catalogue.model(name), catalogue.accelerator("H100-SXM-80GB"), engine=engine)
             if not it.fits():
                 continue
-            least = bounds.Deployment(it.on.model, it.on.device, it.on.precision)
+            least = bounds.IdealDevices(it.on.model, it.on.device, it.on.precision)
             fits = it.room(1024, batch)
             assert fits[0] and np.array_equal(fits, ~np.isnan(it.tpot(batch, 1024).value))
             assert (it.tpot(batch, 1024).value[fits] >= bounds.decode_step_seconds(least, batch, 1024)[fits]).all()

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from tokenomics.compute import bounds
 from tokenomics.compute.counts.precision import parse
+from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference.steps import device_seconds
 from tokenomics.compute.layout import Layout
 from tokenomics.compute.operators.communication import exchange_seconds, experts_seconds, reduce_seconds
-from tokenomics.compute.operators.selection import Serving, completed, expert_dtype, kernels, product_dtype
+from tokenomics.compute.operators.selection import completed, expert_dtype, kernels, product_dtype
 from tokenomics.compute.operators.times import distinct_experts
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue
@@ -29,7 +30,7 @@ ONE = Layout()
 
 
 def serve(model="Llama-3.1-70B", device="H100-SXM-80GB", precision="bf16", layout=ONE, **options):
-    return Serving(catalogue.model(model), catalogue.accelerator(device), parse(precision), layout, **options)
+    return Deployment(catalogue.model(model), catalogue.accelerator(device), parse(precision), layout, **options)
 
 
 def seconds(on, **work):
@@ -46,7 +47,7 @@ def test_no_pass_is_faster_than_its_bound(device, model, precision):
     batch, context = 2.0 ** np.arange(0, 11)[:, None], 2.0 ** np.arange(0, 17, 2)
     for tp in (1, 8):
         on = serve(model, device, precision, Layout(tp=tp))
-        least = bounds.Deployment(on.model, on.device, on.precision, tp)
+        least = bounds.IdealDevices(on.model, on.device, on.precision, tp)
         decode = seconds(on, decode=batch, context=context)
         assert (decode >= bounds.decode_step_seconds(least, batch, context)).all()
         prefill = seconds(on, new=batch * context, prompts=batch)

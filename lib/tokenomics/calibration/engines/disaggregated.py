@@ -8,10 +8,10 @@ import pandas as pd
 from tokenomics.calibration.engines.profiles import NUMBERS, Fitted, Waits
 from tokenomics.calibration.engines.samples import SAME, TTFT_TPOT, precisions, sample
 from tokenomics.compute.counts.precision import parse
+from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference.disaggregation import Pools, closed_loop
 from tokenomics.compute.inference.engines import Profile, profile_name
 from tokenomics.compute.layout import Layout
-from tokenomics.compute.operators.selection import Serving
 from tokenomics.facts.engines import of_profile
 from tokenomics.rows.held_out import family_of
 from tokenomics.rows.predict import record
@@ -40,7 +40,7 @@ def predictions(fitted: list[Fitted], waits: Waits) -> Iterator[dict[str, object
         precision = parse(row["precision_text"])
         engine = of_profile(name)
         workers = [
-            Serving(model, device, precision, _layout(row, pool, model.is_moe), engine.kernels, fused=engine.fuses)
+            Deployment(model, device, precision, _layout(row, pool, model.is_moe), engine.kernels, fused=engine.fuses)
             for pool in ("prefill", "decode")
         ]
         counts = [int(row[f"{pool}_num_workers"]) for pool in ("prefill", "decode")]

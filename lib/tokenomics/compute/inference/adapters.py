@@ -26,12 +26,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute import bounds
 from tokenomics.compute.counts.matrices import ATTENTION, MLP, Matrix, matrices
+from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import durations, memory
 from tokenomics.compute.inference.engines import Work
 from tokenomics.compute.inference.server import Server
 from tokenomics.compute.layout import ROUTER, Layout
 from tokenomics.compute.operators import times
-from tokenomics.compute.operators.selection import PCIE_BYTES_PER_S, Serving, kernels
+from tokenomics.compute.operators.selection import PCIE_BYTES_PER_S, kernels
 from tokenomics.errors import DataError
 from tokenomics.estimate import Estimate
 from tokenomics.facts.models import Model
@@ -169,17 +170,17 @@ def _pair(model: Model, tp: int, chosen: list[Matrix]) -> Pair:
     return Pair(inputs, outputs, sum(each.copies for each in chosen) / layers, layers)
 
 
-def adapter_bytes(on: Serving, adapters: Adapters) -> float:
+def adapter_bytes(on: Deployment, adapters: Adapters) -> float:
     """Bytes of one adapter on one device."""
     sides = sum((each.inputs * each.slices + each.outputs) * each.layers for each in _pairs(on, adapters))
     return BYTES * adapters.rank * sides / on.layout.pp
 
 
-def _pairs(on: Serving, adapters: Adapters) -> tuple[Pair, ...]:
+def _pairs(on: Deployment, adapters: Adapters) -> tuple[Pair, ...]:
     return pairs(on.model, on.layout, adapters.projections)
 
 
-def step_seconds(on: Serving, adapters: Adapters, rows: ArrayLike, sequences: ArrayLike) -> Values:
+def step_seconds(on: Deployment, adapters: Adapters, rows: ArrayLike, sequences: ArrayLike) -> Values:
     """What adapters add to one step over all layers.
 
     Args:
@@ -206,7 +207,7 @@ def _products(pair: Pair, rank: int) -> Iterator[tuple[float, float, float]]:
     yield float(rank), pair.outputs, pair.outputs + (pair.slices - 1) * rank
 
 
-def _grouped_seconds(on: Serving, rows: Values, used: Values, product: tuple[float, float, float]) -> Values:
+def _grouped_seconds(on: Deployment, rows: Values, used: Values, product: tuple[float, float, float]) -> Values:
     """A product grouped by adapter: ``used`` times ``columns`` side by side over the rows of one adapter, and the bytes
     of a row that this does not count: its inputs for all but one adapter's rows, and ``more`` values."""
     use, (inputs, columns, more) = kernels(on), product

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute.counts.parameters import kv_bytes
+from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import durations
 from tokenomics.compute.inference.engines import Profile
 from tokenomics.compute.operators.communication import NETWORK_BYTES_PER_S
-from tokenomics.compute.operators.selection import Serving
 from tokenomics.errors import DataError
 
 
@@ -29,8 +29,8 @@ class Pools:
         DataError: a pool without workers.
     """
 
-    prefill: Serving
-    decode: Serving
+    prefill: Deployment
+    decode: Deployment
     prefill_workers: int = 1
     decode_workers: int = 1
 

@@ -16,10 +16,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import memory
 from tokenomics.compute.inference.engines import Profile, Work
 from tokenomics.compute.inference.steps import Parts, device_seconds
-from tokenomics.compute.operators.selection import Serving
 
 STRETCHES = 4
 """Points at which a growing context is looked at; a step's time is nearly linear in it."""
@@ -37,7 +37,7 @@ MOST_SEQUENCES = 2048
 """Sequences that engines run at a time, at most, with the settings of published throughput runs."""
 
 
-def prefill(on: Serving, batch: ArrayLike, prompt: ArrayLike, cached: ArrayLike = 0) -> Work:
+def prefill(on: Deployment, batch: ArrayLike, prompt: ArrayLike, cached: ArrayLike = 0) -> Work:
     """Reading ``batch`` prompts of ``prompt`` new tokens, after ``cached`` ones each, until all have a first token.
 
     Whole prompts are packed into steps of up to :data:`STEP_TOKENS`; with pipeline stages the batch goes through in as
@@ -53,7 +53,7 @@ def prefill(on: Serving, batch: ArrayLike, prompt: ArrayLike, cached: ArrayLike 
     return Work(prefill_s=count * one * filling, prefill_steps=count * chunks, layers_together=on.layers_together)
 
 
-def decode_step(on: Serving, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike = 1) -> Work:
+def decode_step(on: Deployment, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike = 1) -> Work:
     """One token for each of ``batch`` sequences whose context, the new token included, is ``context``; or a step that
     verifies ``tokens`` of each (:mod:`.speculation`)."""
     seconds = decode_parts(on, batch, context, tokens).total
@@ -61,7 +61,7 @@ def decode_step(on: Serving, batch: ArrayLike, context: ArrayLike, tokens: Array
     return Work(decode_s=seconds, decode_steps=1.0, sequence_steps=batch, layers_together=on.layers_together)
 
 
-def decode_parts(on: Serving, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike = 1) -> Parts:
+def decode_parts(on: Deployment, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike = 1) -> Parts:
     """Device seconds of a sequence's step by what they are spent on.
 
     With pipeline stages the batch is split into as many parts, each of which passes all stages, at the pace of the
@@ -73,7 +73,7 @@ def decode_parts(on: Serving, batch: ArrayLike, context: ArrayLike, tokens: Arra
     return parts.times(waiting)
 
 
-def decode(on: Serving, batch: ArrayLike, prompt: ArrayLike, steps: ArrayLike) -> Work:
+def decode(on: Deployment, batch: ArrayLike, prompt: ArrayLike, steps: ArrayLike) -> Work:
     """``steps`` decode steps of ``batch`` sequences that start after ``prompt`` tokens."""
     prompt, steps = np.asarray(prompt, dtype=float), np.asarray(steps, dtype=float)
     total = Work(layers_together=on.layers_together)
@@ -83,7 +83,7 @@ def decode(on: Serving, batch: ArrayLike, prompt: ArrayLike, steps: ArrayLike) -
     return total
 
 
-def static_batch(on: Serving, engine: str, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Work:
+def static_batch(on: Deployment, engine: str, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Work:
     """A batch given all at once, from its start to its last token.
 
     A batch larger than what the engine admits at a time runs in waves; as engines refill a wave while it runs, the last
@@ -94,11 +94,11 @@ def static_batch(on: Serving, engine: str, batch: ArrayLike, prompt: ArrayLike, 
     return _wave(on, most, prompt, output).times(batch / most)
 
 
-def _wave(on: Serving, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Work:
+def _wave(on: Deployment, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Work:
     return prefill(on, batch, prompt) + decode(on, batch, prompt, np.maximum(np.asarray(output) - 1, 0))
 
 
-def in_flight(on: Serving, engine: str, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> NDArray:
+def in_flight(on: Deployment, engine: str, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> NDArray:
     """Requests that really run when ``concurrency`` are sent: as many as the engine admits into memory."""
     return np.clip(
         memory.admitted(on, engine, prompt, output),
@@ -123,7 +123,7 @@ class ClosedLoop:
 
 
 def closed_loop(
-    on: Serving, profile: Profile, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike
+    on: Deployment, profile: Profile, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike
 ) -> ClosedLoop:
     """What requests see when ``concurrency`` are always in flight.
 
@@ -145,7 +145,7 @@ def closed_loop(
 
 
 def open_loop_concurrency(
-    on: Serving, profile: Profile, rate: ArrayLike, prompt: ArrayLike, output: ArrayLike
+    on: Deployment, profile: Profile, rate: ArrayLike, prompt: ArrayLike, output: ArrayLike
 ) -> NDArray[np.float64]:
     """Requests in flight when ``rate`` arrive a second at random: the concurrency whose closed loop serves as many.
 
@@ -167,7 +167,9 @@ def open_loop_concurrency(
     return np.minimum(found, most)
 
 
-def saturated_cycle(on: Serving, engine: str, prompt: ArrayLike, output: ArrayLike, most: ArrayLike = np.inf) -> Work:
+def saturated_cycle(
+    on: Deployment, engine: str, prompt: ArrayLike, output: ArrayLike, most: ArrayLike = np.inf
+) -> Work:
     """Time in which a saturated replica finishes as many as it runs at a time.
 
     Divide ``running x output`` by its seconds for output tokens a second. Prompts are read in steps that decode too.
@@ -178,7 +180,7 @@ def saturated_cycle(on: Serving, engine: str, prompt: ArrayLike, output: ArrayLi
     return decoded + _read_beside_decodes(on, running, prompt, output)
 
 
-def _read_beside_decodes(on: Serving, running: NDArray, prompt: NDArray, output: NDArray) -> Work:
+def _read_beside_decodes(on: Deployment, running: NDArray, prompt: NDArray, output: NDArray) -> Work:
     """What reading the prompts of all ``running`` requests adds to a saturated replica while each of them is served.
 
     As many steps as stages are in flight, each with its share of the requests. Each of them ends with a chance of
@@ -198,7 +200,7 @@ def _read_beside_decodes(on: Serving, running: NDArray, prompt: NDArray, output:
     return Work(prefill_s=seconds.reshape(given[0].shape), layers_together=on.layers_together)
 
 
-def _seconds_read(on: Serving, running: NDArray, prompt: NDArray, output: NDArray) -> NDArray:
+def _seconds_read(on: Deployment, running: NDArray, prompt: NDArray, output: NDArray) -> NDArray:
     """Device seconds of :func:`_read_beside_decodes`; shape (requests,), as each of its arguments."""
     stages = on.layout.pp
     sequences, ends = np.maximum(running / stages, 1.0), 1 / np.maximum(output, 1 + NEARLY_NONE)
@@ -220,7 +222,7 @@ def _seconds_read(on: Serving, running: NDArray, prompt: NDArray, output: NDArra
     return running * slowest / mean * (_over_in_step(stages, read) if stages > 2 else 1.0)
 
 
-def _seconds_of_one_more(on: Serving, decode: NDArray, prompt: NDArray, context: NDArray, count: int) -> NDArray:
+def _seconds_of_one_more(on: Deployment, decode: NDArray, prompt: NDArray, context: NDArray, count: int) -> NDArray:
     """Device seconds that one more prompt takes in a stage's step of decodes that reads ``count``, as a mean over the
     next ones up to twice as many."""
     least, most = (

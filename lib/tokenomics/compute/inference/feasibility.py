@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from tokenomics.compute.bounds import LARGEST_GB, Precision
+from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import memory
 from tokenomics.compute.layout import Layout
-from tokenomics.compute.operators.selection import Serving, product_dtype
+from tokenomics.compute.operators.selection import product_dtype
 from tokenomics.errors import DataError, Infeasible, whole
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
@@ -125,7 +126,7 @@ def check_context(model: Model, tokens: float, *, measured: bool = False) -> lis
     return [f"context extended beyond {most}"]
 
 
-def check_memory(on: Serving, engine: str, context: float, batch: float = 1, *, measured: bool = False) -> list[str]:
+def check_memory(on: Deployment, engine: str, context: float, batch: float = 1, *, measured: bool = False) -> list[str]:
     """Whether weights and the cache of one sequence fit, and what becomes of more of them.
 
     Args:
@@ -153,7 +154,7 @@ def check_memory(on: Serving, engine: str, context: float, batch: float = 1, *, 
     raise Infeasible(WHERE, "memory", f"{(weights + cache) / GIGA:.3g} GB", reason, "more devices or fewer bits")
 
 
-def refuse(on: Serving, engine: str, context: float, batch: float = 1) -> None:
+def refuse(on: Deployment, engine: str, context: float, batch: float = 1) -> None:
     """Say why so many sequences of so many tokens cannot be served together.
 
     Raises:

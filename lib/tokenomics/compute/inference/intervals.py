@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenomics import paths
+from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference.engines import Profile, left_out
 from tokenomics.compute.operators.fitted import RELATIONS, read_table
-from tokenomics.compute.operators.selection import Serving, kernels
+from tokenomics.compute.operators.selection import kernels
 
 TABLE = paths.DATA / "calibration" / "intervals.csv"
 COVERAGE = 0.8
@@ -22,7 +23,7 @@ COVERAGE = 0.8
 ANY, OWN, PROFILED = "any", "own", "profiled"
 
 
-def kind_of(on: Serving, profile: Profile) -> str:
+def kind_of(on: Deployment, profile: Profile) -> str:
     """How near a prediction is to what was measured.
 
     ``own``: the device's operators were measured; ``profiled``: they were not, but the engine was, on this device (and
@@ -44,7 +45,7 @@ def keys(profile: str, kind: str, quantity: str, moe: bool) -> list[tuple[str, s
 
 
 def interval(
-    value: ArrayLike, on: Serving, profile: Profile, quantity: str, without: str = ""
+    value: ArrayLike, on: Deployment, profile: Profile, quantity: str, without: str = ""
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Low and high around durations (or bytes), with :data:`COVERAGE`.
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute.bounds import LARGEST_GB
 from tokenomics.compute.counts.parameters import activation_bytes, kv_bytes, parameters, weight_bytes
-from tokenomics.compute.operators.selection import Serving
+from tokenomics.compute.deployment import Deployment
 from tokenomics.facts.engines import Reserve, of_profile
 
 Bytes = NDArray[np.float64]
@@ -47,7 +47,7 @@ def reserve(name: str) -> Reserve:
     return of_profile(name).reserve
 
 
-def weight_bytes_per_device(on: Serving) -> float:
+def weight_bytes_per_device(on: Deployment) -> float:
     """Weights on a device of the fullest stage: routed experts, redundant ones included, over all devices of the stage,
     everything else over the TP group."""
     layout, count = on.layout, parameters(on.model)
@@ -59,7 +59,7 @@ def weight_bytes_per_device(on: Serving) -> float:
     return (experts / (layout.tp * layout.dp) + rest / layout.tp) * layout.fullest_stage(on.model.layers)
 
 
-def cache_bytes_per_device(on: Serving, context: ArrayLike) -> Bytes:
+def cache_bytes_per_device(on: Deployment, context: ArrayLike) -> Bytes:
     """Keys and values of one sequence on one device of its group."""
     tp, kv_heads = on.layout.tp, on.model.kv_heads
     copies = tp if on.model.is_mla else max(1.0, tp / max(kv_heads, 1.0))
@@ -67,7 +67,7 @@ def cache_bytes_per_device(on: Serving, context: ArrayLike) -> Bytes:
     return kv_bytes(on.model, context, on.precision.kv_bits) * copies / tp * stage
 
 
-def used(on: Serving, engine: str, batch: ArrayLike, context: ArrayLike, prompt: ArrayLike | None = None) -> Memory:
+def used(on: Deployment, engine: str, batch: ArrayLike, context: ArrayLike, prompt: ArrayLike | None = None) -> Memory:
     """Memory while ``batch`` sequences of ``context`` tokens are served.
 
     Args:
@@ -93,7 +93,9 @@ def used(on: Serving, engine: str, batch: ArrayLike, context: ArrayLike, prompt:
     )
 
 
-def free_bytes(on: Serving, engine: str, batch: ArrayLike = 1, prompt: ArrayLike = 1, beside: ArrayLike = 0.0) -> Bytes:
+def free_bytes(
+    on: Deployment, engine: str, batch: ArrayLike = 1, prompt: ArrayLike = 1, beside: ArrayLike = 0.0
+) -> Bytes:
     """Bytes of one device that are left for the cache; negative where the model does not fit.
 
     ``beside`` are bytes that something else takes on every device: a draft model, adapters, an encoder of images.
@@ -104,7 +106,7 @@ def free_bytes(on: Serving, engine: str, batch: ArrayLike = 1, prompt: ArrayLike
 
 
 def capacity(
-    on: Serving, engine: str, context: ArrayLike, beside: ArrayLike = 0.0, each_beside: ArrayLike = 0.0
+    on: Deployment, engine: str, context: ArrayLike, beside: ArrayLike = 0.0, each_beside: ArrayLike = 0.0
 ) -> Bytes:
     """Sequences of ``context`` tokens whose caches fit at a time in the whole replica; 0 where the weights do not fit.
 
@@ -114,7 +116,7 @@ def capacity(
     return np.maximum(np.floor(free_bytes(on, engine, beside=beside) / one) * on.layout.dp, 0.0)
 
 
-def admitted(on: Serving, engine: str, prompt: ArrayLike, output: ArrayLike) -> Bytes:
+def admitted(on: Deployment, engine: str, prompt: ArrayLike, output: ArrayLike) -> Bytes:
     """Requests that an engine lets run at a time: their caches at their mean length fit, or, where it keeps room for a
     request's whole sequence (``Reserve.whole``), at their full length; 0 where the weights do not fit."""
     prompt, output = np.asarray(prompt, dtype=float), np.asarray(output, dtype=float)

@@ -55,7 +55,7 @@ def ask(load: Load, model: Model, device: Accelerator, layout: Layout | None = N
     return server(model, device, engine=load.engine, layout=layout or Layout(), **texts)
 
 
-def deployment(load: Load, it: Server) -> bounds.Deployment:
+def deployment(load: Load, it: Server) -> bounds.IdealDevices:
     """The same devices as the bounds see them, with the fastest arithmetic of the width."""
     return sizing.deployment(it.on.model, it.on.device, load.weight_bits, load.kv_bits, it.devices)
 

@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute import bounds
+from tokenomics.compute.bounds import Precision
 from tokenomics.compute.counts.precision import parse
+from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import durations, engines, feasibility, memory
 from tokenomics.compute.inference.engines import Profile, Work
 from tokenomics.compute.inference.intervals import interval
 from tokenomics.compute.inference.steps import Parts
 from tokenomics.compute.layout import Layout
-from tokenomics.compute.operators.selection import Serving, completed
+from tokenomics.compute.operators.selection import completed
 from tokenomics.estimate import Estimate, Values, held
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.engines import known, of_profile
@@ -34,7 +36,7 @@ MEMORY, HOST = "memory", "host"
 class Server:
     """A deployment and the profile of its engine; made by :func:`server`."""
 
-    on: Serving
+    on: Deployment
     profile: Profile
 
     @property
@@ -43,9 +45,9 @@ class Server:
         return self.on.layout.devices
 
     @property
-    def bound(self) -> bounds.Deployment:
+    def bound(self) -> bounds.IdealDevices:
         """The same devices as data sheets have them: no answer is faster."""
-        return bounds.Deployment(self.on.model, completed(self.on.device), self.on.precision, self.devices)
+        return bounds.IdealDevices(self.on.model, completed(self.on.device), self.on.precision, self.devices)
 
     def estimate(self, seconds: ArrayLike, quantity: str, least: ArrayLike = 0.0) -> Estimate:
         """A duration with the interval of a quantity (``inference.intervals``), never below ``least``."""
@@ -197,13 +199,25 @@ def server(
     model, device = _record("model", model), _record("accelerator", device)
     known(engine)
     layout = layout or Layout(tp=tp)
-    name = engines.profile_name(engine, device)
     feasibility.check_layout(model, layout)
-    facts = of_profile(name)
-    on = Serving(
-        *(engines.as_run(model, name), device, parse(precision, kv_precision), layout), facts.kernels, facts.fuses
-    )
+    name = engines.profile_name(engine, device)
+    on = put_together(model, device, parse(precision, kv_precision), layout, name)
     return Server(on, engines.profile(name, model.is_moe))
+
+
+def put_together(
+    model: Model, device: Accelerator, precision: Precision, layout: Layout, name: str, **known: bool
+) -> Deployment:
+    """A deployment as the engine of a profile runs it: its attention, its kernels, what it fuses.
+
+    Args:
+        name: of the engine's profile (:func:`tokenomics.compute.inference.engines.profile_name`).
+        known: ``alike`` and ``left_out``, see :class:`tokenomics.compute.deployment.Deployment`.
+    """
+    facts = of_profile(name)
+    return Deployment(
+        engines.as_run(model, name), device, precision, layout, kernels=facts.kernels, fused=facts.fuses, **known
+    )
 
 
 def _record(kind: str, given: Any) -> Any:

@@ -15,9 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute.counts.matrices import attention_shapes, linear_widths
 from tokenomics.compute.counts.parameters import state_bytes
+from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.layout import HEAD, PROJECTION, Layout, products
 from tokenomics.compute.operators import communication, times
-from tokenomics.compute.operators.selection import Kernels, Serving, kernels
+from tokenomics.compute.operators.selection import Kernels, kernels
 from tokenomics.facts.models import Model
 
 ROUTING_KERNELS, LATENT_KERNELS, INDEX_KERNELS = 2, 3, 10
@@ -48,7 +49,7 @@ class Parts:
 
 
 def device_seconds(
-    on: Serving,
+    on: Deployment,
     *,
     decode: ArrayLike = 0,
     context: ArrayLike = 1,
@@ -89,7 +90,7 @@ def device_seconds(
     )
 
 
-def _products(on: Serving, use: Kernels, rows: Times, ends: Times) -> Times:
+def _products(on: Deployment, use: Kernels, rows: Times, ends: Times) -> Times:
     total = np.zeros_like(rows)
     for kind, (inputs, outputs, count) in _sides(on.model, on.layout).items():
         tokens = np.asarray(ends if kind == HEAD else rows)
@@ -108,13 +109,13 @@ def _sides(model: Model, layout: Layout) -> dict[str, NDArray[np.float64]]:
     return {kind: np.array(sides, dtype=float).T for kind, sides in found.items()}
 
 
-def _heads(on: Serving, shape) -> dict[str, float]:
+def _heads(on: Deployment, shape) -> dict[str, float]:
     tp = on.layout.tp
     kv_heads = max(shape.kv_heads / tp, min(1.0, shape.kv_heads))
     return {"heads": max(shape.heads / tp, kv_heads), "kv_heads": kv_heads}
 
 
-def _decode_attention(on: Serving, use: Kernels, sequences: Times, context: Times, queries: Times) -> Times:
+def _decode_attention(on: Deployment, use: Kernels, sequences: Times, context: Times, queries: Times) -> Times:
     """Several queries of a sequence act as so many times its heads; each reads a selection of its own if it is sparse,
     and leaves a state of its own in linear layers, to fall back on."""
     model, total = on.model, np.zeros(np.broadcast_shapes(sequences.shape, context.shape, queries.shape))
@@ -142,7 +143,7 @@ def _decode_attention(on: Serving, use: Kernels, sequences: Times, context: Time
     return total
 
 
-def _prefill_attention(on: Serving, use: Kernels, prompts: Times, each: Times, past: Times) -> Times:
+def _prefill_attention(on: Deployment, use: Kernels, prompts: Times, each: Times, past: Times) -> Times:
     model, total = on.model, np.zeros(np.broadcast_shapes(prompts.shape, each.shape, past.shape))
     for shape, window in zip(attention_shapes(model), (np.inf, model.sliding_window_tokens or np.inf), strict=True):
         if not shape.layers:
@@ -162,7 +163,7 @@ def _prefill_attention(on: Serving, use: Kernels, prompts: Times, each: Times, p
     return total
 
 
-def _experts(on: Serving, use: Kernels, tokens: Times) -> Times:
+def _experts(on: Deployment, use: Kernels, tokens: Times) -> Times:
     model, layout = on.model, on.layout
     if not model.is_moe:
         return np.zeros_like(tokens)
@@ -180,7 +181,7 @@ def _experts(on: Serving, use: Kernels, tokens: Times) -> Times:
     return np.where(tokens > 0, model.moe_layers * seconds, 0.0)
 
 
-def _elementwise(on: Serving, use: Kernels, rows: Times) -> Times:
+def _elementwise(on: Deployment, use: Kernels, rows: Times) -> Times:
     """Norms with their residual, rotary positions with the cache's write, and the activation of a dense MLP."""
     model, tp = on.model, on.layout.tp
 

@@ -21,13 +21,14 @@ from numpy.typing import ArrayLike, NDArray
 from tokenomics.compute import bounds
 from tokenomics.compute.counts.parameters import parameters
 from tokenomics.compute.counts.precision import parse
+from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import durations, memory
 from tokenomics.compute.inference.engines import Work
 from tokenomics.compute.inference.server import Server
 from tokenomics.compute.inference.steps import device_seconds
 from tokenomics.compute.layout import ROUTER, Layout
 from tokenomics.compute.operators import times
-from tokenomics.compute.operators.selection import Serving, kernels
+from tokenomics.compute.operators.selection import kernels
 from tokenomics.errors import DataError
 from tokenomics.estimate import Estimate
 from tokenomics.facts.models import Model
@@ -196,7 +197,7 @@ class Sighted:
     encoder: Encoder
 
     @property
-    def encoding(self) -> Serving:
+    def encoding(self) -> Deployment:
         """The encoder's own deployment, on each device."""
         return replace(self.base.on, model=self.encoder.transformer, precision=parse("bf16"), layout=Layout())
 

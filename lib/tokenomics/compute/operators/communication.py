@@ -8,10 +8,11 @@ reduce by themselves, uneven loads of experts.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.operators import times
 from tokenomics.compute.operators.fitted import OperatorParameters
 from tokenomics.compute.operators.forms import precision
-from tokenomics.compute.operators.selection import Kernels, Serving
+from tokenomics.compute.operators.selection import Kernels
 from tokenomics.facts.accelerators import Accelerator
 
 ACTIVATION_BYTES = 2.0
@@ -29,7 +30,7 @@ def domain(device: Accelerator, devices: int) -> int:
     return min(devices, device.link_devices or DOMAIN)
 
 
-def step_seconds(on: Serving, use: Kernels, rows: ArrayLike) -> Times:
+def step_seconds(on: Deployment, use: Kernels, rows: ArrayLike) -> Times:
     """Communication of one step through all layers.
 
     Two all-reduces a layer over TP, a hop between pipeline stages, and :func:`experts_seconds` in place of a layer's
@@ -52,7 +53,7 @@ def step_seconds(on: Serving, use: Kernels, rows: ArrayLike) -> Times:
     return total
 
 
-def experts_seconds(on: Serving, use: Kernels, rows: ArrayLike) -> Times:
+def experts_seconds(on: Deployment, use: Kernels, rows: ArrayLike) -> Times:
     """Tokens of all attention groups to a layer's experts and back: the faster of the two ways that engines have.
 
     Gather and scatter (every device gets every token; together an all-reduce over all groups), or, with whole experts

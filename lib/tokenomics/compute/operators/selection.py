@@ -5,10 +5,11 @@ FP8 weights on a device without FP8 units are widened on the fly, MXFP4 experts 
 in 16 bit on Hopper, tables and head stay in 16 bit.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 from tokenomics.compute.bounds import Precision
+from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.layout import HEAD, PROJECTION, ROUTER, Layout
 from tokenomics.compute.operators.fitted import OperatorParameters, parameters
 from tokenomics.facts.accelerators import Accelerator
@@ -23,41 +24,6 @@ DIRECT = 0.45
 """Share of a PCIe bus that all-reduce reaches where devices reach each other directly: RTX PRO 6000, three engines."""
 PCIE_BYTES_PER_S = 32e9
 """A device whose vendor names no link talks over its host's bus: PCIe 4.0, 16 lanes, one way."""
-
-
-@dataclass(frozen=True)
-class Serving:
-    """One replica of a model on the devices of a layout, run by an engine.
-
-    Attributes:
-        model: the architecture.
-        device: the accelerator.
-        precision: storage and arithmetic.
-        layout: how the model is cut.
-        kernels: engine whose measured kernels are used (``trtllm``, ``vllm``, ``sglang``; others: nearest).
-        fused: activations are quantised within the kernel before, so that a product keeps the 16-bit kernel's floor.
-        alike: every sequence holds the same prompt, so that all tokens of a step choose the same experts.
-        left_out: take the parameters of relatives although this device was measured (to learn what that costs).
-    """
-
-    model: Model
-    device: Accelerator
-    precision: Precision = field(default_factory=Precision)
-    layout: Layout = field(default_factory=Layout)
-    kernels: str | None = None
-    fused: bool = True
-    alike: bool = False
-    left_out: bool = False
-
-    @property
-    def layers_together(self) -> int:
-        """Layers that several devices compute together; 0 on one device."""
-        return self.model.layers if self.layout.devices > 1 else 0
-
-    @property
-    def stage_share(self) -> float:
-        """Share of a step's time that the fullest pipeline stage takes."""
-        return self.layout.fullest_stage(self.model.layers)
 
 
 @dataclass(frozen=True)
@@ -115,7 +81,7 @@ def expert_dtype(model: Model, precision: Precision, device: Accelerator) -> str
 
 
 @cache
-def kernels(on: Serving) -> Kernels:
+def kernels(on: Deployment) -> Kernels:
     """Parameters of every operator of a deployment; the nearest relative's where the device was not measured."""
     device = completed(on.device)
     dense, latent = product_dtype(on.model, on.precision, device), on.model.is_mla

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tokenomics.compute import bounds, sizing
-from tokenomics.compute.bounds import Deployment
+from tokenomics.compute.bounds import IdealDevices
 from tokenomics.compute.counts.parameters import parameters
 from tokenomics.compute.training import tuning
 from tokenomics.facts import catalogue
@@ -50,12 +50,12 @@ def grid(
     return pd.DataFrame(rows)
 
 
-def row_of(table: pd.DataFrame, own: Deployment) -> pd.Series:
+def row_of(table: pd.DataFrame, own: IdealDevices) -> pd.Series:
     """The row of :func:`grid` for the model and accelerator that the notebook follows."""
     return table.set_index(["model", "accelerator"]).loc[(own.model.name, own.device.name)]
 
 
-def own_metrics(own: Deployment, row: pd.Series, tokens: float) -> dict[str, Metric]:
+def own_metrics(own: IdealDevices, row: pd.Series, tokens: float) -> dict[str, Metric]:
     """The row of :func:`grid` that the notebook follows."""
     return {
         "own_model": Metric(own.model.name, "text", "model followed through the notebook"),
@@ -114,7 +114,7 @@ def over_6nd_metrics(model: Model, sequence: int) -> dict[str, Metric]:
     return {"own_over_6nd": Metric(float(over_6nd(model, sequence)), "1", meaning)}
 
 
-def tuned(models: Iterable[Model], rank: int, own: Deployment) -> pd.DataFrame:
+def tuned(models: Iterable[Model], rank: int, own: IdealDevices) -> pd.DataFrame:
     """Every model tuned by every method: trained parameters, bytes, FLOP over one forward pass, fewest own devices."""
     rows = []
     for model in models:
@@ -143,7 +143,7 @@ def tuning_metrics(table: pd.DataFrame, model: Model) -> dict[str, Metric]:
 
 
 def sensitivity(
-    own: Deployment, row: pd.Series, tokens: float, sequence: int, *, run_share: float, release_share: float
+    own: IdealDevices, row: pd.Series, tokens: float, sequence: int, *, run_share: float, release_share: float
 ) -> pd.DataFrame:
     """Devices and device-days of the own model with one thing changed at a time.
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sized
 import pandas as pd
 
 from tokenomics.compute import bounds
-from tokenomics.compute.bounds import Deployment, Precision
+from tokenomics.compute.bounds import IdealDevices, Precision
 from tokenomics.facts import catalogue
 from tokenomics.notebook.report import Metric
 
@@ -37,7 +37,7 @@ def published(releases: pd.DataFrame, sequence: int, fp8_runs: Collection[str] =
 
 def _bound_hours(run, sequence: int, dtype: str) -> float:
     device = catalogue.accelerator(run.training_accelerator)
-    on = Deployment(catalogue.model(run.model), device, Precision(dtype=dtype))
+    on = IdealDevices(catalogue.model(run.model), device, Precision(dtype=dtype))
     return 24 * float(bounds.training_days(on, run.training_tokens, sequence))
 
 

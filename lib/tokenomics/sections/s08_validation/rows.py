@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from tokenomics import paths
 from tokenomics.compute.counts.precision import parse
+from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import durations
 from tokenomics.compute.inference.engines import NONE, Work
 from tokenomics.compute.inference.intervals import keys
 from tokenomics.compute.layout import Layout
-from tokenomics.compute.operators.selection import Serving
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue, measurements, tables
 from tokenomics.facts.engines import of_profile
@@ -193,7 +193,7 @@ def static_batch(rows: pd.DataFrame) -> StaticBatch:
     row = rows[simple].sort_values("case").iloc[0]
     model, device = catalogue.model(row["model"]), catalogue.accelerator(row["accelerator"])
     engine = of_profile(row["profile"])
-    serving = Serving(model, device, parse(row["precision"]), Layout(), engine.kernels, engine.fuses)
+    serving = Deployment(model, device, parse(row["precision"]), Layout(), engine.kernels, engine.fuses)
     work = durations.static_batch(serving, row["profile"], row["batch"], row["isl"], row["osl"])
     fits = tables.read("calibration/engines")
     same = (fits["name"] == row["profile"]) & (fits["without"] == row["family"]) & ~fits["experts"].astype(bool)
