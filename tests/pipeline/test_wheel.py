@@ -72,6 +72,14 @@ def test_it_lists_and_scores_as_a_checkout_does(installed, tmp_path):
     assert (tmp_path / "packaged.csv").read_bytes() == (tmp_path / "checkout.csv").read_bytes()
 
 
+def test_it_sizes_a_fleet_as_a_checkout_does(installed, tmp_path):
+    asked = ("size", "--model", "Llama-3.1-8B", "--xpu", "L40S", "--rate", "2", "--prompt", "900", "--output", "200")
+    packaged = call(installed, tmp_path, *asked, "--tpot-ms", "80", "--json")
+    assert packaged.returncode == 0 and '"devices"' in packaged.stdout, packaged.stderr
+    checkout = call(os.environ | {"TOKENOMICS_ROOT": str(paths.ROOT)}, tmp_path, *asked, "--tpot-ms", "80", "--json")
+    assert packaged.stdout == checkout.stdout
+
+
 @pytest.mark.parametrize("arguments", [("run", "01_ubiquitous_llms"), ("reproduce",)])
 def test_what_needs_a_checkout_is_refused_in_one_line(installed, tmp_path, arguments):
     refused = call(installed, tmp_path, *arguments)

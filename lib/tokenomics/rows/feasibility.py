@@ -97,7 +97,9 @@ def _judge_requests(case: Case, status: Texts, assumed: Texts) -> None:
     for row in np.flatnonzero((status == OK) & (context > (case.model.context_tokens or np.inf))):
         notes = feasibility.check_context(case.model, context[row], measured=True)
         assumed[row] = feasibility.joined(filter(None, [assumed[row], *notes]))
-    if case.metric in MEMORY_METRICS:
+    if case.metric in MEMORY_METRICS or case.load.startswith(
+        "mlperf"
+    ):  # MLPerf states no layout: one that fits is taken
         return
     good = np.flatnonzero(status == OK)
     for layout, replicas, some in deployment.layouts(case.only(good)):

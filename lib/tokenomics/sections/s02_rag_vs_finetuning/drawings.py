@@ -218,6 +218,6 @@ def devices(data: Rows) -> "Figure":
         panels.log_axes(axes, "x")
         axes.set_yticks(y, rows["approach"])
         axes.set_ylim(-0.6, len(rows) - 0.4)
-    panels.label_outer(shown, units.label("saturated_usd", "thousand queries"), "")
+    panels.label_outer(shown, units.label("saturated_usd", "1000 queries"), "")
     panels.named(fig, shown[0], 2)
     return fig
