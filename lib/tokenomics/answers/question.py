@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenomics.compute.deployment import Settings
 from tokenomics.compute.inference import feasibility
 from tokenomics.compute.inference.server import Server, server
 from tokenomics.compute.layout import Layout
@@ -15,6 +16,7 @@ from tokenomics.economics.cost.capacity import Demand
 from tokenomics.errors import positive, require, whole
 from tokenomics.facts import catalogue
 from tokenomics.facts.accelerators import Accelerator
+from tokenomics.facts.engines import known
 from tokenomics.facts.models import Model
 from tokenomics.service.qoe import MLPERF, Slo
 from tokenomics.service.simulator import Requests
@@ -107,9 +109,10 @@ class Question:
         return Slo(ttft_s, self.tpot_s, self.share)
 
     def server(self, layout: Layout) -> Server:
-        """One replica in a layout."""
+        """One replica in a layout, whose engine is told nothing."""
         stated = {"precision": self.precision, "kv_precision": self.kv_precision, "engine": self.engine}
-        return server(self.model, self.device, layout=layout, **stated)
+        settings = Settings.documented(known(self.engine), layout.dp)
+        return server(self.model, self.device, layout=layout, settings=settings, **stated)
 
     def pinned(self) -> list[Layout]:
         """Layouts with the stated sizes; empty where none is stated.

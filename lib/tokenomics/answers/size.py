@@ -23,7 +23,6 @@ from tokenomics.economics.cost.amounts import DAYS_PER_MONTH, HOURS_PER_MONTH, T
 from tokenomics.economics.cost.hourly import rent
 from tokenomics.errors import Infeasible, require
 from tokenomics.estimate import ENDS, Estimate, combine
-from tokenomics.facts.engines import of_profile
 from tokenomics.facts.prices import RentalPrice, listed_by
 from tokenomics.facts.sources import sources
 from tokenomics.service.replica import Limits, Replica, keeps
@@ -209,8 +208,7 @@ def fewest_replicas(asked: Question, tok_per_s: float) -> int:
 
 def limits(asked: Question, server: Server) -> Limits:
     """What the engine does by default, for each attention group of a replica."""
-    engine = of_profile(server.profile.name)
-    return Limits.documented(engine, server.on.layout.dp, max_model_len=asked.longest)
+    return Limits.of(server, max_model_len=asked.longest)
 
 
 class Trials:

@@ -8,8 +8,44 @@ from dataclasses import dataclass, field
 
 from tokenomics.compute.bounds import Precision
 from tokenomics.compute.layout import Layout
+from tokenomics.errors import require, whole
 from tokenomics.facts.accelerators import Accelerator
+from tokenomics.facts.engines import Engine
 from tokenomics.facts.models import Model
+
+UNSTATED = 256, 2048
+"""Sequences and tokens of a step where an engine's documentation names none."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an engine is told when it is started, in vLLM's words; by default as published throughput runs set it.
+
+    Attributes:
+        max_num_seqs: sequences that a replica runs at a time, at most.
+        max_num_batched_tokens: prompt tokens that it takes into one step, at most.
+        memory_utilisation: share of memory that may be filled; ``None``: the engine's own.
+
+    Raises:
+        DataError: a count that is not whole and positive, a share outside (0, 1].
+    """
+
+    max_num_seqs: int = 2048
+    max_num_batched_tokens: int = 8192
+    memory_utilisation: float | None = None
+
+    @classmethod
+    def documented(cls, engine: Engine, groups: int = 1) -> "Settings":
+        """What an engine does when it is told nothing (``data/catalogue/engines.csv``), each attention group by itself;
+        :data:`UNSTATED` where its documentation names no number."""
+        seqs, tokens = engine.max_num_seqs or UNSTATED[0], engine.max_num_batched_tokens or UNSTATED[1]
+        return cls(groups * seqs, groups * tokens)
+
+    def __post_init__(self):
+        whole("settings", "max_num_seqs", self.max_num_seqs)
+        whole("settings", "max_num_batched_tokens", self.max_num_batched_tokens)
+        share = self.memory_utilisation
+        require(share is None or 0 < share <= 1, "settings", "memory_utilisation", share, "above 0, at most 1")
 
 
 @dataclass(frozen=True)
@@ -24,6 +60,7 @@ class Deployment:
         kernels: engine whose measured kernels are used (``trtllm``, ``vllm``, ``sglang``; others: nearest).
         fused: activations are quantised within the kernel before, so that a product keeps the 16-bit kernel's floor.
         alike: every sequence holds the same prompt, so that all tokens of a step choose the same experts.
+        settings: what the engine is told.
         left_out: take the parameters of relatives although this device was measured (to learn what that costs).
     """
 
@@ -35,6 +72,7 @@ class Deployment:
     fused: bool = True
     alike: bool = False
     left_out: bool = False
+    settings: Settings = Settings()
 
     @property
     def layers_together(self) -> int:

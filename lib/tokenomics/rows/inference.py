@@ -132,7 +132,11 @@ def memory_taken(case: Case, g: Group) -> Values:
     keep = memory.reserve(g.profile.name)
     context = np.nan_to_num(g.isl) + np.nan_to_num(g.osl)
     parts = memory.used(g.on, g.profile.name, np.nan_to_num(g.batch, nan=1.0), context, np.nan_to_num(g.isl)).total
-    return np.full_like(parts, keep.usable * g.on.device.memory_bytes * bounds.LARGEST_GB) if keep.fills else parts
+    return (
+        np.full_like(parts, memory.usable(g.on, g.profile.name) * g.on.device.memory_bytes * bounds.LARGEST_GB)
+        if keep.fills
+        else parts
+    )
 
 
 def bounded(case: Case, prediction: Prediction) -> Prediction:
@@ -202,7 +206,7 @@ def _fits(case: Case) -> Prediction:
         on = serving(case, layout)
         context = case["isl"][rows] + case["osl"][rows]
         taken = memory.used(on, profile.name, _batch(case)[rows], context, case["isl"][rows]).total
-        usable = memory.reserve(profile.name).usable * case.device.memory_bytes * bounds.LARGEST_GB
+        usable = memory.usable(on, profile.name) * case.device.memory_bytes * bounds.LARGEST_GB
         verdict[rows] = taken <= usable
     return Prediction(verdict)
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenomics.compute import bounds
+from tokenomics.compute.deployment import Settings
 from tokenomics.compute.inference import memory
-from tokenomics.compute.inference.durations import MOST_SEQUENCES, STEP_TOKENS
 from tokenomics.compute.inference.server import Server
 from tokenomics.errors import Infeasible
 from tokenomics.estimate import ENDS
@@ -30,7 +30,7 @@ from tokenomics.service.replica import Limits, Replica
 from tokenomics.service.simulator import Outcome, Requests
 from tokenomics.service.workload.arrivals import Poisson, arrival_times
 
-TOLD = Limits(MOST_SEQUENCES, int(STEP_TOKENS))
+TOLD = Limits(Settings.max_num_seqs, Settings.max_num_batched_tokens)
 """Limits with the settings of published throughput runs."""
 REQUESTS, DRAWS = 500, 5
 """Requests of an open run where a row states none (as many as TensorRT-LLM's online runs), and streams drawn."""

@@ -22,7 +22,7 @@ from tokenomics.compute.inference.intervals import kind_of, quantiles_of
 from tokenomics.compute.inference.server import Server
 from tokenomics.errors import Infeasible, positive, require
 from tokenomics.estimate import ENDS
-from tokenomics.facts.engines import Engine, of_profile
+from tokenomics.facts.engines import of_profile
 from tokenomics.service.qoe import Slo
 from tokenomics.service.simulator import Outcome, Requests, Rules, StepTable, capacity, simulate, step_tables
 from tokenomics.service.timeline import quantiles
@@ -56,20 +56,15 @@ class Limits:
     policy: str = ""
 
     @classmethod
-    def documented(cls, engine: Engine, groups: int = 1, **stated) -> "Limits":
-        """What an engine does when it is told nothing (``data/catalogue/engines.csv``), each attention group by itself;
-        the defaults of this class where its documentation states none.
+    def of(cls, server: Server, **stated) -> "Limits":
+        """What a server's engine is told, in blocks of the size that its documentation names.
 
         Args:
-            groups: attention groups of a replica.
-            stated: fields that are told.
+            stated: fields that are known otherwise.
         """
-        usual = {
-            "max_num_seqs": groups * (engine.max_num_seqs or cls.max_num_seqs),
-            "max_num_batched_tokens": groups * (engine.max_num_batched_tokens or cls.max_num_batched_tokens),
-            "block_tokens": engine.block_tokens or cls.block_tokens,
-        }
-        return cls(**(usual | stated))
+        told, engine = server.on.settings, of_profile(server.profile.name)
+        usual = {"max_num_seqs": told.max_num_seqs, "max_num_batched_tokens": told.max_num_batched_tokens}
+        return cls(**(usual | {"block_tokens": engine.block_tokens or cls.block_tokens} | stated))
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 
 from tokenomics.compute import bounds
 from tokenomics.compute.counts.precision import parse
-from tokenomics.compute.deployment import Deployment
+from tokenomics.compute.deployment import Deployment, Settings
 from tokenomics.compute.inference import durations, memory
 from tokenomics.compute.inference.durations import (
-    STEP_TOKENS,
     decode,
     decode_step,
     in_flight,
@@ -47,7 +46,7 @@ def test_a_prompt_is_one_pass_and_a_long_one_counts_its_chunks():
     short, long = prefill(on, 1, 1000), prefill(on, 1, 20_000)
     assert short.prefill_steps == 1
     assert float(short.prefill_s) == pytest.approx(float(device_seconds(on, new=1000).total))
-    assert long.prefill_steps == np.ceil(20_000 / STEP_TOKENS) == 3
+    assert long.prefill_steps == np.ceil(20_000 / Settings.max_num_batched_tokens) == 3
     assert (short.decode_s, short.decode_steps, short.layers_together) == (0, 0, on.model.layers)
 
 

@@ -23,8 +23,6 @@ from tokenomics.compute.inference.steps import Parts, device_seconds
 
 STRETCHES = 4
 """Points at which a growing context is looked at; a step's time is nearly linear in it."""
-STEP_TOKENS = 8192.0
-"""Prompt tokens that an engine takes into one step, at most."""
 SERIES = 256, 4
 """Steps of a pipeline that are looked at, and series of them."""
 BLOCK = 4096
@@ -33,23 +31,21 @@ NEARLY_NONE = 1e-12
 """Stands for zero in a logarithm or a quotient, and for a chance that is left out."""
 LADDER = np.geomspace(1, 4096, 49)
 """Concurrencies between which open loads are interpolated."""
-MOST_SEQUENCES = 2048
-"""Sequences that engines run at a time, at most, with the settings of published throughput runs."""
 
 
 def prefill(on: Deployment, batch: ArrayLike, prompt: ArrayLike, cached: ArrayLike = 0) -> Work:
     """Reading ``batch`` prompts of ``prompt`` new tokens, after ``cached`` ones each, until all have a first token.
 
-    Whole prompts are packed into steps of up to :data:`STEP_TOKENS`; with pipeline stages the batch goes through in as
-    many parts as there are stages.
+    Whole prompts are packed into steps of as many tokens as the settings allow; with pipeline stages the batch goes
+    through in as many parts as there are stages.
     """
     batch, prompt = np.asarray(batch, dtype=float), np.asarray(prompt, dtype=float)
-    together = np.clip(np.floor(STEP_TOKENS / np.maximum(prompt, 1)), 1, np.maximum(batch, 1))
+    together = np.clip(np.floor(on.settings.max_num_batched_tokens / np.maximum(prompt, 1)), 1, np.maximum(batch, 1))
     count = batch / together
     one = device_seconds(on, new=together * prompt, past=cached, prompts=together).total
     stages = on.layout.pp
     filling = (1 + (count - 1) * on.stage_share) / count if stages > 1 else 1.0
-    chunks = np.maximum(np.ceil(prompt / STEP_TOKENS), 1.0)
+    chunks = np.maximum(np.ceil(prompt / on.settings.max_num_batched_tokens), 1.0)
     return Work(prefill_s=count * one * filling, prefill_steps=count * chunks, layers_together=on.layers_together)
 
 
@@ -103,7 +99,7 @@ def in_flight(on: Deployment, engine: str, concurrency: ArrayLike, prompt: Array
     return np.clip(
         memory.admitted(on, engine, prompt, output),
         1.0,
-        np.minimum(np.asarray(concurrency, dtype=float), MOST_SEQUENCES),
+        np.minimum(np.asarray(concurrency, dtype=float), on.settings.max_num_seqs),
     )
 
 
@@ -185,7 +181,7 @@ def _read_beside_decodes(on: Deployment, running: NDArray, prompt: NDArray, outp
 
     As many steps as stages are in flight, each with its share of the requests. Each of them ends with a chance of
     ``1 / output`` and is replaced by one whose prompt is read beside the decodes, so that a step reads a binomial
-    number of prompts, and no more than :data:`STEP_TOKENS` hold. A step that reads takes longer in every stage and none
+    number of prompts, and no more than the settings allow. A step that reads takes longer in every stage and none
     overtakes another: where every step reads as much, stages overlap and a prompt counts once; where prompts are rare,
     all other steps wait for one in every stage.
 
@@ -204,7 +200,7 @@ def _seconds_read(on: Deployment, running: NDArray, prompt: NDArray, output: NDA
     """Device seconds of :func:`_read_beside_decodes`; shape (requests,), as each of its arguments."""
     stages = on.layout.pp
     sequences, ends = np.maximum(running / stages, 1.0), 1 / np.maximum(output, 1 + NEARLY_NONE)
-    most = np.minimum(sequences, np.maximum(STEP_TOKENS / prompt, 1.0))
+    most = np.minimum(sequences, np.maximum(on.settings.max_num_batched_tokens / prompt, 1.0))
     chance, place, each = sequences * np.log1p(-ends), _places()[..., None], 0.0
     up_to, mean, slowest = np.exp(chance), np.zeros(most.shape), np.zeros(most.shape)
     read = np.zeros((*SERIES, most.size) if stages > 2 else 0)

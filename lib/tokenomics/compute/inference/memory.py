@@ -47,6 +47,12 @@ def reserve(name: str) -> Reserve:
     return of_profile(name).reserve
 
 
+def usable(on: Deployment, name: str) -> float:
+    """Share of memory that may be filled: as the engine is told, else its own."""
+    told = on.settings.memory_utilisation
+    return reserve(name).usable if told is None else told
+
+
 def weight_bytes_per_device(on: Deployment) -> float:
     """Weights on a device of the fullest stage: routed experts, redundant ones included, over all devices of the stage,
     everything else over the TP group."""
@@ -100,9 +106,9 @@ def free_bytes(
 
     ``beside`` are bytes that something else takes on every device: a draft model, adapters, an encoder of images.
     """
-    keep = reserve(engine)
+    share = usable(on, engine)
     taken, memory = used(on, engine, batch, 0, prompt).total + beside, on.device.memory_bytes * LARGEST_GB
-    return keep.usable * (memory - taken) if keep.of_free else keep.usable * memory - taken
+    return share * (memory - taken) if reserve(engine).of_free else share * memory - taken
 
 
 def capacity(

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from tokenomics.compute import bounds
 from tokenomics.compute.bounds import Precision
 from tokenomics.compute.counts.precision import parse
-from tokenomics.compute.deployment import Deployment
+from tokenomics.compute.deployment import Deployment, Settings
 from tokenomics.compute.inference import durations, engines, feasibility, memory
 from tokenomics.compute.inference.engines import Profile, Work
 from tokenomics.compute.inference.intervals import interval
@@ -180,6 +180,7 @@ def server(
     engine: str = "",
     layout: Layout | None = None,
     tp: int = 1,
+    settings: Settings | None = None,
 ) -> Server:
     """A deployment to ask, put together from records or from names.
 
@@ -191,6 +192,7 @@ def server(
         engine: the software as published, with its version; the generic profile where empty.
         layout: how the model is cut; ``tp`` devices where ``None``.
         tp: devices of a tensor-parallel group.
+        settings: what the engine is told; as published throughput runs set it where ``None``.
 
     Raises:
         DataError: a name, an engine or a precision that nobody knows, a size that is no whole number.
@@ -201,18 +203,18 @@ def server(
     layout = layout or Layout(tp=tp)
     feasibility.check_layout(model, layout)
     name = engines.profile_name(engine, device)
-    on = put_together(model, device, parse(precision, kv_precision), layout, name)
+    on = put_together(model, device, parse(precision, kv_precision), layout, name, settings=settings or Settings())
     return Server(on, engines.profile(name, model.is_moe))
 
 
 def put_together(
-    model: Model, device: Accelerator, precision: Precision, layout: Layout, name: str, **known: bool
+    model: Model, device: Accelerator, precision: Precision, layout: Layout, name: str, **known: Any
 ) -> Deployment:
     """A deployment as the engine of a profile runs it: its attention, its kernels, what it fuses.
 
     Args:
         name: of the engine's profile (:func:`tokenomics.compute.inference.engines.profile_name`).
-        known: ``alike`` and ``left_out``, see :class:`tokenomics.compute.deployment.Deployment`.
+        known: ``settings``, ``alike`` and ``left_out``, see :class:`tokenomics.compute.deployment.Deployment`.
     """
     facts = of_profile(name)
     return Deployment(

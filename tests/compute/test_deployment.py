@@ -1,0 +1,34 @@
+"""What an engine is told changes what it does, and nothing else."""
+
+import pytest
+
+from tokenomics.compute.deployment import UNSTATED, Settings
+from tokenomics.compute.inference.server import server
+from tokenomics.errors import DataError
+from tokenomics.facts import engines
+
+
+def ask(**told):
+    return server("Llama-3.1-8B", "H100-SXM-80GB", engine="vLLM 0.19", settings=Settings(**told))
+
+
+def test_settings_bound_sequences_tokens_and_memory():
+    usual = ask()
+    few = ask(max_num_seqs=8)
+    assert few.output_rate(500, 500).value == pytest.approx(float(usual.output_rate(500, 500, 8).value))
+    assert few.output_rate(500, 500, 4).value == usual.output_rate(500, 500, 4).value
+    assert ask(max_num_batched_tokens=512).ttft(8000).value > usual.ttft(8000).value
+    less = ask(memory_utilisation=0.5)
+    assert less.capacity(4096) < usual.capacity(4096) == ask(memory_utilisation=0.9).capacity(4096)
+
+
+def test_documented_settings_are_those_of_the_engine():
+    assert Settings.documented(engines.known("vLLM 0.19"), groups=2) == Settings(2 * 1024, 2 * 8192)
+    generic = Settings.documented(engines.known(""))
+    assert (generic.max_num_seqs, generic.max_num_batched_tokens) == UNSTATED
+
+
+@pytest.mark.parametrize("told", [{"max_num_seqs": 0}, {"max_num_batched_tokens": 1.5}, {"memory_utilisation": 1.2}])
+def test_impossible_settings_are_refused_in_one_line(told):
+    with pytest.raises(DataError, match=f"settings: {next(iter(told))} = "):
+        Settings(**told)
