@@ -81,3 +81,12 @@ def test_an_answer_loads_neither_pandas_nor_scipy(words):
     code += "print(*[m for m in ('pandas', 'pandera', 'scipy', 'pydantic') if m in sys.modules], file=sys.stderr)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stderr.split() == []
+
+
+def test_scoring_has_a_function_of_its_own(tmp_path):
+    import tokenomics
+
+    path = tmp_path / "mine.csv"
+    path.write_text("model,hardware,metric,n_gpu,isl,osl,load,batch\nLlama-3.1-8B,L40S,tpot,1,512,64,static,1\n")
+    outcome = tokenomics.score(path, out=tmp_path / "out.csv", plot=tmp_path / "out.png")
+    assert outcome.statuses == {"ok": 1} and "1 rows: ok 1" in outcome.text

@@ -11,8 +11,14 @@ Layout(tp=1, pp=1, dp=1, ep=1, redundant_experts=0)
 """
 
 __version__ = "0.1.0"
-_ANSWERS = {"size": "size", "rank": "rank", "against": "rank", "show": "show"}
-"""Functions of :mod:`tokenomics.answers` that are this package's own, and their modules."""
+_ANSWERS = {
+    "size": ("answers.size", "size"),
+    "rank": ("answers.rank", "rank"),
+    "against": ("answers.rank", "against"),
+    "show": ("answers.show", "show"),
+    "score": ("scoring.run", "score_file"),
+}
+"""Functions that are this package's own: their modules, and their names there."""
 
 
 def __getattr__(name: str):
@@ -21,7 +27,8 @@ def __getattr__(name: str):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.answers.{_ANSWERS[name]}"), name)
+    module, function = _ANSWERS[name]
+    return getattr(import_module(f"{__name__}.{module}"), function)
 
 
 def __dir__() -> list[str]:

@@ -104,6 +104,8 @@ class TestRent:
         assert prices.listed_by("no such list") == [] and cost.rent(tpu, prices.listed_by("skypilot_catalog")) is None
         with pytest.raises(DataError, match="own_accelerator"):
             cost.required_rent(tpu, [])
+        namesake = replace(catalogue.accelerator("H100-SXM-80GB"), memory_bytes=1e11)
+        assert cost.rent(namesake, prices.listed_by("skypilot_catalog")) is None
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import numpy as np
 from tokenomics.economics.cost.amounts import HOURS_PER_YEAR, checked, share
 from tokenomics.errors import DataError
 from tokenomics.estimate import Amount, Estimate, combine, total
+from tokenomics.facts import catalogue
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.prices import RentalPrice
 
@@ -207,11 +208,13 @@ def offers(prices: Iterable[RentalPrice], quantiles: tuple[float, float] = (0.1,
 
 def rent(device: Accelerator, listed: Iterable[RentalPrice], kind: str = "on_demand") -> Estimate | None:
     """USD an hour of an accelerator: the median over providers of each one's cheapest offer, with the 10 % and 90 %
-    quantiles as ends; ``None`` where nobody offers it.
+    quantiles as ends; ``None`` where nobody offers it, nor to a device of one's own that has another's name.
 
     Args:
         kind: ``on_demand``, ``reserved`` or ``spot``.
     """
+    if not catalogue.holds(device):
+        return None
     least: dict[str, RentalPrice] = {}
     for offer in listed:
         if (offer.accelerator, offer.kind) == (device.name, kind) and offer.usable:
