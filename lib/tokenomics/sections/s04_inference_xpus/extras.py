@@ -77,13 +77,15 @@ def adapter_times(load: Load, it: Server, rank: int, counts: Iterable[int]) -> p
 
 def image_times(load: Load, it: Server, encoders: Iterable[str], side: int, counts: Sequence[int]) -> pd.DataFrame:
     """Milliseconds to the first token of a lone prompt with images of ``side`` by ``side`` pixels, by their number,
-    with the vision encoder of several families of models."""
+    with the vision encoder of several families of models; empty beyond memory or the model's context."""
     rows, images = [], np.asarray(counts, dtype=float)
     for name in encoders:
         sighted = Sighted(it, encoder(name))
         part = pd.DataFrame({"encoder": name, "images": images, "image_tok": sighted.prompt(0, images, side, side)})
         part["encode_ms"] = MILLI * sighted.encode_seconds(images, side, side)
-        rows.append(part.assign(**units.columns("ttft_ms", sighted.ttft(load.prompt, images, side, side), MILLI)))
+        fits = it.room(sighted.prompt(load.prompt, images, side, side))
+        ttft = sighted.ttft(load.prompt, images, side, side).map(lambda s, fits=fits: np.where(fits, s, np.nan))
+        rows.append(part.assign(**units.columns("ttft_ms", ttft, MILLI)))
     return pd.concat(rows, ignore_index=True)
 
 

@@ -10,6 +10,7 @@ from tokenomics.compute import bounds, sizing
 from tokenomics.compute.inference.intervals import kind_of
 from tokenomics.compute.inference.provision import Load, ask, deployment, fastest, label
 from tokenomics.compute.inference.server import Server
+from tokenomics.errors import Infeasible
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 from tokenomics.notebook import units
@@ -183,17 +184,26 @@ def options(load: Load) -> dict[str, dict[str, object]]:
 
 
 def sensitivity(load: Load, it: Server) -> pd.DataFrame:
-    """TTFT alone, TPOT and output rate a device, with intervals, with one thing changed at a time."""
+    """TTFT alone, TPOT and output rate a device, with intervals, with one thing changed at a time; empty where that is
+    not feasible."""
     rows = []
     for name, change in options(load).items():
         at, other = changed(load, it, **change)
-        unread = at.prompt - at.cached
-        rate = other.output_rate(unread, at.output, at.batch).map(lambda tokens: tokens / it.devices)
         row = {"change": name, "devices": other.devices}
-        row |= units.columns("ttft_ms", other.ttft(unread, 1, at.cached), MILLI)
-        row |= units.columns("tpot_ms", other.tpot(at.batch, at.middle), MILLI)
-        rows.append(row | units.columns(f"rate_{RATE}", rate))
+        try:
+            rows.append(row | _seen(at, other))
+        except Infeasible:
+            rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _seen(load: Load, it: Server) -> dict[str, float]:
+    """What a lone prompt and a batch see, and what a device gives, as columns."""
+    unread = load.prompt - load.cached
+    rate = it.output_rate(unread, load.output, load.batch).map(lambda tokens: tokens / it.devices)
+    row = units.columns("ttft_ms", it.ttft(unread, 1, load.cached), MILLI)
+    row |= units.columns("tpot_ms", it.tpot(load.batch, load.middle), MILLI)
+    return row | units.columns(f"rate_{RATE}", rate)
 
 
 def against_unchanged(table: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import numpy as np
 
 from tokenomics.compute.inference import memory
 from tokenomics.compute.inference.server import Server
-from tokenomics.errors import DataError
+from tokenomics.errors import DataError, require
 from tokenomics.estimate import ENDS, OPPOSITE, Estimate, combine, from_ends
 from tokenomics.service import qoe, workload
 from tokenomics.service.replica import Limits, Replica
@@ -151,6 +151,20 @@ class Case:
         return Estimate(*(np.asarray(each) for each in (value, min(slow, value), max(fast, value))))
 
 
-def drawn(name: str, count: int, seed: int) -> workload.Stream:
-    """Requests of a shipped workload at one a second, without bursts and ties: only lengths are taken from it."""
-    return workload.workload(name).draw(count, seed=seed, arrivals=workload.Poisson(1.0), prefixes=False)
+def drawn(name: str, count: int, seed: int, context_tok: float | None = None) -> workload.Stream:
+    """Requests of a shipped workload at one a second, without bursts and ties: only lengths are taken from it.
+
+    Args:
+        context_tok: of the model; in the place of a request beyond it stands one of the others. ``None``: no limit.
+
+    Raises:
+        DataError: no request lies within the context.
+    """
+    made = workload.workload(name).draw(count, seed=seed, arrivals=workload.Poisson(1.0), prefixes=False)
+    within = made.input_tokens + made.output_tokens <= (context_tok or np.inf)
+    require(within.any(), "parameters", "workload_name", name, f"one whose requests fit into {context_tok} tokens")
+    if within.all():
+        return made
+    places = np.arange(count)
+    places[~within] = np.resize(np.flatnonzero(within), int((~within).sum()))
+    return replace(made, input_tokens=made.input_tokens[places], output_tokens=made.output_tokens[places])
