@@ -8,8 +8,8 @@ from tokenomics.compute.inference.server import server
 from tokenomics.compute.layout import Layout
 from tokenomics.errors import DataError, Infeasible
 from tokenomics.service.qoe import Slo
-from tokenomics.service.replica import Limits, Replica
-from tokenomics.service.simulator import Requests
+from tokenomics.service.replica import Replica
+from tokenomics.service.simulator import Prefixes, Requests
 
 MODELS = ("Llama-3.1-8B", "Llama-3.1-70B", "Qwen3-32B", "Mixtral-8x7B", "gpt-oss-120b", "Qwen3-30B-A3B")
 DEVICES = ("A100-SXM-80GB", "H100-SXM-80GB", "H200-SXM-141GB", "B200-SXM-180GB", "MI300X")
@@ -20,7 +20,9 @@ SINGLE = ((1, 1), (2, 1), (4, 1))
 
 @pytest.fixture(scope="module")
 def one():
-    return Replica(server("Llama-3.1-8B", "H100-SXM-80GB", engine="vLLM 0.19"), Limits(64))
+    return Replica(
+        server("Llama-3.1-8B", "H100-SXM-80GB", engine="vLLM 0.19").told(max_num_seqs=64, max_num_batched_tokens=2048)
+    )
 
 
 def offered(rate, count=400):
@@ -43,10 +45,17 @@ def test_ends_of_step_times_enclose_the_middle(one):
 def test_rules_come_from_engine_layout_and_limits():
     for engine, policy in (("vLLM 0.19", "chunked"), ("vLLM 0.6", "prefill"), ("DeepSpeed", "decode")):
         it = server("Llama-3.1-70B", "H100-SXM-80GB", engine=engine, layout=Layout(tp=4, pp=2))
-        rules = Replica(it, Limits(32, 4096)).table_and_rules(2048)[1]
+        rules = Replica(it.told(max_num_seqs=32, max_num_batched_tokens=4096)).table_and_rules(2048)[1]
         assert (rules.policy, rules.stages, rules.max_batch, rules.max_tokens) == (policy, 2, 32, 4096)
         assert rules.kv_blocks * 16 == pytest.approx(float(it.capacity(2048)) * 2048, rel=0.05)
-        assert Replica(it, Limits(policy="chunked")).table_and_rules(2048)[1].policy == "chunked"
+        assert Replica(it.told(policy="chunked")).table_and_rules(2048)[1].policy == "chunked"
+
+
+def test_a_shared_beginning_is_read_once_where_the_prefix_cache_is_on(one):
+    alike = Requests(np.arange(40.0), 900, 10, prefix=Prefixes.of([[0]] * 40, 800))
+    known, read = (Replica(one.server.told(prefix_cache=on)).run(alike) for on in (True, False))
+    assert known.totals["cached_tokens"] == 39 * 800 and read.totals["cached_tokens"] == 0
+    assert np.median(known.ttft_s) < 0.5 * np.median(read.ttft_s)
 
 
 def test_what_no_cache_holds_is_infeasible(one):
@@ -88,7 +97,7 @@ def saturated_over_closed(it, prompt, output, batch):
     """Simulated output over that of the closed form; replies differ in length, so that they end at different times."""
     count = 16 * batch
     lengths = np.random.default_rng(1).integers(output // 5, 2 * output - output // 5 + 1, count)
-    rate = Replica(it, Limits(batch, 8192)).saturated_tok_per_s(Requests(np.zeros(count), prompt, lengths))
+    rate = Replica(it.told(max_num_seqs=batch)).saturated_tok_per_s(Requests(np.zeros(count), prompt, lengths))
     assert rate <= bounds.output_rate(it.bound, prompt, output, batch)
     return rate / float(it.output_rate(prompt, output, batch).value)
 

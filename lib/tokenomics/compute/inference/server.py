@@ -44,6 +44,10 @@ class Server:
         """Devices of the replica."""
         return self.on.layout.devices
 
+    def told(self, **settings: Any) -> "Server":
+        """The same deployment with other settings of its engine (:class:`tokenomics.compute.deployment.Settings`)."""
+        return replace(self, on=replace(self.on, settings=replace(self.on.settings, **settings)))
+
     @property
     def bound(self) -> bounds.IdealDevices:
         """The same devices as data sheets have them: no answer is faster."""
@@ -214,9 +218,11 @@ def put_together(
 
     Args:
         name: of the engine's profile (:func:`tokenomics.compute.inference.engines.profile_name`).
-        known: ``settings``, ``alike`` and ``left_out``, see :class:`tokenomics.compute.deployment.Deployment`.
+        known: ``settings`` (filled as the engine does), ``alike`` and ``left_out``, as in
+            :class:`tokenomics.compute.deployment.Deployment`.
     """
     facts = of_profile(name)
+    known["settings"] = known.get("settings", Settings()).filled(facts)
     return Deployment(
         engines.as_run(model, name), device, precision, layout, kernels=facts.kernels, fused=facts.fuses, **known
     )

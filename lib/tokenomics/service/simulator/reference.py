@@ -21,11 +21,12 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenomics.facts.engines import CHUNKED, DECODE
 from tokenomics.service.simulator.fleet import LEAST_LOADED, ROUND_ROBIN, Fleet, Held
 from tokenomics.service.simulator.outcome import Outcome, Record
 from tokenomics.service.simulator.prefix import PrefixCache, Prefixes
 from tokenomics.service.simulator.requests import Requests
-from tokenomics.service.simulator.rules import CHUNKED, DECODE, SWAP, Rules
+from tokenomics.service.simulator.rules import SWAP, Rules
 from tokenomics.service.simulator.times import StepTimes
 
 
