@@ -7,13 +7,24 @@ from tokenomics.compute import bounds
 from tokenomics.compute.inference.server import server
 from tokenomics.compute.layout import Layout
 from tokenomics.errors import DataError, Infeasible
+from tokenomics.facts.engines import POLICIES, engines
 from tokenomics.service.qoe import Slo
 from tokenomics.service.replica import Replica
 from tokenomics.service.simulator import Prefixes, Requests
 
 MODELS = ("Llama-3.1-8B", "Llama-3.1-70B", "Qwen3-32B", "Mixtral-8x7B", "gpt-oss-120b", "Qwen3-30B-A3B")
 DEVICES = ("A100-SXM-80GB", "H100-SXM-80GB", "H200-SXM-141GB", "B200-SXM-180GB", "MI300X")
-CHUNKING = ("", "vLLM 0.19", "TensorRT-LLM 1.2")
+
+
+def _text(engine):
+    """An engine's period as a benchmark would publish it."""
+    version = "" if engine.first_version is None else " {}.{}".format(*engine.first_version)
+    return f"{engine.name if engine.name != 'generic' else ''}{version}"
+
+
+ENGINES = {policy: [_text(each) for each in engines() if each.policy == policy] for policy in POLICIES}
+BATCHES = {"chunked": 16, "prefill": 32, "decode": 48}
+"""Requests of a simulation over those of a batch: a saturated rate scatters more where prompts stop all decodes."""
 PIPELINES = ((1, 2), (2, 2), (4, 2), (1, 4), (2, 4), (1, 3), (2, 3), (1, 5))
 SINGLE = ((1, 1), (2, 1), (4, 1))
 
@@ -75,11 +86,11 @@ def test_the_highest_rate_keeps_the_objective_and_stays_below_saturation(one, li
     assert slower <= rate and one.highest_rate(offered, Slo(1e-6, 1e-6), saturated_rps) == 0
 
 
-def drawn(layouts, count, seed):
+def drawn(policy, layouts, count, seed):
     """Random deployments that have room for all their requests, lengths of these, and requests in flight."""
     rng, found = np.random.default_rng(seed), 0
     while found < count:
-        names = [str(rng.choice(each)) for each in (MODELS, DEVICES, CHUNKING, ("bf16", "fp8"))]
+        names = [str(rng.choice(each)) for each in (MODELS, DEVICES, ENGINES[policy], ("bf16", "fp8"))]
         tp, pp = layouts[rng.integers(len(layouts))]
         prompt, output, batch = int(rng.integers(100, 1500)), int(rng.integers(40, 160)), 16 * pp
         try:
@@ -94,15 +105,20 @@ def drawn(layouts, count, seed):
 
 
 def saturated_over_closed(it, prompt, output, batch):
-    """Simulated output over that of the closed form; replies differ in length, so that they end at different times."""
-    count = 16 * batch
-    lengths = np.random.default_rng(1).integers(output // 5, 2 * output - output // 5 + 1, count)
-    rate = Replica(it.told(max_num_seqs=batch)).saturated_tok_per_s(Requests(np.zeros(count), prompt, lengths))
+    """Simulated output over that of the closed form; replies differ in length, so that they end at different times, but
+    where a batch is decoded to its end, which the closed form knows for replies of one length only."""
+    policy = it.on.settings.policy
+    count = BATCHES[policy] * batch
+    shortest, longest = (output, output) if policy == "decode" else (output // 5, 2 * output - output // 5)
+    lengths = np.random.default_rng(1).integers(shortest, longest + 1, count)
+    one = Replica(it.told(max_num_seqs=batch))
+    rate = one.saturated_tok_per_s(Requests(np.zeros(count), prompt, lengths))
     assert rate <= bounds.output_rate(it.bound, prompt, output, batch)
-    return rate / float(it.output_rate(prompt, output, batch).value)
+    return rate / float(one.server.output_rate(prompt, output).value)
 
 
 @pytest.mark.parametrize("layouts", [SINGLE, PIPELINES], ids=["single stage", "pipelines"])
-def test_a_saturated_replica_is_as_fast_as_its_closed_form_says(layouts):
-    ratios = [saturated_over_closed(*each) for each in drawn(layouts, 30, 4)]
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_saturated_replica_is_as_fast_as_its_closed_form_says(policy, layouts):
+    ratios = [saturated_over_closed(*each) for each in drawn(policy, layouts, 30, 4)]
     assert min(ratios) > 0.97 and max(ratios) < 1.03

@@ -1,4 +1,4 @@
-"""What a request sees and a replica delivers: prefill, decode, static batches, closed loops, saturation.
+"""What a request sees: prefill, decode, static batches, closed loops. What a replica delivers: :mod:`.saturation`.
 
 Everything is put together from steps (:mod:`.steps`) as :class:`tokenomics.compute.inference.engines.Work`,
 whose duration an engine's profile gives; how many sequences run at a time follows from memory
@@ -11,7 +11,6 @@ adapters and images are in :mod:`.speculation`, :mod:`.adapters` and
 """
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,12 +22,6 @@ from tokenomics.compute.inference.steps import Parts, device_seconds
 
 STRETCHES = 4
 """Points at which a growing context is looked at; a step's time is nearly linear in it."""
-SERIES = 256, 4
-"""Steps of a pipeline that are looked at, and series of them."""
-BLOCK = 4096
-"""Requests that are looked at together, so that series of steps do not fill the memory."""
-NEARLY_NONE = 1e-12
-"""Stands for zero in a logarithm or a quotient, and for a chance that is left out."""
 LADDER = np.geomspace(1, 4096, 49)
 """Concurrencies between which open loads are interpolated."""
 
@@ -161,98 +154,3 @@ def open_loop_concurrency(
     for place in np.ndindex(rate.shape):
         found[place] = np.exp(np.interp(rate[place], served[(slice(None), *place)], np.log(LADDER)))
     return np.minimum(found, most)
-
-
-def saturated_cycle(
-    on: Deployment, engine: str, prompt: ArrayLike, output: ArrayLike, most: ArrayLike = np.inf
-) -> Work:
-    """Time in which a saturated replica finishes as many as it runs at a time.
-
-    Divide ``running x output`` by its seconds for output tokens a second. Prompts are read in steps that decode too.
-    """
-    prompt, output = np.asarray(prompt, dtype=float), np.asarray(output, dtype=float)
-    running = in_flight(on, engine, most, prompt, output)
-    decoded = decode_step(on, running, prompt + output / 2).times(output)
-    return decoded + _read_beside_decodes(on, running, prompt, output)
-
-
-def _read_beside_decodes(on: Deployment, running: NDArray, prompt: NDArray, output: NDArray) -> Work:
-    """What reading the prompts of all ``running`` requests adds to a saturated replica while each of them is served.
-
-    As many steps as stages are in flight, each with its share of the requests. Each of them ends with a chance of
-    ``1 / output`` and is replaced by one whose prompt is read beside the decodes, so that a step reads a binomial
-    number of prompts, and no more than the settings allow. A step that reads takes longer in every stage and none
-    overtakes another: where every step reads as much, stages overlap and a prompt counts once; where prompts are rare,
-    all other steps wait for one in every stage.
-
-    If all stages moved on together, the steps in flight would go round at the pace of the slowest: the mean of the
-    largest of as many draws as stages, exact for one and two stages. With more, a step waits only for the step before
-    it and for its own way through the stage before (:func:`_over_in_step`). Left out: policies that read prompts in
-    steps of their own, and prompts of unequal lengths.
-    """
-    given = np.broadcast_arrays(running, prompt, output)
-    blocks = [np.array_split(each.ravel(), -(-each.size // BLOCK) or 1) for each in given]
-    seconds = np.concatenate([_seconds_read(on, *block) for block in zip(*blocks, strict=True)])
-    return Work(prefill_s=seconds.reshape(given[0].shape), layers_together=on.layers_together)
-
-
-def _seconds_read(on: Deployment, running: NDArray, prompt: NDArray, output: NDArray) -> NDArray:
-    """Device seconds of :func:`_read_beside_decodes`; shape (requests,), as each of its arguments."""
-    stages = on.layout.pp
-    sequences, ends = np.maximum(running / stages, 1.0), 1 / np.maximum(output, 1 + NEARLY_NONE)
-    most = np.minimum(sequences, np.maximum(on.settings.max_num_batched_tokens / prompt, 1.0))
-    chance, place, each = sequences * np.log1p(-ends), _places()[..., None], 0.0
-    up_to, mean, slowest = np.exp(chance), np.zeros(most.shape), np.zeros(most.shape)
-    read = np.zeros((*SERIES, most.size) if stages > 2 else 0)
-    for count in range(int(np.ceil(np.nanmax(most, initial=1.0)))):
-        if count & (count - 1) == 0:
-            each = _seconds_of_one_more(on, sequences, prompt, prompt + output / 2, count)
-        more = np.clip(most - count, 0.0, 1.0)
-        mean, slowest = mean + more * (1 - up_to), slowest + more * each * (1 - up_to**stages)
-        if stages > 2:
-            read += (place > up_to) * more * each
-        if np.all(up_to > 1 - NEARLY_NONE):
-            break
-        chance = chance + np.log(np.maximum(sequences - count, NEARLY_NONE) / (count + 1) * ends / (1 - ends))
-        up_to = np.minimum(up_to + np.exp(chance), 1.0)
-    return running * slowest / mean * (_over_in_step(stages, read) if stages > 2 else 1.0)
-
-
-def _seconds_of_one_more(on: Deployment, decode: NDArray, prompt: NDArray, context: NDArray, count: int) -> NDArray:
-    """Device seconds that one more prompt takes in a stage's step of decodes that reads ``count``, as a mean over the
-    next ones up to twice as many."""
-    least, most = (
-        device_seconds(on, decode=decode, context=context, new=n * prompt, prompts=max(n, 1)).total
-        for n in (count, 2 * count or 1)
-    )
-    return (most - least) / max(count, 1) * on.stage_share
-
-
-def _over_in_step(stages: int, read: NDArray) -> NDArray:
-    """Time of a pipeline over that of one whose stages all move on together, for a series of steps' times.
-
-    A step enters a stage when it has left the stage before and the step before it has left this one; a sequence's next
-    step enters the first stage when its last has left the last.
-
-    Args:
-        stages: of the pipeline.
-        read: time of each step in a stage; shape (steps, series, ...).
-
-    Returns:
-        At most 1, in the shape of ``read`` without steps and series.
-    """
-    left, behind, together = np.zeros((stages, *read.shape[1:])), np.arange(stages), np.zeros(read.shape[1:])
-    for time in range(len(read)):
-        inside = read[(time - behind) % len(read)]
-        left = np.maximum(left, np.roll(left, 1, axis=0)) + inside
-        together += inside.max(axis=0)
-    together = together.sum(axis=0)
-    return np.where(together > 0, left.max(axis=0).sum(axis=0) / np.maximum(together, NEARLY_NONE), 1.0)
-
-
-@cache
-def _places() -> NDArray:
-    """Quantiles of steps in a few fixed series without order: each holds every one of them once."""
-    steps, series = SERIES
-    order = np.random.default_rng(0).permuted(np.tile(np.arange(steps), (series, 1)), axis=1)
-    return (order.T + 0.5) / steps

@@ -18,7 +18,7 @@ from tokenomics.compute import bounds
 from tokenomics.compute.bounds import Precision
 from tokenomics.compute.counts.precision import parse
 from tokenomics.compute.deployment import Deployment, Settings
-from tokenomics.compute.inference import durations, engines, feasibility, memory
+from tokenomics.compute.inference import durations, engines, feasibility, memory, saturation
 from tokenomics.compute.inference.engines import Profile, Work
 from tokenomics.compute.inference.intervals import interval
 from tokenomics.compute.inference.steps import Parts
@@ -128,7 +128,7 @@ class Server:
         :meth:`ttft`."""
         fits = self._requests(concurrency, prompt, output)
         running = durations.in_flight(self.on, self.profile.name, concurrency, prompt, output)
-        cycle = durations.saturated_cycle(self.on, self.profile.name, prompt, output, concurrency)
+        cycle = saturation.saturated_cycle(self.on, self.profile, prompt, output, concurrency)
         return _where(fits, self._work(cycle, "throughput").over(running * np.asarray(output, dtype=float)))
 
     def fits(self) -> bool:
