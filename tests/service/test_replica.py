@@ -122,3 +122,12 @@ def saturated_over_closed(it, prompt, output, batch):
 def test_a_saturated_replica_is_as_fast_as_its_closed_form_says(policy, layouts):
     ratios = [saturated_over_closed(*each) for each in drawn(policy, layouts, 30, 4)]
     assert min(ratios) > 0.97 and max(ratios) < 1.03
+
+
+@pytest.mark.parametrize("engine", ["vLLM 0.19", "SGLang"])
+@pytest.mark.parametrize(("pp", "batch"), [(2, 64), (2, 1024), (3, 100), (4, 512)])
+def test_stages_share_the_running_sequences_however_many_may_run(engine, pp, batch):
+    """One step for all of them would leave the other stages idle."""
+    it = server("Llama-3.1-8B", "H100-SXM-80GB", engine=engine, layout=Layout(pp=pp))
+    done = Replica(it).run(Requests(np.zeros(batch), 64, 300))
+    assert np.median(done.tpot_s) == pytest.approx(float(it.tpot(batch, 64 + 150).value), rel=0.03)
