@@ -1,9 +1,9 @@
 """The reference loop: replicas behind a router, step by step in plain Python, written to be read.
 
 A step is composed when the first stage can take one, and completed when it leaves the last stage; then its tokens
-exist, finished requests free their blocks, and the next step is composed. With several stages it decodes for at most an
-even share of the running requests, so that each stage has a step of its own. Composing goes in order of priority, then of
-arrival, and never overtakes the first waiting request.
+exist, finished requests free their blocks, and the next step is composed. With several stages it decodes for at most
+an even share of the running requests, so that each stage has a step of its own. Composing goes in order of priority,
+then of arrival, and never overtakes the first waiting request.
 
 Cache: a waiting request starts when blocks for what it has to read are free above the watermark. A decode writes one
 token and needs a new block whenever the last one is full; where blocks are short, running requests lose their place
