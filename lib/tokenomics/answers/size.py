@@ -10,6 +10,7 @@ Left out: bursts within the hour, routing that evens out queues, prompts that sh
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -181,20 +182,27 @@ def ranked(
     Args:
         nodes: devices of a replica, at most; the first number that does is taken.
     """
-    prompt, output = asked.means
     pinned = asked.pinned()
     for devices in [max(each.devices for each in pinned)] if pinned else nodes:
-        found = search(
-            *(asked.model, asked.device, devices),
-            **{"prompt": prompt, "output": output, "most_tpot_s": tpot_s, "most_ttft_s": ttft_s},
-            **{"precision": asked.precision, "kv_precision": asked.kv_precision, "engine": asked.engine},
-            among=pinned or None,
-            settings=asked.settings,
-        )
-        both = [(each, asked.server(each.layout)) for each in found]
-        if both := [(each, one) for each, one in both if float(one.capacity(asked.longest)) >= 1]:
-            return sorted(both, key=lambda pair: (_devices(asked, pair[0]), -pair[0].output_rate / pair[0].devices))
+        if found := _ranked(asked, tpot_s, ttft_s, devices):
+            return found
     return []
+
+
+@lru_cache(maxsize=512)
+def _ranked(asked: Question, tpot_s: float, ttft_s: float, devices: int) -> list[tuple[Candidate, Server]]:
+    """:func:`ranked` on so many devices; a ranking of accelerators asks twice for those that it sizes."""
+    prompt, output = asked.means
+    found = search(
+        *(asked.model, asked.device, devices),
+        **{"prompt": prompt, "output": output, "most_tpot_s": tpot_s, "most_ttft_s": ttft_s},
+        **{"precision": asked.precision, "kv_precision": asked.kv_precision, "engine": asked.engine},
+        among=asked.pinned() or None,
+        settings=asked.settings,
+    )
+    both = [(each, asked.server(each.layout)) for each in found]
+    both = [(each, one) for each, one in both if float(one.capacity(asked.longest)) >= 1]
+    return sorted(both, key=lambda pair: (_devices(asked, pair[0]), -pair[0].output_rate / pair[0].devices))
 
 
 def _devices(asked: Question, of: Candidate) -> int:

@@ -67,7 +67,8 @@ class Settings:
             "block_tokens": engine.block_tokens or BLOCK_TOKENS,
             "prefix_cache": engine.prefix_cache,
         }
-        return replace(self, **{key: value for key, value in own.items() if getattr(self, key) is None})
+        missing = {key: value for key, value in own.items() if getattr(self, key) is None}
+        return replace(self, **missing) if missing else self
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,7 @@ def engines() -> tuple[Engine, ...]:
         raise DataError(paths.shown(TABLE), "row", str(error), "columns as engines.meta.yaml describes them") from None
 
 
+@cache
 def published(text: str) -> Engine:
     """The engine and period that a published text means, such as ``TensorRT-LLM 0.9.0`` or ``vLLM``.
 
