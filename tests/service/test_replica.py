@@ -124,6 +124,18 @@ def test_a_saturated_replica_is_as_fast_as_its_closed_form_says(policy, layouts)
     assert min(ratios) > 0.97 and max(ratios) < 1.03
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("pp", [1, 2])
+def test_a_beginning_that_all_share_is_known_to_the_closed_form_too(policy, pp):
+    it = server("Llama-3.1-8B", "H100-SXM-80GB", engine="vLLM 0.19", layout=Layout(pp=pp))
+    it, plain = it.told(policy=policy, prefix_tokens=1000), it.told(policy=policy)
+    assert saturated_over_closed(it, 1400, 100, 16 * pp) == pytest.approx(1, abs=0.03)
+    assert it.output_rate(1400, 100, 16 * pp).value > 1.05 * plain.output_rate(1400, 100, 16 * pp).value
+    assert it.told(prefix_cache=False).output_rate(1400, 100, 16).value == plain.output_rate(1400, 100, 16).value
+    assert it.ttft(1400).value == plain.ttft(1400 - 992, cached=992).value  # whole blocks of 16
+    assert it.ttft(900).value == plain.ttft(900).value
+
+
 @pytest.mark.parametrize("engine", ["vLLM 0.19", "SGLang"])
 @pytest.mark.parametrize(("pp", "batch"), [(2, 64), (2, 1024), (3, 100), (4, 512)])
 def test_stages_share_the_running_sequences_however_many_may_run(engine, pp, batch):

@@ -18,12 +18,13 @@ from functools import lru_cache
 
 import numpy as np
 
+from tokenomics.compute.inference.feasibility import refuse_told
 from tokenomics.compute.inference.intervals import kind_of, quantiles_of
 from tokenomics.compute.inference.server import Server
 from tokenomics.errors import Infeasible, positive, require
 from tokenomics.estimate import ENDS
 from tokenomics.service.qoe import Slo
-from tokenomics.service.simulator import Outcome, Requests, Rules, StepTable, capacity, simulate, step_tables
+from tokenomics.service.simulator import Outcome, Prefixes, Requests, Rules, StepTable, capacity, simulate, step_tables
 from tokenomics.service.timeline import quantiles
 
 SHORTEST = 2048
@@ -80,7 +81,7 @@ class Replica:
         """Seconds of a step (of one stage), and how steps are made, for sequences of up to ``longest`` tokens.
 
         Raises:
-            Infeasible: memory does not hold one such sequence.
+            Infeasible: memory does not hold one such sequence, or the engine drafts tokens.
         """
         return _table_and_rules(self, longest)
 
@@ -101,8 +102,13 @@ class Replica:
         return simulate(requests, table, rules, **options)
 
     def _as_read(self, requests: Requests) -> Requests:
-        """Requests whose shared beginnings are only known where the prefix cache is on."""
-        return requests if self.server.on.settings.prefix_cache else replace(requests, prefix=None)
+        """Requests with what the prefix cache knows of them: their own units, else the beginning that all share."""
+        on = self.server.on
+        if not on.settings.prefix_cache:
+            return replace(requests, prefix=None)
+        if requests.prefix is not None or not on.known_tokens:
+            return requests
+        return replace(requests, prefix=Prefixes.of([[0]] * len(requests), on.known_tokens))
 
     def saturated_tok_per_s(self, requests: Requests) -> float:
         """Output tokens a second where requests wait at all times; errors as for :meth:`run` and where none wait."""
@@ -162,6 +168,7 @@ def _table_and_rules(replica: Replica, longest: int) -> tuple[StepTable, Rules]:
 @lru_cache(maxsize=8)
 def _modelled(server: Server, kv_blocks: int | None, longest: int) -> tuple[StepTable, Rules]:
     told = server.on.settings
+    refuse_told(server.on, "Replica", "drafts")
     rules = Rules(
         told.policy,
         max_batch=told.max_num_seqs,

@@ -5,12 +5,11 @@ whose duration an engine's profile gives; how many sequences run at a time follo
 (:mod:`.memory`). Arguments are numbers or arrays and are broadcast. Intervals are in
 ``inference.intervals``.
 
-Left out: preemption, prefixes shared between requests (give fewer prompt tokens after ``cached`` ones). Drafted tokens,
-adapters and images are in :mod:`.speculation`, :mod:`.adapters` and
-:mod:`.vision`.
+Left out: preemption, beginnings that some prompts share and others do not. Adapters and images are in :mod:`.adapters`
+and :mod:`.vision`; how many tokens to draft, in :mod:`.speculation`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +18,7 @@ from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import memory
 from tokenomics.compute.inference.engines import Profile, Work
 from tokenomics.compute.inference.steps import Parts, device_seconds
+from tokenomics.errors import DataError
 
 STRETCHES = 4
 """Points at which a growing context is looked at; a step's time is nearly linear in it."""
@@ -26,13 +26,22 @@ LADDER = np.geomspace(1, 4096, 49)
 """Concurrencies between which open loads are interpolated."""
 
 
-def prefill(on: Deployment, batch: ArrayLike, prompt: ArrayLike, cached: ArrayLike = 0) -> Work:
-    """Reading ``batch`` prompts of ``prompt`` new tokens, after ``cached`` ones each, until all have a first token.
+def unread(on: Deployment, prompt: ArrayLike) -> tuple[NDArray, NDArray]:
+    """New tokens of whole prompts, and those that the prefix cache knows; at least one token is read."""
+    prompt = np.asarray(prompt, dtype=float)
+    known = np.where(prompt > on.known_tokens, float(on.known_tokens), 0.0)
+    return prompt - known, known
+
+
+def prefill(on: Deployment, batch: ArrayLike, prompt: ArrayLike, cached: ArrayLike | None = None) -> Work:
+    """Reading ``batch`` prompts of ``prompt`` new tokens, after ``cached`` ones each, until all have a first token;
+    where ``None``, of ``prompt`` tokens of which the engine's prefix cache knows some.
 
     Whole prompts are packed into steps of as many tokens as the settings allow; with pipeline stages the batch goes
     through in as many parts as there are stages.
     """
-    batch, prompt = np.asarray(batch, dtype=float), np.asarray(prompt, dtype=float)
+    batch = np.asarray(batch, dtype=float)
+    prompt, cached = unread(on, prompt) if cached is None else (np.asarray(prompt, dtype=float), cached)
     together = np.clip(np.floor(on.settings.max_num_batched_tokens / np.maximum(prompt, 1)), 1, np.maximum(batch, 1))
     count = batch / together
     one = device_seconds(on, new=together * prompt, past=cached, prompts=together).total
@@ -42,12 +51,58 @@ def prefill(on: Deployment, batch: ArrayLike, prompt: ArrayLike, cached: ArrayLi
     return Work(prefill_s=count * one * filling, prefill_steps=count * chunks, layers_together=on.layers_together)
 
 
-def decode_step(on: Deployment, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike = 1) -> Work:
-    """One token for each of ``batch`` sequences whose context, the new token included, is ``context``; or a step that
-    verifies ``tokens`` of each (:mod:`.speculation`)."""
+def decode_step(on: Deployment, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike | None = None) -> Work:
+    """One token for each of ``batch`` sequences whose context, the new token included, is ``context``: where the engine
+    drafts, its part of a step that drafts and verifies; or a whole step that verifies ``tokens`` of each."""
+    drafts = on.settings.drafts
+    if tokens is None and drafts:
+        context, length = np.asarray(context, dtype=float), float(drafts.tokens)
+        step = decode_step(on, batch, context + length, length + 1)
+        step = step + drafting(on, batch, context, length, drafts.by)
+        return step.times(1 / expected_tokens(drafts.acceptance, length))
+    tokens = 1 if tokens is None else tokens
     seconds = decode_parts(on, batch, context, tokens).total
     batch = np.asarray(batch, dtype=float)
     return Work(decode_s=seconds, decode_steps=1.0, sequence_steps=batch, layers_together=on.layers_together)
+
+
+def drafting(on: Deployment, batch: ArrayLike, context: ArrayLike, length: ArrayLike, by: Deployment | float) -> Work:
+    """Drafting ``length`` tokens for each of ``batch`` sequences: steps of a draft model, which pay the host once a
+    step but not once a sequence, or a share of the device time of as many decode steps."""
+    length = np.asarray(length, dtype=float)
+    middle = context + np.maximum(length - 1, 0) / 2  # a step's time is nearly linear in the context
+    if isinstance(by, Deployment):
+        return replace(decode_step(by, batch, middle, 1), sequence_steps=0.0).times(length)
+    return Work(decode_s=by * np.asarray(decode_step(on, batch, middle, 1).decode_s)).times(length)
+
+
+def expected_tokens(acceptance: ArrayLike, length: ArrayLike) -> NDArray[np.float64]:
+    """Tokens that a step yields on average: ``1 + a + ... + a^length``, the model's own token among them
+    (Leviathan et al. 2023, arXiv:2211.17192, equation 1).
+
+    Args:
+        acceptance: probability that a drafted token is accepted, 0 to 1.
+        length: drafted tokens.
+
+    Returns:
+        Tokens, in the broadcast shape of both.
+
+    Raises:
+        DataError: an acceptance outside 0 to 1, or a negative length.
+    """
+    acceptance, length = np.asarray(acceptance, dtype=float), np.asarray(length, dtype=float)
+    if not np.all((acceptance >= 0) & (acceptance <= 1)):
+        raise DataError("expected_tokens", "acceptance", acceptance.tolist(), "0 to 1")
+    if not np.all(length >= 0):
+        raise DataError("expected_tokens", "length", length.tolist(), ">= 0")
+    below = np.where(acceptance < 1, acceptance, 0.0)
+    return np.where(acceptance < 1, (1 - below ** (length + 1)) / (1 - below), length + 1)
+
+
+def tokens_of_step(on: Deployment) -> float:
+    """Tokens that a step of decodes yields of each sequence, on average: 1 where nothing is drafted."""
+    drafts = on.settings.drafts
+    return float(expected_tokens(drafts.acceptance, drafts.tokens)) if drafts else 1.0
 
 
 def decode_parts(on: Deployment, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike = 1) -> Parts:
@@ -129,7 +184,7 @@ def closed_loop(
     step = alone + one.times(others / output)
     waiting = np.maximum(np.asarray(concurrency, dtype=float) - running, 0.0)
     queued = waiting * output * step.seconds(profile) / running
-    first = np.asarray(one.prefill_s) * (1 + profile.burst * others) + 0.5 * alone.seconds(profile)
+    first = np.asarray(one.prefill_s) * (1 + profile.burst * others) + 0.5 * alone.seconds(profile) * tokens_of_step(on)
     return ClosedLoop(running, step, profile.wait_s + first + queued)
 
 

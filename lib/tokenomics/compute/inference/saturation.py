@@ -4,7 +4,7 @@ How prompts share the time with decodes is the engine's policy (:data:`tokenomic
 read in steps that decode too, whole prompts in steps of their own, before anybody decodes on or when a whole batch has
 ended. With pipeline stages as many steps are in flight, and none overtakes another.
 
-Left out: preemption, shared prefixes, prompts of unequal lengths; under ``decode`` also replies of unequal lengths,
+Left out: preemption, prompts of unequal lengths; under ``decode`` also replies of unequal lengths,
 which keep places of a batch empty until its longest reply ends.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute.deployment import Deployment
-from tokenomics.compute.inference.durations import decode_step, in_flight
+from tokenomics.compute.inference.durations import decode_step, in_flight, tokens_of_step, unread
 from tokenomics.compute.inference.engines import Profile, Work
 from tokenomics.compute.inference.steps import device_seconds
 from tokenomics.facts.engines import CHUNKED, DECODE
@@ -69,7 +69,9 @@ def _in_blocks(read: Callable[..., Work], on: Deployment, profile: Profile, *giv
 
 def _reading(on: Deployment, prompts: NDArray, prompt: NDArray) -> Work:
     """A stage's step that reads so many whole prompts; no step at all reads none."""
-    seconds = device_seconds(on, new=prompts * prompt, prompts=np.maximum(prompts, 1)).total * on.stage_share
+    new, known = unread(on, prompt)
+    parts = device_seconds(on, new=prompts * new, past=known, prompts=np.maximum(prompts, 1))
+    seconds = parts.total * on.stage_share
     steps = (prompts > 0) / on.layout.pp
     return Work(prefill_s=np.where(prompts > 0, seconds, 0.0), prefill_steps=steps, layers_together=on.layers_together)
 
@@ -83,7 +85,7 @@ def _decoding(on: Deployment, sequences: NDArray, context: NDArray) -> Work:
 
 def _whole_prompts(on: Deployment, sequences: NDArray, prompt: NDArray) -> NDArray:
     """Prompts of a step that reads whole ones: the first however long it is."""
-    return np.clip(np.floor(on.settings.max_num_batched_tokens / prompt), 1.0, sequences)
+    return np.clip(np.floor(on.settings.max_num_batched_tokens / unread(on, prompt)[0]), 1.0, sequences)
 
 
 def _read_a_batch(on: Deployment, profile: Profile, running: NDArray, prompt: NDArray, output: NDArray) -> Work:
@@ -114,7 +116,8 @@ def _read_before_decodes(on: Deployment, profile: Profile, running: NDArray, pro
     """
     stages = on.layout.pp
     sequences = np.maximum(running / stages, 1.0)
-    ends = np.minimum(np.maximum(1 / np.maximum(output - 1, 1.0), SELDOM / sequences), 1 - NEARLY_NONE)
+    steps = np.maximum((output - 1) / tokens_of_step(on), 1.0)
+    ends = np.minimum(np.maximum(1 / steps, SELDOM / sequences), 1 - NEARLY_NONE)
     ended = _drawn(sequences, ends, SERIES if stages == 1 else LONG_SERIES)
     together = _whole_prompts(on, sequences, prompt)
     if stages == 1:
@@ -194,8 +197,8 @@ def _read_beside_decodes(on: Deployment, profile: Profile, running: NDArray, pro
 def _seconds_read(on: Deployment, running: NDArray, prompt: NDArray, output: NDArray) -> NDArray:
     """Device seconds of :func:`_read_beside_decodes`; shape (requests,), as each of its arguments."""
     stages = on.layout.pp
-    sequences, ends = np.maximum(running / stages, 1.0), 1 / np.maximum(output, 1 + NEARLY_NONE)
-    most = np.minimum(sequences, np.maximum(on.settings.max_num_batched_tokens / prompt, 1.0))
+    sequences, ends = np.maximum(running / stages, 1.0), 1 / np.maximum(output / tokens_of_step(on), 1 + NEARLY_NONE)
+    most = np.minimum(sequences, np.maximum(on.settings.max_num_batched_tokens / unread(on, prompt)[0], 1.0))
     chance, place, each = sequences * np.log1p(-ends), _places(SERIES)[..., None], 0.0
     up_to, mean, slowest = np.exp(chance), np.zeros(most.shape), np.zeros(most.shape)
     read = np.zeros((*SERIES, most.size) if stages > 2 else 0)
@@ -216,8 +219,9 @@ def _seconds_read(on: Deployment, running: NDArray, prompt: NDArray, output: NDA
 def _seconds_of_one_more(on: Deployment, decode: NDArray, prompt: NDArray, context: NDArray, count: int) -> NDArray:
     """Device seconds that one more prompt takes in a stage's step of decodes that reads ``count``, as a mean over the
     next ones up to twice as many."""
+    new, known = unread(on, prompt)
     least, most = (
-        device_seconds(on, decode=decode, context=context, new=n * prompt, prompts=max(n, 1)).total
+        device_seconds(on, decode=decode, context=context, new=n * new, past=known, prompts=max(n, 1)).total
         for n in (count, 2 * count or 1)
     )
     return (most - least) / max(count, 1) * on.stage_share

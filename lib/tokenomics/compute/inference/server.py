@@ -74,8 +74,9 @@ class Server:
             feasibility.refuse(self.on, self.profile.name, float(context.min()), float(batch.min()))
         return fits
 
-    def ttft(self, prompt: ArrayLike, batch: ArrayLike = 1, cached: ArrayLike = 0) -> Estimate:
-        """Seconds of reading ``batch`` prompts, on an idle server; ``cached`` tokens before them are known.
+    def ttft(self, prompt: ArrayLike, batch: ArrayLike = 1, cached: ArrayLike | None = None) -> Estimate:
+        """Seconds of reading ``batch`` prompts, on an idle server; ``cached`` tokens before them are known, or, where
+        ``None``, what the engine's prefix cache knows of them.
 
         As everywhere here, NaN stands for what of an array is not feasible.
 
@@ -84,15 +85,17 @@ class Server:
             Infeasible: none of it is feasible.
         """
         feasibility.refuse_unless_positive(prompt=prompt, batch=batch)
-        fits = self.room(np.asarray(prompt, dtype=float) + cached)
+        fits = self.room(np.asarray(prompt, dtype=float) + (cached or 0))
+        prompt, cached = durations.unread(self.on, prompt) if cached is None else (prompt, cached)
         least = bounds.prefill_seconds(self.bound, batch, prompt)
         return _where(fits, self._work(durations.prefill(self.on, batch, prompt, cached), "prefill", least))
 
     def tpot(self, batch: ArrayLike, context: ArrayLike) -> Estimate:
-        """Seconds of a decode step of ``batch`` sequences of ``context`` tokens; errors as for :meth:`ttft`."""
+        """Seconds per token of ``batch`` sequences of ``context`` tokens: of a decode step, or of its part where it
+        yields several tokens; errors as for :meth:`ttft`."""
         feasibility.check_task(self.on.model)
         fits = self.room(context, batch)
-        least = bounds.decode_step_seconds(self.bound, batch, context)
+        least = bounds.decode_step_seconds(self.bound, batch, context) / durations.tokens_of_step(self.on)
         return _where(fits, self._work(durations.decode_step(self.on, batch, context), "decode", least))
 
     def request(self, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
@@ -158,6 +161,7 @@ class Server:
         """
         from tokenomics.compute.sizing import decode_flop_per_byte
 
+        feasibility.refuse_told(self.on, "limited_by", "drafts")
         feasibility.refuse_unless_positive(batch=batch, context=context)
         parts, work = self.step_parts(batch, context), durations.decode_step(self.on, batch, context)
         total = np.maximum(work.seconds(self.profile), bounds.decode_step_seconds(self.bound, batch, context))

@@ -63,19 +63,17 @@ def queries_per_s(
     """
     from tokenomics.service.qoe import Slo
     from tokenomics.service.replica import Replica
-    from tokenomics.service.simulator import Prefixes, Requests
+    from tokenomics.service.simulator import Requests
 
     checked("served", "ttft_s", ttft_s)
     share("served", "kept share", kept)
     prompt, output = _whole(reading.input), _whole(reading.output)
-    block = server.on.settings.block_tokens
-    shared = min(int(Estimate.of(reading.cached).value), prompt - 1) // block * block
-    replica = Replica(server, max_model_len=prompt + output)
+    shared = min(int(Estimate.of(reading.cached).value), prompt - 1)
+    replica = Replica(server.told(prefix_tokens=shared), max_model_len=prompt + output)
 
     def stream(rate: float, count: int = queries) -> Requests:
         arrivals = np.random.default_rng(seed).exponential(size=count).cumsum() / rate
-        alike = Prefixes.of([[0]] * count, shared) if shared else None
-        return Requests(arrivals, prompt, output, prefix=alike)
+        return Requests(arrivals, prompt, output)
 
     crowd = stream(1.0, max(queries, CROWD * server.on.settings.max_num_seqs))
     saturated_rps = replica.saturated_tok_per_s(crowd) / output
