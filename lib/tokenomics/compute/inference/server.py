@@ -85,7 +85,7 @@ class Server:
             Infeasible: none of it is feasible.
         """
         feasibility.refuse_unless_positive(prompt=prompt, batch=batch)
-        fits = self.room(np.asarray(prompt, dtype=float) + (cached or 0))
+        fits = self.room(np.asarray(prompt, dtype=float) + (0 if cached is None else cached))
         prompt, cached = durations.unread(self.on, prompt) if cached is None else (prompt, cached)
         least = bounds.prefill_seconds(self.bound, batch, prompt)
         return _where(fits, self._work(durations.prefill(self.on, batch, prompt, cached), "prefill", least))
