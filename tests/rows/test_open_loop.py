@@ -35,7 +35,7 @@ def predicted(*rows, like=ONLINE, setting=USUAL):
 
 @pytest.fixture(scope="module")
 def alone():
-    return Replica(server_of("Llama-3.1-8B", "TensorRT-LLM 0.14"), open_loop.TOLD)
+    return Replica(server_of("Llama-3.1-8B", "TensorRT-LLM 0.14"))
 
 
 def server_of(model, engine):
@@ -94,7 +94,7 @@ def served():
 
 
 def test_the_server_rate_is_the_highest_that_keeps_both_limits():
-    one = Replica(server_of("Llama-3.1-8B", "TensorRT 10.2.0"), open_loop.TOLD)
+    one = Replica(server_of("Llama-3.1-8B", "TensorRT 10.2.0"))
     slo, means = replace(MLPERF["Llama-3.1-8B server"], tpot_s=0.05), (300.0, 200.0)
     rate = open_loop.highest_rate(one, means, slo)
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenomics.compute.deployment import Deployment
-from tokenomics.compute.inference import durations, engines, memory
+from tokenomics.compute.inference import durations, engines, memory, saturation
 from tokenomics.compute.inference.engines import Profile
 from tokenomics.compute.inference.server import put_together
 from tokenomics.compute.layout import Layout
@@ -86,6 +86,6 @@ def fastest(case: Case, n: int) -> Layout:
         on = serving(case, Layout(tp=tp))
         if memory.capacity(on, profile.name, prompt + osl) >= 1:
             running = durations.in_flight(on, profile.name, np.inf, prompt, osl)
-            cycle = durations.saturated_cycle(on, profile.name, prompt, osl)
+            cycle = saturation.saturated_cycle(on, profile, prompt, osl)
             rates[tp] = float(running / cycle.seconds(profile) / tp)
     return Layout(tp=max(rates, key=rates.get, default=sizes[-1]))

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute import bounds
 from tokenomics.compute.deployment import Deployment
-from tokenomics.compute.inference import durations, memory
+from tokenomics.compute.inference import durations, memory, saturation
 from tokenomics.compute.inference.engines import Profile, Work
 from tokenomics.compute.inference.intervals import interval
 from tokenomics.estimate import held
@@ -118,7 +118,7 @@ def per_output_token(case: Case, g: Group) -> Values:
     most = g.batch / g.replicas
     isl = np.where(np.isnan(g.isl), case.setting.prompt, g.isl)
     running = durations.in_flight(g.on, g.profile.name, most, isl, g.osl)
-    cycle = _seconds(g, durations.saturated_cycle(g.on, g.profile.name, isl, g.osl, most))
+    cycle = _seconds(g, saturation.saturated_cycle(g.on, g.profile, isl, g.osl, most))
     return cycle / (running * g.osl * g.replicas)
 
 

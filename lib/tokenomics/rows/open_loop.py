@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenomics.compute import bounds
-from tokenomics.compute.deployment import Settings
 from tokenomics.compute.inference import memory
 from tokenomics.compute.inference.server import Server
 from tokenomics.errors import Infeasible
@@ -26,12 +25,10 @@ from tokenomics.rows.case import Case, Prediction
 from tokenomics.rows.deployment import BEAMS, SERVER, layouts, profile_of, serving
 from tokenomics.service.qoe import MLPERF as LIMITS
 from tokenomics.service.qoe import Slo
-from tokenomics.service.replica import Limits, Replica
+from tokenomics.service.replica import Replica
 from tokenomics.service.simulator import Outcome, Requests
 from tokenomics.service.workload.arrivals import Poisson, arrival_times
 
-TOLD = Limits(Settings.max_num_seqs, Settings.max_num_batched_tokens)
-"""Limits with the settings of published throughput runs."""
 REQUESTS, DRAWS = 500, 5
 """Requests of an open run where a row states none (as many as TensorRT-LLM's online runs), and streams drawn."""
 SERVER_S, FEWEST, MOST = 600.0, 1000, 10_000
@@ -106,7 +103,7 @@ def _complete(case: Case) -> NDArray[np.bool_]:
 
 def _at_ends(case: Case, server: Server, without: str) -> list[Replica]:
     """A replica as modelled, and with its steps at the two ends of their interval."""
-    modelled = Replica(server, TOLD)
+    modelled = Replica(server)
     return [modelled.at(end, without) for end in (ENDS[:1] if case.setting.plain else ENDS)]
 
 
