@@ -23,7 +23,8 @@ from tokenomics.rows.feasibility import Texts
 MODELS = ("best", "bounds", "constant", "inference")
 """Models that ``tokenomics score --model`` accepts."""
 OUTPUT = ["predicted", "low", "high"]
-SHARED = ["metric", "load", "model", "hardware", "precision", "kv_precision", "engine"]
+SHARED = ["model", "hardware", "precision", "kv_precision", "engine", "load", "metric"]
+"""Texts by which rows are grouped; in this order, so that rows of one deployment come together and share its tables."""
 LOADS = ("static", "closed", "open", "max", "production", "training")
 KNOWN_NUMBERS = frozenset(name for columns in reading.NUMBERS.values() for name in columns)
 UNSTATED = {"mlperf_": ("isl",)}
@@ -70,7 +71,7 @@ def predict(
     numbers = {name: inputs[name].to_numpy(float) for name in inputs if name in KNOWN_NUMBERS}
     values, status = np.full((len(inputs), 3), np.nan), np.full(len(inputs), "ok", dtype=object)
     assumed, units = np.full(len(inputs), "", dtype=object), inputs["unit"].to_numpy()
-    for key, rows in inputs.groupby(SHARED, sort=False).indices.items():
+    for key, rows in inputs.groupby(SHARED).indices.items():
         shared = dict(zip(SHARED, key, strict=True))
         reason = _refusal(by_metric, shared)
         if reason:
