@@ -142,19 +142,21 @@ def reproduce(debug: bool) -> None:
 
 
 @main.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--out", type=click.Path(path_type=Path), help="predictions; default FILE's name with .pred.csv, here")
 @click.option("--group-by", default="metric", show_default=True, metavar="COLUMNS", help="input columns, comma between")
 @click.option("--plot", type=click.Path(path_type=Path), help="parity plot; default beside the predictions, .png")
 @click.option("--model", default="best", show_default=True, help="best | inference | bounds | constant")
 @FORCE
+@AS_JSON
 @click.pass_obj
-def score(debug: bool, file: Path, group_by: str, **options: Any) -> None:
+def score(debug: bool, *, file: Path, group_by: str, as_json: bool, **options: Any) -> None:
     """Does it match MY benchmark? Predict each row of FILE without its value, and report the errors.
 
-    FILE is a CSV with columns model, hardware, metric and, as known, n_gpu, precision, isl, osl, load, batch, rate_qps,
-    requests (training: seq_len, global_batch_seq, tokens_b ...), unit and value; extra columns are ignored. Without
-    `value` rows are only predicted. Metrics: `tokenomics list metrics`.
+    FILE is a CSV (- is standard input) with columns model, hardware, metric and, as known, n_gpu, precision, isl, osl,
+    load, batch, rate_qps, requests (training: seq_len, global_batch_seq, tokens_b ...), unit and value; extra columns
+    are ignored. Without `value` rows are only predicted. A row that cannot be predicted says why in `status`.
+    Metrics: `tokenomics list metrics`.
 
     \b
     tokenomics score my_benchmark.csv
@@ -162,13 +164,13 @@ def score(debug: bool, file: Path, group_by: str, **options: Any) -> None:
     tokenomics score data/measurements/training_runs.csv --model constant
     """
     with one_line(debug):
+        from tokenomics.scoring.progress import Progress
         from tokenomics.scoring.run import score_file
 
-        def progress(rows: int) -> None:
-            click.echo(f"{rows:,} rows done", err=True)
-
         columns = [name.strip() for name in group_by.split(",") if name.strip()]
-        click.echo(score_file(file, group_by=columns, progress=progress, **options).text)
+        with Progress() as progress:
+            outcome = score_file(file, group_by=columns, progress=progress, **options)
+        _tell(outcome, as_json)
 
 
 @main.command("list")

@@ -180,7 +180,7 @@ def _summary(outcome: Outcome) -> dict[str, float]:
     for name, values in times.items():
         summary |= {name: float(values.mean()), f"{name}_mean": float(values.mean())}
         quantiles = np.quantile(values, list(PERCENTILES.values()))
-        summary |= {f"{name}_{percentile}": float(each) for percentile, each in zip(PERCENTILES, quantiles, strict=True)}
+        summary |= {f"{name}_{p}": float(each) for p, each in zip(PERCENTILES, quantiles, strict=True)}
     return summary
 
 
