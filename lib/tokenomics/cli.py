@@ -175,19 +175,11 @@ def score(debug: bool, *, file: Path, group_by: str, as_json: bool, **options: A
 
 @main.command("list")
 @click.argument("what", type=click.Choice(["models", "xpus", "metrics", "scorers", "notebooks"]))
+@AS_JSON
 @click.pass_obj
-def list_(debug: bool, what: str) -> None:
+def list_(debug: bool, what: str, as_json: bool) -> None:
     """List the names that parameters may use."""
     with one_line(debug):
-        from tokenomics.facts import catalogue, measurements
-        from tokenomics.rows.predict import MODELS
-        from tokenomics.sections.registry import NOTEBOOKS
+        from tokenomics.sections.listing import list_names
 
-        names = {
-            "models": catalogue.models,
-            "xpus": catalogue.accelerators,
-            "metrics": lambda: [" ".join((name, *each.units)) for name, each in measurements.METRICS.items()],
-            "scorers": lambda: MODELS,
-            "notebooks": lambda: NOTEBOOKS,
-        }
-        click.echo("\n".join(names[what]()))
+        _tell(list_names(what), as_json)

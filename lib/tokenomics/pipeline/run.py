@@ -26,6 +26,8 @@ from tokenomics.pipeline import committed, environment, executed, stages
 from tokenomics.sections import registry
 
 KERNEL = "python3"
+REASON = 100
+"""Characters of somebody else's reason in a message."""
 START_FAILURES = ("Kernel died before replying", "Address already in use")
 
 
@@ -58,6 +60,7 @@ def run(
     paths.need_checkout(f"run {notebook}")
     overrides = list(overrides)
     declared = registry.declared(notebook)
+    check_notebook(paths.NOTEBOOKS / f"{notebook}.ipynb")
     check_tables(notebook)
     parameters = loading.load(declared, params, overrides)
     overridden = bool(overrides or params)
@@ -74,6 +77,23 @@ def run(
     with outputs.folder(out, force=force, known=known, own=own, failed=paths.FAILED / notebook) as fresh:
         _execute(notebook, parameters, fresh)
     return out
+
+
+def check_notebook(path: Path) -> None:
+    """Read a notebook before a kernel starts.
+
+    Raises:
+        RunError: no file, a truncated one, or one that is no notebook.
+    """
+    import nbformat
+
+    try:
+        nbformat.validate(nbformat.read(path, as_version=nbformat.current_nbformat))
+    except OSError as error:
+        raise RunError(f"{paths.shown(path)}: {error.strerror}") from None
+    except (nbformat.ValidationError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        reason = str(error).partition("\n")[0][:REASON]
+        raise RunError(f"{paths.shown(path)}: no notebook that can be read ({reason})") from None
 
 
 def check_tables(notebook: str) -> None:

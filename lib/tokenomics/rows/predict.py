@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tokenomics.compute.bounds import Precision
 from tokenomics.compute.counts.precision import fastest, parse
-from tokenomics.errors import DataError
+from tokenomics.errors import DataError, one_of
 from tokenomics.facts import catalogue, names
 from tokenomics.facts.accelerators import DTYPES, Accelerator
 from tokenomics.rows import feasibility, reading
@@ -41,16 +41,15 @@ def predictors(model: str) -> Mapping[str, Predictor]:
     Raises:
         DataError: an unknown model.
     """
+    one_of("score", "model", model, MODELS)
     if model == "best":
         from tokenomics.rows.fallback import PREDICTORS
     elif model == "bounds":
         from tokenomics.rows.bounds import PREDICTORS
     elif model == "constant":
         from tokenomics.rows.constant import PREDICTORS
-    elif model == "inference":
-        from tokenomics.rows.inference import PREDICTORS
     else:
-        raise DataError("score", "model", model, ", ".join(MODELS))
+        from tokenomics.rows.inference import PREDICTORS
     return PREDICTORS
 
 
