@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -88,10 +89,20 @@ def check_notebook(path: Path) -> None:
     import nbformat
 
     try:
-        nbformat.validate(nbformat.read(path, as_version=nbformat.current_nbformat))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", nbformat.warnings.DuplicateCellId)
+            nbformat.validate(nbformat.read(path, as_version=nbformat.current_nbformat))
     except OSError as error:
         raise RunError(f"{paths.shown(path)}: {error.strerror}") from None
-    except (nbformat.ValidationError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+    except (
+        nbformat.ValidationError,
+        Warning,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         reason = str(error).partition("\n")[0][:REASON]
         raise RunError(f"{paths.shown(path)}: no notebook that can be read ({reason})") from None
 

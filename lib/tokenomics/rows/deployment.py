@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import durations, engines, memory
@@ -20,6 +20,8 @@ BEAMS = "GPT-J"
 """The model family that MLPerf runs with four beams, which nothing here models."""
 DOMAIN = 8
 """Devices joined by fast links, where the vendor states no number."""
+MOST_REQUESTS, FEWEST_REQUESTS, MOST_TOKENS = 10_000, 5, 2e7
+"""Requests of a replica that are simulated, and the tokens that they may write together."""
 SIZES = ("n_gpu", "tp", "pp", "dp", "ep")
 
 
@@ -70,6 +72,12 @@ def _layout(case: Case, sizes: Sequence[int]) -> Layout:
     dp = (attention_groups(n, tp, pp, dp, ep) or dp) if model.is_moe else 1
     ep = ep if model.is_moe and not (tp * dp) % ep else 1
     return Layout(tp=tp, pp=pp, dp=dp, ep=ep)
+
+
+def simulated(requests: ArrayLike, osl: ArrayLike) -> NDArray[np.float64]:
+    """How many of the requests sent to a replica are simulated: all, unless they are very many or very long."""
+    most = np.clip(MOST_TOKENS / np.fmax(osl, 1.0), FEWEST_REQUESTS, MOST_REQUESTS)
+    return np.floor(np.fmin(np.fmax(np.round(requests), 1.0), most))
 
 
 def attention_groups(n: int, tp: int, pp: int, dp: int, ep: int) -> int:

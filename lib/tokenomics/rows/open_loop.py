@@ -23,7 +23,7 @@ from tokenomics.estimate import ENDS
 from tokenomics.rows import held_out
 from tokenomics.rows.bounds import MLPERF, TTFT
 from tokenomics.rows.case import Case, Prediction
-from tokenomics.rows.deployment import BEAMS, SERVER, layouts, profile_of, serving
+from tokenomics.rows.deployment import BEAMS, SERVER, layouts, profile_of, serving, simulated
 from tokenomics.service.qoe import MLPERF as LIMITS
 from tokenomics.service.qoe import Slo
 from tokenomics.service.replica import Limits, Replica
@@ -98,10 +98,10 @@ def _complete(case: Case) -> NDArray[np.bool_]:
     """Rows that state what is needed: lengths of answers and, unless it is predicted, a rate; no model with beams, or
     without limits in the benchmark."""
     known = (case["osl"] > 0) & ((case["rate_qps"] > 0) | (case.metric in MLPERF))
+    known &= case.metric not in MLPERF or _limits(case) is not None
     if case.load != SERVER:
         return known & (case["isl"] > 0)
-    limited = case.metric not in MLPERF or _limits(case) is not None
-    return known & limited & (not case.model.family.startswith(BEAMS))
+    return known & (not case.model.family.startswith(BEAMS))
 
 
 def _at_ends(case: Case, server: Server, without: str) -> list[Replica]:
@@ -133,7 +133,7 @@ def _offered(case: Case, row: int, lengths: tuple[float, float], replicas: float
     if case.load == SERVER:
         return OfferedLoad(rate, server_requests(rate), *lengths, drawn=True)
     sent = case.known("requests", REQUESTS)[row] if "requests" in case.columns else REQUESTS
-    return OfferedLoad(rate, max(round(sent / replicas), 1), *lengths)
+    return OfferedLoad(rate, int(simulated(sent / replicas, lengths[1])), *lengths)
 
 
 def _limits(case: Case) -> Slo | None:

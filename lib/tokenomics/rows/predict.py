@@ -94,7 +94,8 @@ def predict(
             continue
         columns = {name: column[rows] for name, column in numbers.items()}
         predictor = by_metric[shared["metric"]]
-        values[rows], status[rows], assumed[rows] = _predict_group(predictor, shared, columns, units[rows], setting)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # what comes of it has a status
+            values[rows], status[rows], assumed[rows] = _predict_group(predictor, shared, columns, units[rows], setting)
     told(done)
     result = pd.DataFrame(values, columns=OUTPUT, index=inputs.index)
     return result.assign(status=status, assumed=assumed)
@@ -159,15 +160,14 @@ def _answers(predictor: Predictor, case: Case, units: NDArray) -> tuple[NDArray[
     """Values (rows x 3) and statuses of feasible rows."""
     count = len(units)
     nothing, status = np.full((count, 3), np.nan), np.full(count, "ok", dtype=object)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        try:
-            prediction = predictor.predict(case)
-        except DataError as reason:  # the device publishes no such peak
-            status[:] = f"not judgeable: {reason.key} {reason.value}"
-            return nothing, status
-        ends = (prediction.value, prediction.low, prediction.high)
-        ends = [np.broadcast_to(np.asarray(each, float), count) for each in ends]
-        values = _in_units(case, np.stack(ends, axis=1), units)
+    try:
+        prediction = predictor.predict(case)
+    except DataError as reason:  # the device publishes no such peak
+        status[:] = f"not judgeable: {reason.key} {reason.value}"
+        return nothing, status
+    ends = (prediction.value, prediction.low, prediction.high)
+    ends = [np.broadcast_to(np.asarray(each, float), count) for each in ends]
+    values = _in_units(case, np.stack(ends, axis=1), units)
     status[np.isnan(values[:, 0])] = "metric not modelled"
     if not case.setting.plain:  # a fit asks for rates of no time
         _refuse_impossible(case, values, status)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -117,6 +118,7 @@ def pieces(table: Records, rows: int | None = None) -> Iterator[Chunk]:
         raise DataError(table.where, "file", "empty", records.ALLOWED)
 
 
+@cache
 def published(kind: str) -> Chunk:
     """A table of :data:`tokenomics.facts.measurements.KINDS` as one chunk, in the rows of ``measurements.read``."""
     return next(chunks(paths.DATA / "measurements" / f"{kind}.csv", rows=len(measurements.read(kind))))
