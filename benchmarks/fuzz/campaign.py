@@ -135,6 +135,8 @@ def row(rng: random.Random, metrics: tuple[str, ...], odd: float) -> list[str]:
     for name in HEADER:
         if rng.random() < odd:
             chosen[name] = rng.choice(ODD)
+    if chosen["model"] == "#":  # a comment is no row
+        chosen["model"] = "1 #"
     return [str(chosen[name]) for name in HEADER]
 
 

@@ -181,8 +181,8 @@ def _refuse_impossible(case: Case, values: NDArray[np.float64], status: Texts) -
     status[np.isinf(value)] = f"not judgeable: {case.metric} under load {case.load} has no end"
     if case.metric == VERDICT:
         return
-    kept = "no rate keeps the limits" if case.metric.startswith("mlperf_server") else ""
-    status[value <= 0] = f"infeasible: {kept}" if kept else f"not judgeable: {case.metric} of nothing"
+    none = "no rate keeps the limits" if case.metric.startswith("mlperf_server") else f"{case.metric} of nothing"
+    status[value <= 0] = f"not judgeable: {none}"
 
 
 def _in_units(case: Case, values: NDArray[np.float64], names: NDArray) -> NDArray[np.float64]:
