@@ -112,7 +112,7 @@ def test_a_column_of_ones_own_is_ignored_and_said(file):
         (("2048", "1e-300"), "not judgeable: isl = 1e-300"),
         (("static,1,,", "open,1,1e-300,"), "not judgeable: rate_qps = 1e-300"),
         (("static,1,,ttft,", "max,1,,ttft_mean,"), "not judgeable: ttft_mean under load max has no end"),
-        ((",120,", ",fast,"), "not judgeable: value = fast, not a number > 0"),
+        ((",120,", ",fast,"), "not judgeable: value = fast, not a number from"),
         ((",120,", ",-1,"), "not judgeable: value = -1"),
         ((",120,", ",0,"), "not judgeable: value = 0"),
         ((",120,", ",inf,"), "not judgeable: value = inf"),

@@ -87,7 +87,8 @@ def attention_groups(n: int, tp: int, pp: int, dp: int, ep: int) -> int:
 
 def fastest(case: Case, n: int) -> Layout:
     """The tensor-parallel replica with which ``n`` devices deliver most, as a submitter would choose."""
-    profile, osl, prompt = profile_of(case), float(np.nanmedian(case["osl"])), case.setting.prompt
+    known = case["osl"][~np.isnan(case["osl"])]
+    profile, osl, prompt = profile_of(case), float(np.median(known)) if known.size else np.nan, case.setting.prompt
     sizes = [tp for tp in (1, 2, 4, 8) if n % tp == 0]
     rates = {}
     for tp in sizes:

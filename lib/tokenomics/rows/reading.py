@@ -53,6 +53,8 @@ LEAST, MOST = 1e-6, 1e15
 """Numbers beyond these, zero aside, are no measurement of ours."""
 MOST_OF = {**dict.fromkeys(LAYOUT, 1e6), **dict.fromkeys(("isl", "osl", "seq_len"), 1e7)}
 """The same for devices, and for tokens of a sequence."""
+VALUES = (1e-18, 1e18)
+"""The same for measured values, in any unit."""
 THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
 DECIMAL_COMMA = re.compile(r"(\d+|\d{1,3}(\.\d{3})+),\d+([eE][+-]?\d+)?")
 ROWS = 100_000
@@ -246,12 +248,11 @@ def _parsed(cells: pd.Series, delimiter: str, refused: NDArray[np.object_], name
     numbers = pd.to_numeric(cells, errors="coerce").to_numpy(float, copy=True)
     for place in np.flatnonzero(cells.str.contains(",", regex=False).to_numpy()):
         numbers[place] = _with_comma(cells.iloc[place], delimiter)
-    least = 0.0 if name else np.finfo(float).tiny
-    most = MOST_OF.get(name, MOST if name else np.finfo(float).max)
+    least, most = (LEAST, MOST_OF.get(name, MOST)) if name else VALUES
     with np.errstate(invalid="ignore"):
-        good = (numbers >= least) & (numbers <= most) & ((numbers >= LEAST) | (numbers == 0) | (not name))
-    good |= (numbers == np.inf) & (name == "rate_qps")
-    allowed = f"a number from {LEAST:g} to {most:g}" if name else "a number > 0"
+        good = (numbers >= least) & (numbers <= most)
+    good |= ((numbers == 0) & bool(name)) | ((numbers == np.inf) & (name == "rate_qps"))
+    allowed = f"a number from {least:g} to {most:g}"
     wrong = np.zeros(len(refused), dtype=bool)
     wrong[rows] = ~empty & ~good
     _refuse(refused, wrong, lambda row: f"not judgeable: {cells.name} = {_short(cells[row])}, not {allowed}")
