@@ -22,6 +22,7 @@ def _tell(found: Any, as_json: bool) -> None:
     click.echo(json.dumps(found.as_dict(), indent=1, allow_nan=False, ensure_ascii=False) if as_json else found)
 
 
+FORCE = click.option("--force", is_flag=True, help="also replace what this program did not make, or what was changed")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="numbers with interval, unit, assumptions, sources")
 
 
@@ -109,8 +110,11 @@ def size(
 @click.option(
     "--out", type=click.Path(path_type=Path), help="where to write; default results/, or runs/ with overrides"
 )
+@FORCE
 @click.pass_obj
-def run(debug: bool, notebook: str, overrides: tuple[str, ...], params: Path | None, out: Path | None) -> None:
+def run(
+    debug: bool, *, notebook: str, overrides: tuple[str, ...], params: Path | None, out: Path | None, force: bool
+) -> None:
     """Execute NOTEBOOK (NN_name) with checked parameters.
 
     \b
@@ -121,15 +125,16 @@ def run(debug: bool, notebook: str, overrides: tuple[str, ...], params: Path | N
         from tokenomics import paths
         from tokenomics.pipeline import run as runner
 
-        if out:
-            runner.check_out(out := out.resolve())
-        click.echo(paths.shown(runner.run(notebook, out, params, overrides)))
+        click.echo(paths.shown(runner.run(notebook, out, params, overrides, force=force)))
 
 
 @main.command()
 @click.pass_obj
 def reproduce(debug: bool) -> None:
-    """Rerun the whole pipeline from scratch and compare with the committed results."""
+    """Rerun the whole pipeline from scratch and compare with the committed results: exit code 1 where they differ.
+
+    Committed is what git has; in a copy without git, what results/SHA256SUMS lists.
+    """
     with one_line(debug):
         from tokenomics.pipeline.reproduce import reproduce as rerun
 
@@ -137,18 +142,21 @@ def reproduce(debug: bool) -> None:
 
 
 @main.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--out", type=click.Path(path_type=Path), help="predictions; default FILE's name with .pred.csv, here")
 @click.option("--group-by", default="metric", show_default=True, metavar="COLUMNS", help="input columns, comma between")
 @click.option("--plot", type=click.Path(path_type=Path), help="parity plot; default beside the predictions, .png")
 @click.option("--model", default="best", show_default=True, help="best | inference | bounds | constant")
+@FORCE
+@AS_JSON
 @click.pass_obj
-def score(debug: bool, file: Path, group_by: str, **options: Any) -> None:
+def score(debug: bool, *, file: Path, group_by: str, as_json: bool, **options: Any) -> None:
     """Does it match MY benchmark? Predict each row of FILE without its value, and report the errors.
 
-    FILE is a CSV with columns model, hardware, metric and, as known, n_gpu, precision, isl, osl, load, batch, rate_qps,
-    requests (training: seq_len, global_batch_seq, tokens_b ...), unit and value; extra columns are ignored. Without
-    `value` rows are only predicted. Metrics: `tokenomics list metrics`.
+    FILE is a CSV (- is standard input) with columns model, hardware, metric and, as known, n_gpu, precision, isl, osl,
+    load, batch, rate_qps, requests (training: seq_len, global_batch_seq, tokens_b ...), unit and value; extra columns
+    are ignored. Without `value` rows are only predicted. A row that cannot be predicted says why in `status`.
+    Metrics: `tokenomics list metrics`.
 
     \b
     tokenomics score my_benchmark.csv
@@ -156,30 +164,22 @@ def score(debug: bool, file: Path, group_by: str, **options: Any) -> None:
     tokenomics score data/measurements/training_runs.csv --model constant
     """
     with one_line(debug):
+        from tokenomics.scoring.progress import Progress
         from tokenomics.scoring.run import score_file
 
-        def progress(rows: int) -> None:
-            click.echo(f"{rows:,} rows done", err=True)
-
         columns = [name.strip() for name in group_by.split(",") if name.strip()]
-        click.echo(score_file(file, group_by=columns, progress=progress, **options).text)
+        with Progress() as progress:
+            outcome = score_file(file, group_by=columns, progress=progress, **options)
+        _tell(outcome, as_json)
 
 
 @main.command("list")
 @click.argument("what", type=click.Choice(["models", "xpus", "metrics", "scorers", "notebooks"]))
+@AS_JSON
 @click.pass_obj
-def list_(debug: bool, what: str) -> None:
+def list_(debug: bool, what: str, as_json: bool) -> None:
     """List the names that parameters may use."""
     with one_line(debug):
-        from tokenomics.facts import catalogue, measurements
-        from tokenomics.rows.predict import MODELS
-        from tokenomics.sections.registry import NOTEBOOKS
+        from tokenomics.sections.listing import list_names
 
-        names = {
-            "models": catalogue.models,
-            "xpus": catalogue.accelerators,
-            "metrics": lambda: [" ".join((name, *each.units)) for name, each in measurements.METRICS.items()],
-            "scorers": lambda: MODELS,
-            "notebooks": lambda: NOTEBOOKS,
-        }
-        click.echo("\n".join(names[what]()))
+        _tell(list_names(what), as_json)

@@ -79,7 +79,7 @@ def test_replicas_share_the_requests():
 
 def test_published_rows_are_simulated_without_their_family(monkeypatch):
     seen = []
-    monkeypatch.setattr(open_loop, "statistics", lambda one, _: seen.append(one) or {"itl_mean": (0.01,)})
+    monkeypatch.setattr(open_loop, "statistics", lambda one, *_: seen.append(one) or {"itl_mean": (0.01,)})
     predicted({}, {"isl": 468.0})
     name = engines.profile_name("TensorRT-LLM 0.14", catalogue.accelerator("H100 SXM 80GB"))
     assert seen[0].server.profile == engines.profile(name, False, "Llama-3") != engines.profile(name, False)

@@ -71,16 +71,13 @@ def parse_override(text: str) -> tuple[str, Any]:
     Raises:
         DataError: no ``=``, no name, or a value that is no YAML.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     name, equals, value = text.partition("=")
     if not equals or not name.strip().isidentifier():
         raise DataError("--set", "override", text, "name=value")
     try:
-        return name.strip(), YAML(typ="safe", pure=True).load(value)
-    except (YAMLError, ValueError, TypeError, RecursionError):
-        raise DataError("--set", name, value, "a YAML 1.2 value") from None
+        return name.strip(), yaml_file.value(value, "--set")
+    except DataError as error:
+        raise DataError("--set", name, value, f"a YAML 1.2 value; {error.value}") from None
 
 
 def _refuse_unknown(found: Mapping[str, Any], fields: set[str], where: str, notebook: str) -> None:
