@@ -43,6 +43,11 @@ def reproduce() -> int:
             for name, (_, outs) in frozen.items()
             for path in outs
         ]
+        inputs = committed.changed_inputs()
+        owned = {out: name for name in frozen for out in stages.declared_outs(name)}
+        lines += [
+            f"{owned[path]}: frozen, and its output {path} is not the committed one" for path in owned if path in inputs
+        ]
         lines += [f"{name}: its stage failed (see above)" for name in failed]
         for name in notebooks:
             compared = _compared(reference / name, paths.RESULTS / name, gone[name])
@@ -51,7 +56,7 @@ def reproduce() -> int:
     for name, (deps, _) in frozen.items():
         for path in deps:
             print(f"\nnote: {name} is frozen, and {path} changed since it ran: run its make target", end="")
-    for path in committed.changed_inputs():
+    for path in inputs:
         print(f"\nnote: not as committed: {path}", end="")
     verdict = f"differences: {len(lines)}" if lines else "all results are as committed"
     print("\n".join(["", *lines, f"{verdict} (compared with {against})"]))
