@@ -1,6 +1,6 @@
 """Kill the program at random moments and see whether anything of the user's or anything committed is lost.
 
-    python benchmarks/pipeline/kills.py --kills 30 --seed 1      (about 15 minutes; works on a clone, touches nothing here)
+    python benchmarks/pipeline/kills.py --kills 30 --seed 1   (about 15 minutes; works on a clone)
 
 `reproduce`, `dvc repro`, `score` and `run --out` are killed in turn (SIGKILL; every other time with all that they
 started). Each is to replace an output by another one, so that an output that is neither the old nor the new one, whole,
@@ -203,10 +203,9 @@ def main() -> None:
         found += lost(kept, place.kept(), pairs, place.made())
         found += [f"{path.name} is left" for path in [*base.rglob(".*.tokenomics")]]
         worst += bool(found)
+        ends = "see there" if found else "ends well"
         cells = f"{number + 1} | {name} | {moment:.1f} s | {seconds[name]:.1f} s | {'yes' if running else 'no'}"
-        print(
-            f"| {cells} | {'; '.join(found) or 'nothing'} | {'ends well' if not found else 'see there'} |", flush=True
-        )
+        print(f"| {cells} | {'; '.join(found) or 'nothing'} | {ends} |", flush=True)
     shutil.rmtree(base, ignore_errors=True)
     print(f"\n{worst} of {options.kills} kills lost something")
     sys.exit(bool(worst))

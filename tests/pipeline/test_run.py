@@ -293,6 +293,28 @@ def test_killed_dvc_leaves_no_kernel_and_does_not_block_the_next(good, monkeypat
     assert done.returncode == 0, done.stderr
 
 
+def test_killed_reproduce_leaves_no_process_and_does_not_block_the_next(good):
+    before = state(result(good))
+    process = start_sleeping(good, "tokenomics", "reproduce")
+    process.kill()
+    process.wait(PATIENCE_S)
+    wait_until(lambda: not kernels(good), "dvc, runner and kernel to end")
+    assert state(result(good)) == before
+    write_notebook(good, GOOD, "1 + 1")
+    assert call(good, "dvc", "repro").returncode == 0
+
+
+def test_a_reader_that_has_gone_does_not_hold_up_a_run(good):
+    """As in `make run | head -1`: what would be printed is lost, the result is not."""
+    read, write = os.pipe()
+    os.close(read)
+    arguments = command(good, "tokenomics", "run", NOTEBOOK, "--out", "runs/x")
+    process = subprocess.Popen(**arguments, stdout=write, stderr=write)
+    os.close(write)
+    process.wait(PATIENCE_S)
+    assert (good / "runs" / "x" / "metrics.json").exists()
+
+
 def git(*arguments: str, folder: Path) -> None:
     names = ["-c", "user.name=tester", "-c", "user.email=tester@example.org"]
     subprocess.run(["git", *names, *arguments], cwd=folder, check=True, capture_output=True)
