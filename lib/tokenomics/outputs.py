@@ -367,7 +367,7 @@ def _keep(fresh: Path, place: Path) -> None:
         (fresh / FOLDER_RECORD).write_text(sums(fresh), encoding="utf-8")
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(fresh, kept)
-        print(f"the unfinished one is kept in {paths.shown(kept)}", file=sys.stderr)
+        print(f"the unfinished output is kept in {paths.shown(kept)}", file=sys.stderr)
 
 
 def _changed(folder: Path) -> bool:

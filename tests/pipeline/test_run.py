@@ -189,6 +189,22 @@ def test_output_on_stderr_fails_and_keeps_the_last_good_result(good):
     assert done.returncode == 2 and "careless" in done.stderr and state(result(good)) == before
 
 
+def test_a_fresh_copy_may_be_run_by_the_name_of_its_folder_and_an_edited_notebook_only_by_force(good):
+    """A fresh copy has no record of a run, only git or the hashes of what is committed."""
+    before = state(result(good))
+    (result(good) / outputs.FOLDER_RECORD).unlink()
+    assert run(good, "--out", f"results/{NOTEBOOK}").returncode == 2
+    git("init", "-q", folder=good)
+    git("add", "-A", folder=good)
+    git("commit", "-q", "-m", "Add all", folder=good)
+    assert run(good, "--out", f"results/{NOTEBOOK}").returncode == 0
+    executed = result(good) / "notebook.ipynb"
+    executed.write_text(executed.read_text() + "\n")
+    done = run(good)
+    assert done.returncode == 2 and f"results/{NOTEBOOK}/notebook.ipynb: --out = a file changed" in done.stderr
+    assert run(good, "--force").returncode == 0 and state(result(good)) == before
+
+
 def test_overrides_never_land_in_results(good):
     before = state(result(good))
     done = run(good, "--set", "frontier_rank=3")

@@ -67,7 +67,7 @@ def run(
         )
     parent.end_with_parent()
     own, known = paths.RESULTS / notebook, {}
-    if out == own:
+    if out.resolve() == own.resolve():
         committed.keep(notebook)
         known = committed.hashes(notebook)
     with outputs.folder(out, force=force, known=known, own=own, failed=paths.FAILED / notebook) as fresh:
