@@ -191,8 +191,9 @@ def main() -> None:
     pairs, kept = list(zip(states[0], states[1], strict=True)), place.kept()
     print("| kill | command | after | of | was running | lost | next run |\n|---|---|---|---|---|---|---|")
     for number in range(options.kills):
-        which = 1 - number // 4 % 2
-        name, command = list(commands(which).items())[number % 4]
+        name = list(commands(0))[number % 4]
+        which = {"reproduce": 1, "dvc repro": 0}.get(name, 1 - number // 4 % 2)  # each finds the other output there
+        command = commands(which)[name]
         place.set(which)
         moment = chance.uniform(0, seconds[name])
         running = place.kill(moment, number % 8 >= 4, *command)
