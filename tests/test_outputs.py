@@ -288,6 +288,19 @@ def test_a_block_that_fails_leaves_the_target_and_keeps_what_there_is_without_re
     assert tree(failed.with_name("x-2"))["metrics.json"] == "c"
 
 
+def test_an_error_of_the_block_is_passed_on_whatever_it_is(made):
+    for error in (FileNotFoundError(2, "gone", "x"), BlockingIOError(11, "busy", "x"), KeyboardInterrupt()):
+        with pytest.raises(type(error)), outputs.folder(made):
+            raise error
+    assert sorted(p.name for p in made.parent.iterdir()) == ["mine", "notes.txt"]
+
+
+def test_a_users_own_file_in_the_hidden_folder_is_not_deleted(made):
+    (work_of(made) / "own.txt").write_text("mine")
+    make(made, "2")
+    assert (made.parent / ".mine.tokenomics" / "own.txt").read_text() == "mine"
+
+
 def test_a_second_writer_is_refused(made):
     with outputs.folder(made) as fresh:
         fill(fresh, "2")
