@@ -16,6 +16,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TextIO
 
 from tokenomics import paths
 from tokenomics.errors import DataError, RunError
@@ -54,7 +55,7 @@ def folder(
         OSError: the system refuses (full, read-only); ``out`` is as it was.
     """
     out = check_folder(out, option, force=force, known=known, own=own)
-    with _named(out), _building(out) as fresh:
+    with _named(out), _building(out, known) as fresh:
         fresh.mkdir()
         try:
             yield fresh
@@ -248,33 +249,44 @@ def _record_file(path: Path, made: Path, aside: Path) -> None:
 
 @contextlib.contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Give an error of the system that names no file (a full disk) the name of what was being written."""
+    """Give an error of the system that names no file (a full disk), or one hidden beside it, the name of the output."""
     try:
         yield
     except OSError as error:
-        if error.filename is None and error.errno is not None:
+        hidden = any(
+            Path(str(error.filename)).is_relative_to(each) for each in (_work(path), path.parent / FILE_RECORD)
+        )
+        if error.errno is not None and (hidden or error.filename is None):
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 
 @contextlib.contextmanager
-def _building(out: Path) -> Iterator[Path]:
+def _building(out: Path, known: Hashes | None = None) -> Iterator[Path]:
     """A name beside ``out`` to build under, while no other process writes ``out``.
 
     It lies in a hidden folder that holds a lock too; what a killed process left there is cleared or put back.
     """
-    work = out.with_name(f".{out.name}.tokenomics")
+    work = _work(out)
     with _locked(work, out):
-        _recover(work, out)
         try:
-            yield work / f"new-{os.getpid()}"
+            _recover(work, out, known)
+            try:
+                yield work / f"new-{os.getpid()}"
+            finally:
+                _recover(work, out, known)
         finally:
-            _recover(work, out)
-            shutil.rmtree(work, ignore_errors=True)
+            (work / "lock").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # something that cannot be put back or cleared: the error names it
+                work.rmdir()
 
 
-@contextlib.contextmanager
-def _locked(work: Path, out: Path) -> Iterator[None]:
+def _work(out: Path) -> Path:
+    return out.with_name(f".{out.name}.tokenomics")
+
+
+def _locked(work: Path, out: Path) -> TextIO:
+    """The open lock file of an output; closed, it lets others write the output again."""
     import fcntl
 
     lock = work / "lock"
@@ -282,27 +294,33 @@ def _locked(work: Path, out: Path) -> Iterator[None]:
         work.mkdir(parents=True, exist_ok=True)
         if _kind(work) != "a folder":
             raise RunError(f"{paths.shown(work)}: {_kind(work)}, where {out.name} is to be built; remove it")
-        with contextlib.suppress(FileNotFoundError), lock.open("a") as file:
+        with contextlib.suppress(FileNotFoundError):  # removed by its last holder meanwhile
+            file = lock.open("a")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+                    return file
             except BlockingIOError:
+                file.close()
                 raise RunError(f"{paths.shown(out)}: another run is writing it; wait for it or stop it") from None
-            if os.path.samestat(os.fstat(file.fileno()), lock.stat()):  # not removed by its last holder meanwhile
-                yield
-                return
+            file.close()
 
 
-def _recover(work: Path, out: Path) -> None:
+def _recover(work: Path, out: Path, known: Hashes | None) -> None:
     old = work / "old"
     if os.path.lexists(old) and not os.path.lexists(out):
         old.rename(out)
     for left in [old, *work.glob("new-*")]:
-        if (left / FOLDER_RECORD).exists() and (found := _foreign(left, None)):
+        if (left / FOLDER_RECORD).exists() and (found := _foreign(left, known)):
             raise RunError(f"{paths.shown(found[0])}: {found[1]}, left by a run that was killed; move it elsewhere")
-        if _kind(left) == "a folder":
-            shutil.rmtree(left)
-        elif _kind(left):
-            left.unlink()
+        _remove(left)
+
+
+def _remove(path: Path) -> None:
+    if _kind(path) == "a folder":
+        shutil.rmtree(path)
+    elif _kind(path):
+        path.unlink()
 
 
 def _place(fresh: Path, out: Path, judge: Callable[[Path], tuple[Path, str] | None], option: str) -> None:
@@ -317,7 +335,7 @@ def _place(fresh: Path, out: Path, judge: Callable[[Path], tuple[Path, str] | No
     exchanged = _renameat2(fresh, out, EXCHANGE)
     aside = fresh
     if not exchanged:
-        aside = out.with_name(f".{out.name}.tokenomics") / "old"
+        aside = _work(out) / "old"
         out.rename(aside)
     if found := judge(aside):
         if exchanged:
@@ -328,6 +346,7 @@ def _place(fresh: Path, out: Path, judge: Callable[[Path], tuple[Path, str] | No
         _refuse(place, option, found[1], "an output that nobody changes while it is made anew")
     if not exchanged:
         fresh.rename(out)
+    _remove(aside)
 
 
 def _renameat2(first: Path, second: Path, flag: int) -> bool:
@@ -355,7 +374,7 @@ def _keep(fresh: Path, place: Path) -> None:
         (fresh / FOLDER_RECORD).write_text(sums(fresh), encoding="utf-8")
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(fresh, kept)
-        print(f"the unfinished one is kept in {paths.shown(kept)}", file=sys.stderr)
+        print(f"the unfinished output is kept in {paths.shown(kept)}", file=sys.stderr)
 
 
 def _changed(folder: Path) -> bool:
