@@ -42,10 +42,12 @@ TRAITS: dict[str, dict[str, Any]] = {
     "gpt_neox": PLAIN_GPT,
     "gpt_oss": {"mlp_bias": True, "attention_bias": "all"},
     "gptj": {**PLAIN_GPT, "attention_bias": "none", "norms_per_layer": 1, "parallel_block": True},
+    "granite": {},
     "kimi_k2": {},
     "kimi_linear": {},
     "llama": {},
     "llama4_text": {},
+    "mimo": {"attention_bias": "qkv"},
     "mimo_v2_flash": {},
     "minimax_m2": {"qk_norm": "full"},
     "minimax_m3": {"qk_norm": "head"},
@@ -69,6 +71,8 @@ TRAITS: dict[str, dict[str, Any]] = {
     "qwen3_next": {"qk_norm": "head", "attention_gate": True},
     "qwen3_vl_moe_text": {"qk_norm": "head"},
     "qwen3_vl_text": {"qk_norm": "head"},
+    "seed_oss": {"attention_bias": "qkv"},
+    "smollm3": {},
     "starcoder2": {**PLAIN_GPT, "tied_embeddings": True},
     "step3p5": {"qk_norm": "head"},
     "step3p7": {"qk_norm": "head"},
@@ -92,7 +96,7 @@ FULL_EVERY = {
 FOUR_WIDE = ("bloom", "falcon", "gpt2", "gpt_bigcode", "gptj", "mpt")
 
 # Types whose experts, not their dense layers, have the width called intermediate_size.
-EXPERTS_OF_INNER_WIDTH = ("gpt_oss", "llama4_text", "minimax_m2", "mixtral")
+EXPERTS_OF_INNER_WIDTH = ("gpt_oss", "llama4_text", "minimax_m2", "mixtral", "olmoe")
 
 # Sizes that published configurations of a type leave to the defaults of its code.
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -113,7 +117,8 @@ class Config:
     def __init__(self, values: Mapping[str, Any], where: str):
         text = values.get("text_config")
         if isinstance(text, Mapping):
-            values = {**values, **text}
+            inner = {key: value for key, value in text.items() if value is not None}
+            values = {**values, **inner, "architectures": values.get("architectures") or inner.get("architectures")}
         self.type = str(values.get("model_type") or "")
         known = {key: value for key, value in values.items() if value is not None}
         self.values, self.where = {**DEFAULTS.get(self.type, {}), **known}, where
