@@ -39,8 +39,8 @@ fix: setup  ## repair style and every generated file (parameters, schemas, envir
 	@ruff check --fix -q . ; ruff format -q . ; $(BIN)/python -m pytest --fix tests/project
 
 .PHONY: lab
-lab: setup  ## open the notebooks in JupyterLab (output goes to scratch/; more options in ARGS)
-	@jupyter lab --LabApp.news_url=None --notebook-dir=. notebooks $(ARGS)
+lab: setup  ## open this folder in JupyterLab, README.md first (output goes to scratch/; more options in ARGS)
+	@JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter" jupyter lab --ServerApp.root_dir=. $(ARGS)
 
 .PHONY: run
 run: setup  ## run one notebook: make run NB=01_ubiquitous_llms SET="first_year=2020 seed=1" (writes to runs/)
