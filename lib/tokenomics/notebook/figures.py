@@ -27,6 +27,8 @@ METADATA: dict[str, dict[str, Any]] = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
+FORMATS = (*METADATA, "tex")
+"""What a run can write: pictures in the first three, tables in the last; PNG always."""
 WIDTH_PX = 525
 _drawn_from: dict[str, dict[str, str]] = {}
 

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from tokenomics import paths
-from tokenomics.errors import DataError, RunError
+from tokenomics.errors import DataError, RunError, require
 from tokenomics.facts import tables
 from tokenomics.notebook import rounding
 from tokenomics.notebook.context import OUT_VARIABLE
+from tokenomics.notebook.figures import FORMATS, FORMATS_VARIABLE
 from tokenomics.parameters import loading
 from tokenomics.parameters.types import Common
 from tokenomics.pipeline import environment, executed, stages
@@ -32,7 +33,14 @@ OF_A_RUN = {"notebook.ipynb", "metrics.json", "figures", "tables"}
 """All that a run leaves in its folder."""
 
 
-def run(notebook: str, out: Path | None = None, params: Path | None = None, overrides: Iterable[str] = ()) -> Path:
+def run(
+    notebook: str,
+    out: Path | None = None,
+    params: Path | None = None,
+    overrides: Iterable[str] = (),
+    *,
+    formats: Iterable[str] = (),
+) -> Path:
     """Execute a notebook and swap its output folder in.
 
     Args:
@@ -40,6 +48,7 @@ def run(notebook: str, out: Path | None = None, params: Path | None = None, over
         out: target folder; default ``results/NN_name``, or ``runs/NN_name`` when anything is overridden.
         params: folder of parameter files instead of ``params/``.
         overrides: ``name=value`` texts.
+        formats: of figures (``svg``, ``pdf``) and tables (``tex``) beside PNG and CSV; not in ``results/``.
 
     Returns:
         The folder that now holds ``notebook.ipynb``, ``metrics.json``, ``figures/`` and ``tables/``.
@@ -50,20 +59,20 @@ def run(notebook: str, out: Path | None = None, params: Path | None = None, over
             checkout.
     """
     paths.need_checkout(f"run {notebook}")
-    overrides = list(overrides)
+    overrides, formats = list(overrides), check_formats(formats)
     declared = registry.declared(notebook)
     check_tables(notebook)
     parameters = loading.load(declared, params, overrides)
-    overridden = bool(overrides or params)
+    overridden = bool(overrides or params or formats)
     out = out or (paths.RUNS if overridden else paths.RESULTS) / notebook
     if overridden and out.resolve().is_relative_to(paths.RESULTS):
         raise RunError(
-            f"{paths.shown(out)}: results/ holds runs of the committed parameters only; choose another --out"
+            f"{paths.shown(out)}: results/ holds committed parameters and formats only; choose another --out"
         )
     end_with_parent()
     with _alone(out), _building(out) as fresh:
         try:
-            _execute(notebook, parameters, fresh)
+            _execute(notebook, parameters, fresh, formats)
         except BaseException:
             _keep_failed(fresh, notebook)
             raise
@@ -86,6 +95,18 @@ def check_out(out: Path) -> None:
         raise DataError("run", "--out", paths.shown(out), "a folder below one that can be written")
 
 
+def check_formats(formats: Iterable[str]) -> list[str]:
+    """The formats, each once.
+
+    Raises:
+        DataError: one that no figure or table has.
+    """
+    asked = list(dict.fromkeys(formats))
+    for each in asked:
+        require(each in FORMATS, "run", "--formats", each, ", ".join(FORMATS))
+    return asked
+
+
 def check_tables(notebook: str) -> None:
     """Read every table that the notebook's stage depends on, so that a broken row is found before a kernel starts.
 
@@ -97,8 +118,8 @@ def check_tables(notebook: str) -> None:
             tables.read(table)
 
 
-def _execute(notebook: str, parameters: Common, out: Path) -> None:
-    environment.apply({OUT_VARIABLE: str(out)})
+def _execute(notebook: str, parameters: Common, out: Path, formats: Iterable[str]) -> None:
+    environment.apply({OUT_VARIABLE: str(out), FORMATS_VARIABLE: ",".join(formats)})
     source = paths.NOTEBOOKS / f"{notebook}.ipynb"
     target = out / "notebook.ipynb"
     with _signals_raise():
