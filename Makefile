@@ -11,6 +11,7 @@ export SET
 FORMAT ?= pdf
 export UV_PYTHON := $(CURDIR)/$(BIN)/python
 STAMP := .venv/.installed
+COMPILED := .venv/.compiled
 LOCK_FLAGS := -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
 $(STAMP): requirements/bootstrap.lock requirements/full.lock pyproject.toml
@@ -21,8 +22,12 @@ $(STAMP): requirements/bootstrap.lock requirements/full.lock pyproject.toml
 	@$(UV) install -q --offline --no-deps --no-build-isolation -e .
 	@touch $@
 
+$(COMPILED): $(STAMP) $(wildcard lib/tokenomics/service/simulator/*.py)
+	@$(BIN)/python -m tokenomics.service.simulator
+	@touch $@
+
 .PHONY: setup
-setup: $(STAMP)  ## install everything into .venv from hash-pinned locks (repeating it costs nothing)
+setup: $(COMPILED)  ## install everything into .venv from hash-pinned locks (repeating it costs nothing)
 
 .PHONY: reproduce
 reproduce: setup  ## rerun every notebook from scratch, compare with results/, print the headline numbers

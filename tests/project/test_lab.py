@@ -35,7 +35,7 @@ def lab(tmp_path_factory):
     environment |= {"HOME": str(home), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     with (home / "log").open("w") as log:
         server = subprocess.Popen(
-            ["make", "-o", ".venv/.installed", "lab", f"ARGS={options}"],
+            ["make", "-o", "setup", "lab", f"ARGS={options}"],
             cwd=paths.ROOT,
             env=environment,
             stdout=log,

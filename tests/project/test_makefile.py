@@ -26,7 +26,7 @@ def make(tmp_path):
     environment = os.environ | {"PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"}
 
     def call(*words: str) -> subprocess.CompletedProcess:
-        line = ["make", "-s", "-o", ".venv/.installed", *words]
+        line = ["make", "-s", "-o", "setup", *words]
         return subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
     return call
