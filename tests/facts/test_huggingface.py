@@ -1,16 +1,17 @@
 """Reading Hugging Face configurations and our own columns; the record behind both."""
 
 import dataclasses
+import itertools
 import json
 
 import pytest
 
 from tokenomics.compute.counts.parameters import parameters
 from tokenomics.errors import DataError
-from tokenomics.facts import tables
+from tokenomics.facts import catalogue, tables
 from tokenomics.facts.huggingface import model_from_mapping, read_model
 from tokenomics.facts.huggingface.architectures import known_type
-from tokenomics.facts.huggingface.config import TRAITS, Config
+from tokenomics.facts.huggingface.config import LISTS, LISTS_OR_TEXT, MAPPINGS, TRAITS, WHOLE, Config
 from tokenomics.facts.models import Model
 
 TABLE = tables.read("catalogue/models")
@@ -511,11 +512,45 @@ def test_counts_of_known_types_are_those_published(model_type, sizes, total, cac
     assert read.full_layers * 2 * read.kv_heads * read.head_dim * 2 == cache_kib * 1024
 
 
-@pytest.mark.parametrize("change", [{"layer_types": 3}, {"num_key_value_heads": "eight"}, {"sliding_window": "wide"}])
+@pytest.mark.parametrize("change", [{"layer_types": 3}, {"num_key_value_heads": "eight"}, {"hidden_size": [4096]}])
 def test_a_wrong_type_is_one_line(change):
     with pytest.raises(DataError, match=r"^my.json: ") as raised:
-        model_from_mapping({**LLAMA, "model_type": "mistral", **change}, where="my.json")
+        model_from_mapping({**LLAMA, "model_type": "mistral", "architectures": None, **change}, where="my.json")
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "wrong", "allowed"),
+    [
+        (WHOLE, ["wide", [4096], {"a": 1}, 0.5, [None]], "a whole number"),
+        (LISTS, [3, "3", True, {"a": 1}], "a list"),
+        (LISTS_OR_TEXT, [3, True, {"a": 1}], "a list, or text with commas"),
+        (MAPPINGS, [3, "x", [1], True], "a mapping of key: value"),
+    ],
+)
+def test_an_optional_field_of_a_wrong_type_is_named(keys, wrong, allowed):
+    for name in ("Llama-3.1-8B", "Mistral-7B-v0.1", "Qwen3-30B-A3B", "DeepSeek-V3"):
+        for key, value in itertools.product(keys, wrong):
+            with pytest.raises(DataError) as raised:
+                model_from_mapping({**CONFIGS[name], key: value}, where="my.json")
+            assert str(raised.value).startswith(f"my.json: {key} = ")
+            assert str(raised.value).endswith(f"; allowed: {allowed}")
+
+
+ODD = [None, [], {}, [1], {"a": 1}, "x", "", True, -1, 0, 0.5, float("nan"), float("inf"), 10**30, [None], ["a"] * 99]
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGS))
+def test_whatever_a_field_holds_the_answer_is_a_model_or_one_line(name):
+    outer = CONFIGS[name]
+    inner = outer.get("text_config", {})
+    changed = [{**outer, key: odd} for key in outer for odd in ODD]
+    changed += [{**outer, "text_config": {**inner, key: odd}} for key in inner for odd in ODD]
+    for config in changed:
+        try:
+            assert isinstance(model_from_mapping(config, name), Model)
+        except DataError as error:
+            assert "\n" not in str(error)
 
 
 def test_a_window_beyond_the_context_is_none():
@@ -564,6 +599,34 @@ def test_our_own_columns_are_checked(change, message):
     with pytest.raises(DataError) as raised:
         model_from_mapping({key: value for key, value in values.items() if value is not None}, "mine", "mine.yaml")
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize("ending", ["json", "yaml"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "  \n", "null", "42", "text", "[1, 2]", "- a\n- b\n", "<html></html>", '{"model_type": "llama", "hidden'),
+        *("layers: [1", "name: x\n\tlayers: 2\n", '{"a": 1, "a": 2}', "{1: 2}", "a: 1\n---\nb: 2\n", "layers: 2\n"),
+        *("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", '{"model_type": "llama"}', "\0\1"),
+        *('{"x": ' + "[" * 3000, '{"date": "20260101", "backend": "vllm", "request_throughput": 1.5}'),
+    ],
+)
+def test_a_file_that_describes_nothing_is_one_line_for_models_and_accelerators(tmp_path, ending, text):
+    path = tmp_path / f"mine.{ending}"
+    path.write_text(text, encoding="utf-8")
+    for read in (catalogue.model, catalogue.accelerator):
+        with pytest.raises(DataError) as raised:
+            read(str(path))
+        said = str(raised.value)
+        assert "\n" not in said and said.startswith(str(path)) and "; allowed: " in said and "object has no" not in said
+
+
+def test_an_empty_file_is_called_empty(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(" ", encoding="utf-8")
+    for read in (catalogue.model, catalogue.accelerator):
+        with pytest.raises(DataError, match=r": file = empty; allowed: "):
+            read(str(path))
 
 
 def test_the_record_has_the_architecture_columns_of_the_table():

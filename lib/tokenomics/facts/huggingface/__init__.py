@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tokenomics import paths
-from tokenomics.errors import DataError
+from tokenomics.errors import DataError, require
 from tokenomics.facts import tables, yaml_file
 from tokenomics.facts.huggingface import architectures
 from tokenomics.facts.huggingface.config import (
@@ -34,6 +34,7 @@ def read_model(path: Path) -> Model:
         DataError: an unreadable file, or what :func:`model_from_mapping` refuses.
     """
     values = yaml_file.read(path)
+    require(values, paths.shown(path), "file", "empty", "a config.json, or a YAML of our columns")
     stem = path.resolve().parent.name if path.stem == "config" else path.stem
     return model_from_mapping(values, values.get("name") or stem, paths.shown(path))
 
@@ -89,6 +90,7 @@ def from_config(values: Mapping[str, Any], name: str | None = None, where: str =
     """A model from a Hugging Face configuration; arguments as for :func:`model_from_mapping`, which checks it."""
     config = Config(values, where)
     config.type = architectures.known_type(config)
+    config.check_types()
     name = name or config.get("_name_or_path") or config.type
     return Model(name=name, family=name, **_fields(config))
 

@@ -107,6 +107,20 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 # Rows that the position table has beyond the longest context (OPT starts counting at two).
 EXTRA_POSITIONS = {"gpt2": 0, "gpt_bigcode": 0, "opt": 2}
 
+# What the optional fields hold that are calculated with; the others are checked where they are read.
+WHOLE = (
+    *(
+        "sliding_window",
+        "sliding_window_pattern",
+        "attention_chunk_size",
+        "full_attention_interval",
+        "qk_rope_head_dim",
+    ),
+    *("first_k_dense_replace", "n_shared_experts", "num_shared_experts", "moe_intermediate_size", "expansion_ratio"),
+)
+LISTS, LISTS_OR_TEXT = ("mlp_only_layers",), ("moe_layers", "moe_layers_enum")
+MAPPINGS = ("linear_attn_config", "sparse_attention_config", "attention_other_setting", "attn_config")
+
 
 class Config:
     """A configuration and the file to name when one of its fields is missing.
@@ -122,6 +136,22 @@ class Config:
         self.type = str(values.get("model_type") or "")
         known = {key: value for key, value in values.items() if value is not None}
         self.values, self.where = {**DEFAULTS.get(self.type, {}), **known}, where
+
+    def check_types(self) -> None:
+        """Refuse an optional field of another type than its kind.
+
+        Raises:
+            DataError: the first one, with what it should hold.
+        """
+        for keys, kind, allowed in (
+            (WHOLE, int, "a whole number"),
+            (LISTS, list | tuple, "a list"),
+            (LISTS_OR_TEXT, list | tuple | str, "a list, or text with commas"),
+            (MAPPINGS, Mapping, "a mapping of key: value"),
+        ):
+            for key in keys:
+                if key in self.values and not isinstance(self.values[key], kind):
+                    raise DataError(self.where, key, self.values[key], allowed)
 
     def get(self, *keys: str, default: Any = None) -> Any:
         """The first of ``keys`` that is there and not null."""

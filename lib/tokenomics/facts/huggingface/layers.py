@@ -4,7 +4,7 @@ route, and how wide they are."""
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tokenomics.errors import DataError
+from tokenomics.errors import DataError, require
 from tokenomics.facts.huggingface.config import (
     CONTEXT,
     EXPERTS,
@@ -191,6 +191,7 @@ def _kinds(config: Config) -> list | None:
         return listed[: config.get(*LAYERS)]  # some list the prediction layers after the model's own
     if config.get("linear_attn_config"):
         full = config.get("linear_attn_config").get("full_attn_layers", ())  # numbered from one
+        require(isinstance(full, list | tuple), config.where, "full_attn_layers", full, "a list of layers")
         return [FULL[0] if i + 1 in full else LINEAR[0] for i in range(config.number(*LAYERS))]
     if config.get("full_attention_interval"):
         every = config.get("full_attention_interval")
