@@ -285,6 +285,20 @@ CONFIGS = {
             "vocab_size": 202048,
         },
     },
+    "MiMo-7B": {  # its layer that predicts further tokens is not counted
+        "model_type": "mimo",
+        "attention_bias": True,
+        "head_dim": 128,
+        "hidden_size": 4096,
+        "intermediate_size": 11008,
+        "max_position_embeddings": 32768,
+        "num_attention_heads": 32,
+        "num_hidden_layers": 36,
+        "num_key_value_heads": 8,
+        "num_nextn_predict_layers": 1,
+        "tie_word_embeddings": False,
+        "vocab_size": 151680,
+    },
     "Phi-3-mini-4k": {
         "model_type": "phi3",
         "hidden_size": 3072,
@@ -298,6 +312,39 @@ CONFIGS = {
         "vocab_size": 32064,
     },
 }
+# Published sizes of models that are not catalogued: billions of parameters, KiB of 16-bit cache a token if every layer
+# that attends keeps all of it, and layers that attend fully.
+ERNIE = {
+    "model_type": "ernie4_5_moe",
+    "hidden_size": 2560,
+    "intermediate_size": 12288,
+    "moe_intermediate_size": 1536,
+    "moe_k": 6,
+    "moe_layer_interval": 1,
+    "moe_layer_start_index": 1,
+    "moe_num_experts": 64,
+    "moe_num_shared_experts": 2,
+    "num_attention_heads": 20,
+    "num_hidden_layers": 28,
+    "num_key_value_heads": 4,
+    "tie_word_embeddings": True,
+    "vocab_size": 103424,
+}
+EXAONE = {
+    "model_type": "exaone4",
+    "head_dim": 128,
+    "hidden_size": 5120,
+    "intermediate_size": 27392,
+    "max_position_embeddings": 131072,
+    "num_attention_heads": 40,
+    "num_hidden_layers": 64,
+    "num_key_value_heads": 8,
+    "sliding_window": 4096,
+    "sliding_window_pattern": "LLLG",
+    "tie_word_embeddings": False,
+    "vocab_size": 102400,
+}
+PUBLISHED = {"ERNIE-4.5-21B-A3B": (ERNIE, 21.8, 56, 28), "EXAONE-4.0-32B": (EXAONE, 32.0, 256, 16)}
 MAY_STAY_OPEN = {"context_tokens"}
 
 
@@ -556,6 +603,26 @@ def test_whatever_a_field_holds_the_answer_is_a_model_or_one_line(name):
 def test_a_window_beyond_the_context_is_none():
     read = model_from_mapping({**CONFIGS["Phi-3-mini-4k"], "sliding_window": 262144})
     assert (read.full_layers, read.sliding_layers) == (32, 0)
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_counts_are_those_published(name):
+    config, billions, cache_kib, full = PUBLISHED[name]
+    read = model_from_mapping(config, name)
+    assert parameters(read).total / 1e9 == pytest.approx(billions, abs=0.05)
+    assert (read.full_layers + read.sliding_layers) * 2 * read.kv_heads * read.head_dim * 2 == cache_kib * 1024
+    assert read.full_layers == full
+
+
+@pytest.mark.parametrize("pattern", ["LLXG", [1, 2], -3, 0.5])
+def test_a_pattern_of_windows_is_letters_or_a_number(pattern):
+    with pytest.raises(DataError, match=r"^my.json: sliding_window_pattern = .*; allowed: .*letters L and G"):
+        model_from_mapping({**EXAONE, "sliding_window_pattern": pattern}, where="my.json")
+
+
+def test_experts_end_where_the_configuration_says():
+    assert model_from_mapping({**ERNIE, "moe_layer_end_index": 9}).moe_layers == 9
+    assert model_from_mapping({**ERNIE, "moe_layer_end_index": -1}).moe_layers == 27
 
 
 # --- Files and our own columns -------------------------------------------------------------------------------------

@@ -17,7 +17,8 @@ KV_HEADS = ("num_global_key_value_heads", "num_key_value_heads", "num_kv_heads",
 INNER = ("intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size")
 CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
-ROUTED = ("num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_top_k")
+ROUTED = ("num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_top_k", "moe_k")
+SHARED = ("n_shared_experts", "num_shared_experts", "moe_num_shared_experts")
 
 # Model fields that the code of the model type fixes. Whatever is not named keeps the plain default of a Llama:
 # RMS norms before attention and MLP, gated MLP, no biases, no norm of queries and keys, untied head.
@@ -29,6 +30,8 @@ TRAITS: dict[str, dict[str, Any]] = {
     "deepseek_v2": {},
     "deepseek_v3": {},
     "deepseek_v32": {},
+    "ernie4_5_moe": {},
+    "exaone4": {"qk_norm": "head"},
     "falcon": {"gated_mlp": False, "norm_bias": True, "parallel_block": True, "tied_embeddings": True},
     "gemma": {"tied_embeddings": True},
     "gemma2": {"tied_embeddings": True, "norms_per_layer": 4},
@@ -109,14 +112,8 @@ EXTRA_POSITIONS = {"gpt2": 0, "gpt_bigcode": 0, "opt": 2}
 
 # What the optional fields hold that are calculated with; the others are checked where they are read.
 WHOLE = (
-    *(
-        "sliding_window",
-        "sliding_window_pattern",
-        "attention_chunk_size",
-        "full_attention_interval",
-        "qk_rope_head_dim",
-    ),
-    *("first_k_dense_replace", "n_shared_experts", "num_shared_experts", "moe_intermediate_size", "expansion_ratio"),
+    *("sliding_window", "attention_chunk_size", "full_attention_interval", "qk_rope_head_dim", "expansion_ratio"),
+    *("first_k_dense_replace", "moe_layer_start_index", "moe_layer_end_index", "moe_intermediate_size", *SHARED),
 )
 LISTS, LISTS_OR_TEXT = ("mlp_only_layers",), ("moe_layers", "moe_layers_enum")
 MAPPINGS = ("linear_attn_config", "sparse_attention_config", "attention_other_setting", "attn_config")
