@@ -69,6 +69,13 @@ def test_what_is_not_recorded_yet_is_pending():
     assert done.startswith("**Answer.** 2.4 (2), then 1.00.\n\n*Numbers of this run. [The committed run")
 
 
+def test_a_number_that_does_not_exist_is_said_to_be_missing():
+    lacking = {"value": None, "meaning": "the price", "reason": "no rent"}
+    text = "**Answer.** Growth is {{growth:.1f}}. It costs {{price:.2f}} a year. Later {{later}}."
+    said = by_hand.summary(text, {**KNOWN, "price": lacking}, "nb")
+    assert said.startswith("**Answer.** Growth is 2.4. *Not known here: the price (no rent).* Later ….")
+
+
 @pytest.mark.parametrize(
     ("info", "same"),
     [

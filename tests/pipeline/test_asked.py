@@ -97,5 +97,5 @@ def test_results_take_no_further_formats():
     with pytest.raises(RunError, match="results/ holds"):
         run.run("01_ubiquitous_llms", paths.RESULTS / "01_ubiquitous_llms", formats=["pdf"])
     with pytest.raises(DataError, match="--formats = ps"):
-        run.check_formats(["pdf", "ps"])
-    assert run.check_formats(["pdf", "svg", "pdf"]) == ["pdf", "svg"] and set(drawn.METADATA) < set(drawn.FORMATS)
+        drawn.check_formats(["pdf", "ps"])
+    assert drawn.check_formats(["pdf", "svg", "pdf"]) == ["pdf", "svg"] and set(drawn.METADATA) < set(drawn.FORMATS)

@@ -7,6 +7,9 @@ from typing import Any
 from tokenomics.errors import RunError
 
 PLACEHOLDER = re.compile(r"\{\{\s*([a-z][a-z0-9_]*)(?:\.(low|high))?(?::([^{}\s]+))?\s*\}\}")
+SENTENCE = re.compile(r"\S(?:.*?[.:;!?]\**(?=\s+[A-Z*`{(\[])|.*$)", re.MULTILINE)
+"""A sentence or its clause up to a colon, at most a line long."""
+MISSING, UNLIMITED = "–", "without limit"
 DEFAULT_FORMAT = ".3g"
 
 
@@ -17,6 +20,9 @@ def known(metrics: Mapping[str, Mapping[str, Any]], parameters: Mapping[str, Any
 
 def filled(text: str, known: Mapping[str, Mapping[str, Any]], name: str, missing: str | None = None) -> str:
     """``text`` with every ``{{key}}`` replaced by its value, three significant digits unless a format is given.
+
+    A sentence that needs a value which does not exist gives way to one that says so; a heading and a cell of a table
+    keep their words around a dash.
 
     Args:
         text: prose.
@@ -37,9 +43,20 @@ def filled(text: str, known: Mapping[str, Mapping[str, Any]], name: str, missing
                 return missing
             raise RunError(f"{name}: the prose names {match.group(0)}, known are {', '.join(sorted(known))}")
         value = entry[part]
+        if value is None:
+            return UNLIMITED if bound == "high" and entry["value"] is not None else MISSING
         try:
             return format(value, form or ("" if isinstance(value, str | int) else DEFAULT_FORMAT))
         except (ValueError, TypeError) as error:
             raise RunError(f"{name}: {match.group(0)}: {error}") from None
 
-    return PLACEHOLDER.sub(number, text)
+    def sentence(match: re.Match) -> str:
+        words = PLACEHOLDER.sub(number, match.group())
+        named = [known[key] for key, _, _ in PLACEHOLDER.findall(match.group()) if key in known]
+        lacking = next((each for each in named if each["value"] is None), None)
+        if lacking is None or match.group().lstrip().startswith(("#", "|")):
+            return words
+        bold = "**" if match.group().count("**") % 2 else ""
+        return f"{bold}*Not known here: {lacking['meaning']} ({lacking['reason']}).*"
+
+    return SENTENCE.sub(sentence, text)

@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from tokenomics import paths
-from tokenomics.errors import DataError, RunError, require
+from tokenomics.errors import DataError, RunError
 from tokenomics.facts import tables
-from tokenomics.notebook import rounding
+from tokenomics.notebook import figures, rounding
 from tokenomics.notebook.context import OUT_VARIABLE
-from tokenomics.notebook.figures import FORMATS, FORMATS_VARIABLE
 from tokenomics.parameters import loading
 from tokenomics.parameters.types import Common
 from tokenomics.pipeline import environment, executed, stages
@@ -59,7 +58,7 @@ def run(
             checkout.
     """
     paths.need_checkout(f"run {notebook}")
-    overrides, formats = list(overrides), check_formats(formats)
+    overrides, formats = list(overrides), figures.check_formats(formats)
     declared = registry.declared(notebook)
     check_tables(notebook)
     parameters = loading.load(declared, params, overrides)
@@ -95,18 +94,6 @@ def check_out(out: Path) -> None:
         raise DataError("run", "--out", paths.shown(out), "a folder below one that can be written")
 
 
-def check_formats(formats: Iterable[str]) -> list[str]:
-    """The formats, each once.
-
-    Raises:
-        DataError: one that no figure or table has.
-    """
-    asked = list(dict.fromkeys(formats))
-    for each in asked:
-        require(each in FORMATS, "run", "--formats", each, ", ".join(FORMATS))
-    return asked
-
-
 def check_tables(notebook: str) -> None:
     """Read every table that the notebook's stage depends on, so that a broken row is found before a kernel starts.
 
@@ -119,7 +106,7 @@ def check_tables(notebook: str) -> None:
 
 
 def _execute(notebook: str, parameters: Common, out: Path, formats: Iterable[str]) -> None:
-    environment.apply({OUT_VARIABLE: str(out), FORMATS_VARIABLE: ",".join(formats)})
+    environment.apply({OUT_VARIABLE: str(out), figures.FORMATS_VARIABLE: ",".join(formats)})
     source = paths.NOTEBOOKS / f"{notebook}.ipynb"
     target = out / "notebook.ipynb"
     with _signals_raise():
