@@ -1,4 +1,4 @@
-"""The command line: ``tokenomics show | size | list | score | run | reproduce``."""
+"""The command line: ``tokenomics show | size | list | score | run | figure | paper | reproduce``."""
 
 import json
 from pathlib import Path
@@ -103,9 +103,27 @@ def size(
         _tell(found, as_json)
 
 
+SET = click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="override a parameter (repeatable)")
+SETS = click.option(
+    "--sets", default="", metavar="TEXT", help="several in one text: 'models=[\"a b\", c] first_year=2020'"
+)
+
+
+def _overrides(one_each: tuple[str, ...], together: str) -> list[str]:
+    from tokenomics.parameters.loading import split_overrides
+
+    return [*one_each, *split_overrides(together)]
+
+
+def _comma(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 @main.command()
 @click.argument("notebook")
-@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="override a parameter (repeatable)")
+@SET
+@SETS
+@click.option("--formats", default="", metavar="LIST", help="svg, pdf, tex (comma between) beside PNG and CSV")
 @click.option("--params", type=click.Path(path_type=Path), help="folder of parameter files instead of params/")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="where to write; default results/, or runs/ with overrides"
@@ -113,7 +131,15 @@ def size(
 @FORCE
 @click.pass_obj
 def run(
-    debug: bool, *, notebook: str, overrides: tuple[str, ...], params: Path | None, out: Path | None, force: bool
+    debug: bool,
+    *,
+    notebook: str,
+    overrides: tuple[str, ...],
+    sets: str,
+    formats: str,
+    params: Path | None,
+    out: Path | None,
+    force: bool,
 ) -> None:
     """Execute NOTEBOOK (NN_name) with checked parameters.
 
@@ -125,7 +151,45 @@ def run(
         from tokenomics import paths
         from tokenomics.pipeline import run as runner
 
-        click.echo(paths.shown(runner.run(notebook, out, params, overrides, force=force)))
+        given = _overrides(overrides, sets)
+        click.echo(paths.shown(runner.run(notebook, out, params, given, formats=_comma(formats), force=force)))
+
+
+@main.command()
+@click.argument("name")
+@click.option("--format", "kind", default="pdf", show_default=True, help="png | svg | pdf")
+@SET
+@SETS
+@click.pass_obj
+def figure(debug: bool, name: str, kind: str, overrides: tuple[str, ...], sets: str) -> None:
+    """Draw the figure NAME (NN_slug, as in results/) anew, into runs/: its notebook is found and run.
+
+    \b
+    tokenomics figure 04_pareto --format svg --set own_accelerator=MI300X
+    """
+    with one_line(debug):
+        from tokenomics import paths
+        from tokenomics.pipeline import asked
+
+        click.echo(paths.shown(asked.figure(name, kind, _overrides(overrides, sets))))
+
+
+@main.command()
+@SET
+@SETS
+@click.option("--formats", default="svg,pdf,tex", show_default=True, metavar="LIST", help="beside PNG and CSV")
+@click.pass_obj
+def paper(debug: bool, overrides: tuple[str, ...], sets: str, formats: str) -> None:
+    """Run every notebook into runs/paper/, figures and tables as a paper takes them.
+
+    An override goes to every notebook that has such a parameter.
+    """
+    with one_line(debug):
+        from tokenomics import paths
+        from tokenomics.pipeline import asked
+
+        for folder in asked.paper(None, _comma(formats), _overrides(overrides, sets)):
+            click.echo(paths.shown(folder))
 
 
 @main.command()
@@ -167,9 +231,8 @@ def score(debug: bool, *, file: Path, group_by: str, as_json: bool, **options: A
         from tokenomics.scoring.progress import Progress
         from tokenomics.scoring.run import score_file
 
-        columns = [name.strip() for name in group_by.split(",") if name.strip()]
         with Progress() as progress:
-            outcome = score_file(file, group_by=columns, progress=progress, **options)
+            outcome = score_file(file, group_by=_comma(group_by), progress=progress, **options)
         _tell(outcome, as_json)
 
 

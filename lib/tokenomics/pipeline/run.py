@@ -18,7 +18,7 @@ from typing import Any
 from tokenomics import outputs, paths
 from tokenomics.errors import RunError
 from tokenomics.facts import tables
-from tokenomics.notebook import rounding
+from tokenomics.notebook import figures, rounding
 from tokenomics.notebook.context import OUT_VARIABLE
 from tokenomics.parameters import loading
 from tokenomics.parameters.types import Common
@@ -37,6 +37,7 @@ def run(
     params: Path | None = None,
     overrides: Iterable[str] = (),
     *,
+    formats: Iterable[str] = (),
     force: bool = False,
 ) -> Path:
     """Execute a notebook and swap its output folder in.
@@ -46,6 +47,7 @@ def run(
         out: target folder; default ``results/NN_name``, or ``runs/NN_name`` when anything is overridden.
         params: folder of parameter files instead of ``params/``.
         overrides: ``name=value`` texts.
+        formats: of figures (``svg``, ``pdf``) and tables (``tex``) beside PNG and CSV; not in ``results/``.
         force: replace whatever the target folder holds.
 
     Returns:
@@ -58,16 +60,16 @@ def run(
             checkout.
     """
     paths.need_checkout(f"run {notebook}")
-    overrides = list(overrides)
+    overrides, formats = list(overrides), figures.check_formats(formats)
     declared = registry.declared(notebook)
     check_notebook(paths.NOTEBOOKS / f"{notebook}.ipynb")
     check_tables(notebook)
     parameters = loading.load(declared, params, overrides)
-    overridden = bool(overrides or params)
+    overridden = bool(overrides or params or formats)
     out = out or (paths.RUNS if overridden else paths.RESULTS) / notebook
     if overridden and out.resolve().is_relative_to(paths.RESULTS):
         raise RunError(
-            f"{paths.shown(out)}: results/ holds runs of the committed parameters only; choose another --out"
+            f"{paths.shown(out)}: results/ holds committed parameters and formats only; choose another --out"
         )
     parent.end_with_parent()
     own, known = paths.RESULTS / notebook, {}
@@ -75,7 +77,7 @@ def run(
         committed.keep(notebook)
         known = committed.hashes(notebook)
     with outputs.folder(out, force=force, known=known, own=own, failed=paths.FAILED / notebook) as fresh:
-        _execute(notebook, parameters, fresh)
+        _execute(notebook, parameters, fresh, formats)
     return out
 
 
@@ -117,8 +119,8 @@ def check_tables(notebook: str) -> None:
             tables.read(table)
 
 
-def _execute(notebook: str, parameters: Common, out: Path) -> None:
-    environment.apply({OUT_VARIABLE: str(out)})
+def _execute(notebook: str, parameters: Common, out: Path, formats: Iterable[str]) -> None:
+    environment.apply({OUT_VARIABLE: str(out), figures.FORMATS_VARIABLE: ",".join(formats)})
     source = paths.NOTEBOOKS / f"{notebook}.ipynb"
     target = out / "notebook.ipynb"
     with _signals_raise():
