@@ -149,6 +149,15 @@ def test_rows_of_all_kinds_may_stand_in_one_file(file):
     assert inputs_of(path)["load"].tolist() == ["static", "training", "closed"]
 
 
+def test_whether_a_training_run_fits_is_of_training_and_not_modelled(file):
+    served = "Llama-2-7B,A100 SXM 80GB,1,1,fp16,512,64,static,1,,fits_in_memory,,ok,x,"
+    trained = "Llama-2-7B,A100 SXM 80GB,1,1,bf16,,,,,,fits_in_memory,,OOM,x,4096"
+    _, out = run(file(served, trained, header=f"{HEADER},seq_len"))
+    assert out["status"].tolist() == ["ok", "metric not modelled"]
+    _, out = run(file("Llama-2-7B,A100 SXM 80GB,1,fits_in_memory,2048", header="model,hardware,n_gpu,metric,seq_len"))
+    assert out["status"].tolist() == ["metric not modelled"]
+
+
 def test_a_row_whose_columns_of_one_name_differ_is_refused(file):
     rows = (ROWS["ttft"] + ",2048", ROWS["ttft"] + ",1024")
     outcome, out = run(file(*rows, header=f"{HEADER},isl"))
