@@ -248,11 +248,14 @@ def _record_file(path: Path, made: Path, aside: Path) -> None:
 
 @contextlib.contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Give an error of the system that names no file (a full disk) the name of what was being written."""
+    """Give an error of the system that names no file (a full disk), or one hidden beside it, the name of the output."""
     try:
         yield
     except OSError as error:
-        if error.filename is None and error.errno is not None:
+        hidden = any(
+            Path(str(error.filename)).is_relative_to(each) for each in (_work(path), path.parent / FILE_RECORD)
+        )
+        if error.errno is not None and (hidden or error.filename is None):
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
@@ -263,7 +266,7 @@ def _building(out: Path) -> Iterator[Path]:
 
     It lies in a hidden folder that holds a lock too; what a killed process left there is cleared or put back.
     """
-    work = out.with_name(f".{out.name}.tokenomics")
+    work = _work(out)
     with _locked(work, out):
         _recover(work, out)
         try:
@@ -271,6 +274,10 @@ def _building(out: Path) -> Iterator[Path]:
         finally:
             _recover(work, out)
             shutil.rmtree(work, ignore_errors=True)
+
+
+def _work(out: Path) -> Path:
+    return out.with_name(f".{out.name}.tokenomics")
 
 
 @contextlib.contextmanager
@@ -299,10 +306,14 @@ def _recover(work: Path, out: Path) -> None:
     for left in [old, *work.glob("new-*")]:
         if (left / FOLDER_RECORD).exists() and (found := _foreign(left, None)):
             raise RunError(f"{paths.shown(found[0])}: {found[1]}, left by a run that was killed; move it elsewhere")
-        if _kind(left) == "a folder":
-            shutil.rmtree(left)
-        elif _kind(left):
-            left.unlink()
+        _remove(left)
+
+
+def _remove(path: Path) -> None:
+    if _kind(path) == "a folder":
+        shutil.rmtree(path)
+    elif _kind(path):
+        path.unlink()
 
 
 def _place(fresh: Path, out: Path, judge: Callable[[Path], tuple[Path, str] | None], option: str) -> None:
@@ -317,7 +328,7 @@ def _place(fresh: Path, out: Path, judge: Callable[[Path], tuple[Path, str] | No
     exchanged = _renameat2(fresh, out, EXCHANGE)
     aside = fresh
     if not exchanged:
-        aside = out.with_name(f".{out.name}.tokenomics") / "old"
+        aside = _work(out) / "old"
         out.rename(aside)
     if found := judge(aside):
         if exchanged:
@@ -328,6 +339,7 @@ def _place(fresh: Path, out: Path, judge: Callable[[Path], tuple[Path, str] | No
         _refuse(place, option, found[1], "an output that nobody changes while it is made anew")
     if not exchanged:
         fresh.rename(out)
+    _remove(aside)
 
 
 def _renameat2(first: Path, second: Path, flag: int) -> bool:
@@ -355,7 +367,7 @@ def _keep(fresh: Path, place: Path) -> None:
         (fresh / FOLDER_RECORD).write_text(sums(fresh), encoding="utf-8")
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(fresh, kept)
-        print(f"the unfinished one is kept in {paths.shown(kept)}", file=sys.stderr)
+        print(f"the unfinished output is kept in {paths.shown(kept)}", file=sys.stderr)
 
 
 def _changed(folder: Path) -> bool:

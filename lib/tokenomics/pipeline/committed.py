@@ -29,12 +29,14 @@ def sums_text() -> str:
 
 
 def hashes(notebook: str) -> dict[str, set[str]]:
-    """Under which hashes the files of one notebook's results are committed, by git or by :data:`SUMS`."""
-    found = _listed(notebook)
-    listed = _git("ls-tree", "-r", "-z", "HEAD", f"results/{notebook}/") if _head() else None
-    for entry in (listed or b"").decode().split("\0")[:-1]:
-        about, _, path = entry.partition("\t")
-        found.setdefault(path.removeprefix(f"results/{notebook}/"), set()).add(about.split()[2])
+    """Under which hashes git (its last commit or its index) or :data:`SUMS` has the files of one notebook's results."""
+    found, folder = _listed(notebook), f"results/{notebook}/"
+    form = "--format=%(objectname) %(path)"
+    asked = [("ls-tree", "-r", "-z", form, "HEAD", folder), ("ls-files", "-z", form, folder)] if _head() else []
+    for arguments in asked:
+        for entry in (_git(*arguments) or b"").decode().split("\0")[:-1]:
+            digest, _, path = entry.partition(" ")
+            found.setdefault(path.removeprefix(folder), set()).add(digest)
     return found
 
 

@@ -5,9 +5,9 @@ Two folders agree when they are equal byte for byte under one environment, else 
 
 import csv
 import hashlib
+import itertools
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,7 @@ def _shown(first: Any, second: Any, far: float) -> str:
         return f"{first} became {second} ({far if float(second) > float(first) else -far:+.2g})"
     if not (isinstance(first, str) and isinstance(second, str)):
         return f"{first!r} became {second!r}"
-    start = max(len(os.path.commonprefix([first, second])) - TEXT_SHOWN // 2, 0)
+    equal = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
+    start = max(equal - TEXT_SHOWN // 2, 0)
     one, other = (text[start : start + TEXT_SHOWN] for text in (first, second))
     return f"{one!r} became {other!r}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from tokenomics import paths
 from tokenomics.errors import RunError
-from tokenomics.pipeline import committed, differences, headlines, stages
+from tokenomics.pipeline import committed, differences, headlines, parent, stages
 
 DVC_ENVIRONMENT = {"DVC_NO_ANALYTICS": "1"}
 OUTPUT_TAIL = 4000
@@ -43,6 +43,13 @@ def reproduce() -> int:
             for name, (_, outs) in frozen.items()
             for path in outs
         ]
+        inputs = committed.changed_inputs()
+        lines += [
+            f"{name}: frozen, and its output {path} is not the committed one"
+            for name in frozen
+            for path in stages.declared_outs(name)
+            if path in inputs
+        ]
         lines += [f"{name}: its stage failed (see above)" for name in failed]
         for name in notebooks:
             compared = _compared(reference / name, paths.RESULTS / name, gone[name])
@@ -51,7 +58,7 @@ def reproduce() -> int:
     for name, (deps, _) in frozen.items():
         for path in deps:
             print(f"\nnote: {name} is frozen, and {path} changed since it ran: run its make target", end="")
-    for path in committed.changed_inputs():
+    for path in inputs:
         print(f"\nnote: not as committed: {path}", end="")
     verdict = f"differences: {len(lines)}" if lines else "all results are as committed"
     print("\n".join(["", *lines, f"{verdict} (compared with {against})"]))
@@ -111,10 +118,14 @@ def without_git() -> None:
 
 
 def dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run this environment's dvc in the project, its programs first on the path; what it prints is kept."""
+    """Run this environment's dvc in the project, its programs first on the path; what it prints is kept.
+
+    It ends with this process, and so does what it has started.
+    """
     binaries = Path(sys.executable).parent
     environment = os.environ | DVC_ENVIRONMENT | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
-    command, kept = [str(binaries / "dvc"), *arguments], {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    command = [sys.executable, "-m", parent.__name__, str(binaries / "dvc"), *arguments]
+    kept = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     return subprocess.run(command, cwd=paths.ROOT, env=environment, text=True, check=False, **kept)
 
 

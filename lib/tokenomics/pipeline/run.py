@@ -6,7 +6,6 @@ place only on success, so that a failure of any kind leaves the last good result
 
 import contextlib
 import json
-import os
 import signal
 import sys
 import threading
@@ -23,7 +22,7 @@ from tokenomics.notebook import rounding
 from tokenomics.notebook.context import OUT_VARIABLE
 from tokenomics.parameters import loading
 from tokenomics.parameters.types import Common
-from tokenomics.pipeline import committed, environment, executed, stages
+from tokenomics.pipeline import committed, environment, executed, parent, stages
 from tokenomics.sections import registry
 
 KERNEL = "python3"
@@ -70,9 +69,9 @@ def run(
         raise RunError(
             f"{paths.shown(out)}: results/ holds runs of the committed parameters only; choose another --out"
         )
-    end_with_parent()
+    parent.end_with_parent()
     own, known = paths.RESULTS / notebook, {}
-    if out == own:
+    if out.resolve() == own.resolve():
         committed.keep(notebook)
         known = committed.hashes(notebook)
     with outputs.folder(out, force=force, known=known, own=own, failed=paths.FAILED / notebook) as fresh:
@@ -167,6 +166,7 @@ def _papermill(source: Path, target: Path, values: dict[str, Any]) -> Any:
     import papermill
     from nbclient.exceptions import DeadKernelError
 
+    bar = {"desc": source.stem, "unit": "cell", "mininterval": 1.0, "ncols": 80}
     for attempt in (1, 2):
         try:
             return papermill.execute_notebook(
@@ -175,7 +175,7 @@ def _papermill(source: Path, target: Path, values: dict[str, Any]) -> Any:
                 values,
                 kernel_name=KERNEL,
                 cwd=paths.NOTEBOOKS,
-                progress_bar={"desc": source.stem, "unit": "cell", "mininterval": 1.0, "ncols": 80},
+                progress_bar=bar if sys.stderr.isatty() else False,  # writing to a closed pipe, tqdm never ends
                 raise_on_iopub_timeout=True,
             )
         except papermill.PapermillExecutionError as error:
@@ -200,16 +200,3 @@ def _signals_raise() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def end_with_parent() -> None:
-    """On Linux, ask for SIGTERM when the process that started this one (dvc, make) is killed: no orphaned kernels."""
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    pr_set_pdeathsig = 1
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
-    if os.getppid() != parent:
-        raise KeyboardInterrupt("the parent process ended")

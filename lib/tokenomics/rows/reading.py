@@ -176,14 +176,15 @@ def _kinds(text: pd.DataFrame, metric: pd.Series) -> pd.Series:
     kinds = metric.map(lambda name: KIND_OF_METRIC[METRICS[name].kind] if name in METRICS else "inference")
     either = metric.isin(ALSO_OF_TRAINING)
     if either.any():
-        training, serving = (
-            (text.reindex(columns=list(columns), fill_value="").apply(lambda cells: cells.str.strip()) != "").any(
-                axis=1
-            )
-            for columns in (TRAINING_ONLY, SERVING_ONLY)
-        )
+        training, serving = (_states(text, columns) for columns in (TRAINING_ONLY, SERVING_ONLY))
         kinds = kinds.mask(either & training & ~serving, "training")
     return kinds
+
+
+def _states(text: pd.DataFrame, columns: tuple[str, ...]) -> pd.Series:
+    """Whether each row fills any of these columns."""
+    cells = text.reindex(columns=list(columns), fill_value="")
+    return cells.apply(lambda each: each.str.strip() != "").any(axis=1)
 
 
 def _of_kind(
