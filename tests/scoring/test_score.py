@@ -130,6 +130,14 @@ def test_rows_that_cannot_be_predicted_get_a_status(file, change, status):
     assert out.loc[0, ["predicted", "low", "high"]].tolist() == ["", "", ""]
 
 
+def test_the_first_rows_that_cannot_be_read_are_named_with_their_lines(file):
+    bad = ROWS["ttft"].replace("2048", "many")
+    outcome, _ = run(file("# by hand", ROWS["ttft"], "", bad, *[ROWS["tpot"].replace(",ms,", ",furlong,")] * 9))
+    lines = [line for line in outcome.text.splitlines() if ", line " in line]
+    assert lines[0].endswith("mine.csv, line 5: not judgeable: isl = many, not a number from 1e-06 to 1e+07")
+    assert "mine.csv, line 6: unknown unit furlong of tpot; allowed: s, ms" in lines[1] and len(lines) == 5
+
+
 def test_columns_that_are_nearly_known_are_named(file):
     outcome, out = run(file(ROWS["ttft"], header=HEADER.replace("batch", "bacth").replace(",value,", ",values,")))
     assert "bacth (did you mean batch?), values (did you mean value?)" in outcome.text
@@ -171,7 +179,7 @@ def test_json_and_function_agree_and_give_every_prediction_as_a_quantity(file):
     path = file(*ROWS.values(), ROWS["ttft"].replace("2048", "many"))
     result = CliRunner().invoke(main, ["score", "mine.csv", "--out", "a.csv", "--json"])
     told = json.loads(result.stdout)
-    same = score_file(path, out=path.with_name("b.csv")).as_dict()
+    same = score_file(path.name, out=path.with_name("b.csv")).as_dict()
     assert told.pop("written") != same.pop("written") and told == same
     first, last = told["rows"][0], told["rows"][-1]
     assert set(first["predicted"]) == {"value", "low", "high", "unit", "assumed", "sources"}
