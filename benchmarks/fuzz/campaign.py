@@ -217,7 +217,7 @@ def _spoilt(rng: random.Random, value: Any) -> Any:
         return [*value[:-1], rng.choice(VALUES)]
     if isinstance(value, dict) and value and rng.random() < 0.5:
         return {**value, rng.choice(list(value)): rng.choice(VALUES)}
-    if isinstance(value, int | float) and rng.random() < 0.3:
+    if isinstance(value, int | float) and abs(value) < 1e100 and rng.random() < 0.3:
         return value * rng.choice((-1, 0, 1e-9, 1e9, 1.5))
     return rng.choice(VALUES)
 

@@ -130,6 +130,14 @@ def test_rows_that_cannot_be_predicted_get_a_status(file, change, status):
     assert out.loc[0, ["predicted", "low", "high"]].tolist() == ["", "", ""]
 
 
+def test_the_first_rows_that_cannot_be_read_are_named_with_their_lines(file):
+    bad = ROWS["ttft"].replace("2048", "many")
+    outcome, _ = run(file("# by hand", ROWS["ttft"], "", bad, *[ROWS["tpot"].replace(",ms,", ",furlong,")] * 9))
+    lines = [line for line in outcome.text.splitlines() if ", line " in line]
+    assert lines[0].endswith("mine.csv, line 5: not judgeable: isl = many, not a number from 1e-06 to 1e+07")
+    assert "mine.csv, line 6: unknown unit furlong of tpot; allowed: s, ms" in lines[1] and len(lines) == 5
+
+
 def test_columns_that_are_nearly_known_are_named(file):
     outcome, out = run(file(ROWS["ttft"], header=HEADER.replace("batch", "bacth").replace(",value,", ",values,")))
     assert "bacth (did you mean batch?), values (did you mean value?)" in outcome.text
@@ -151,6 +159,15 @@ def test_rows_of_all_kinds_may_stand_in_one_file(file):
     assert inputs_of(path)["load"].tolist() == ["static", "training", "closed"]
 
 
+def test_whether_a_training_run_fits_is_of_training_and_not_modelled(file):
+    served = "Llama-2-7B,A100 SXM 80GB,1,1,fp16,512,64,static,1,,fits_in_memory,,ok,x,"
+    trained = "Llama-2-7B,A100 SXM 80GB,1,1,bf16,,,,,,fits_in_memory,,OOM,x,4096"
+    _, out = run(file(served, trained, header=f"{HEADER},seq_len"))
+    assert out["status"].tolist() == ["ok", "metric not modelled"]
+    _, out = run(file("Llama-2-7B,A100 SXM 80GB,1,fits_in_memory,2048", header="model,hardware,n_gpu,metric,seq_len"))
+    assert out["status"].tolist() == ["metric not modelled"]
+
+
 def test_a_row_whose_columns_of_one_name_differ_is_refused(file):
     rows = (ROWS["ttft"] + ",2048", ROWS["ttft"] + ",1024")
     outcome, out = run(file(*rows, header=f"{HEADER},isl"))
@@ -162,7 +179,7 @@ def test_json_and_function_agree_and_give_every_prediction_as_a_quantity(file):
     path = file(*ROWS.values(), ROWS["ttft"].replace("2048", "many"))
     result = CliRunner().invoke(main, ["score", "mine.csv", "--out", "a.csv", "--json"])
     told = json.loads(result.stdout)
-    same = score_file(path, out=path.with_name("b.csv")).as_dict()
+    same = score_file(path.name, out=path.with_name("b.csv")).as_dict()
     assert told.pop("written") != same.pop("written") and told == same
     first, last = told["rows"][0], told["rows"][-1]
     assert set(first["predicted"]) == {"value", "low", "high", "unit", "assumed", "sources"}

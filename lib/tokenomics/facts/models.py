@@ -1,6 +1,7 @@
 """The shapes of a language model as a frozen record: where every count of parameters, FLOP and bytes starts."""
 
 import math
+import sys
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -172,7 +173,7 @@ def _check_number(model: str, key: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, Integral if kind is int else Real):
         raise DataError(f"model {model}", key, value, WORDS[kind])
     allowed = "a number >= 0" if key in MAY_BE_ZERO else "a number > 0"
-    if not math.isfinite(value) or value < 0 or (value == 0 and key not in MAY_BE_ZERO):
+    if not 0 <= value <= sys.float_info.max or (value == 0 and key not in MAY_BE_ZERO):
         raise DataError(f"model {model}", key, value, allowed)
 
 

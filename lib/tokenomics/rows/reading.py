@@ -43,6 +43,9 @@ PUBLISHED = {
 }
 """Columns that give a number, the first non-empty one; its own name where none is listed."""
 KIND_OF_METRIC = {"inference": "inference", "memory": "inference", "energy": "energy", "training": "training"}
+ALSO_OF_TRAINING = ("fits_in_memory",)
+"""Metrics that a training run has too, where a row states what only such a run has."""
+TRAINING_ONLY, SERVING_ONLY = ("seq_len", "global_batch_seq", "micro_batch"), ("isl", "osl", "load", "batch")
 NEARLY, SHORTEST_MISSPELT = 0.79, 4
 """How similar to a known column, and how long, the name of an unknown one must be to count as misspelt."""
 MOST_NAMED = 20
@@ -160,13 +163,28 @@ def _chunk(table: Records, piece: list[Record]) -> Chunk:
     inputs = pd.DataFrame({name: text[name].str.strip() if name in text else "" for name in TEXTS}, index=text.index)
     _known_words(inputs)
     _refuse_names(inputs, refused)
-    kinds = inputs["metric"].map(lambda name: KIND_OF_METRIC[METRICS[name].kind] if name in METRICS else "inference")
     parts = []
-    for kind, rows in text.groupby(kinds, sort=False):
+    for kind, rows in text.groupby(_kinds(text, inputs["metric"]), sort=False):
         parts.append(_of_kind(kind, rows, inputs.loc[rows.index], table.delimiter, refused))
     measured = _measured(text, inputs["metric"], table.delimiter, refused)
     lines = np.array([each.line for each in piece])
     return Chunk(text, pd.concat(parts).loc[text.index], measured, refused, lines)
+
+
+def _kinds(text: pd.DataFrame, metric: pd.Series) -> pd.Series:
+    """Inference, energy or training, of each row."""
+    kinds = metric.map(lambda name: KIND_OF_METRIC[METRICS[name].kind] if name in METRICS else "inference")
+    either = metric.isin(ALSO_OF_TRAINING)
+    if either.any():
+        training, serving = (_states(text, columns) for columns in (TRAINING_ONLY, SERVING_ONLY))
+        kinds = kinds.mask(either & training & ~serving, "training")
+    return kinds
+
+
+def _states(text: pd.DataFrame, columns: tuple[str, ...]) -> pd.Series:
+    """Whether each row fills any of these columns."""
+    cells = text.reindex(columns=list(columns), fill_value="")
+    return cells.apply(lambda each: each.str.strip() != "").any(axis=1)
 
 
 def _of_kind(

@@ -60,7 +60,7 @@ def score_file(
     """
     predictors(model)
     models = list(dict.fromkeys((model, BASELINE)))
-    statuses, unresolved, measured, rows = Counter(), [], [], 0
+    statuses, unresolved, measured, faults, rows = Counter(), [], [], [], 0
     with contextlib.ExitStack() as stack:
         table = stack.enter_context(reading.opened(path))
         _check_groups(table, group_by)
@@ -76,8 +76,9 @@ def score_file(
             names = chunk.inputs[["model", "hardware", "metric"]].assign(status=own["status"])
             unresolved.append(names[own["status"].isin([*NAME_STATUS, NOT_MODELLED])])
             measured.append(_measured(chunk, predictions, group_by))
+            faults += _faults(table.where, chunk)[: MOST_NAMES - len(faults)]
             rows += len(chunk)
-        notes = reading.notes(table)
+        notes = [*reading.notes(table), *faults]
     unresolved = pd.concat(unresolved)
     named = unknown_names(unresolved)
     errors, drawn = _report(pd.concat(measured), models, plot, force)
@@ -94,6 +95,12 @@ def _predictions(chunk: reading.Chunk, models: Sequence[str], told: Callable[[in
         told_of = {"told": told} if name == models[0] else {}
         made[name] = predict(chunk.inputs, name, refused=chunk.refused, **told_of)
     return made
+
+
+def _faults(where: str, chunk: reading.Chunk) -> list[str]:
+    """One line a row that cannot be read, an unknown metric aside, with its place in the file; the first few."""
+    rows = np.flatnonzero((chunk.refused != "") & (chunk.refused != NOT_MODELLED))[:MOST_NAMES]
+    return [f"{where}, line {chunk.lines[row]}: {chunk.refused[row]}" for row in rows]
 
 
 def _counter(progress: Callable[[int, int], None], before: int, rows: int, share: float) -> Callable[[int], None]:

@@ -58,7 +58,7 @@ def model_from_mapping(values: Mapping[str, Any], name: str | None = None, where
         model = read(values, name, where)
     except DataError as error:
         raise DataError(where, error.key, error.value, error.allowed) from None
-    except (AttributeError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # A list where a number belongs, text where a mapping belongs: too many ways to check one by one.
         raise DataError(where, "configuration", str(error), "the types that a configuration has") from None
     tables.check_record(TABLE, vars(model), where)
