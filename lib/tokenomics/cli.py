@@ -22,6 +22,7 @@ def _tell(found: Any, as_json: bool) -> None:
     click.echo(json.dumps(found.as_dict(), indent=1, allow_nan=False, ensure_ascii=False) if as_json else found)
 
 
+FORCE = click.option("--force", is_flag=True, help="also replace what this program did not make, or what was changed")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="numbers with interval, unit, assumptions, sources")
 
 
@@ -109,8 +110,11 @@ def size(
 @click.option(
     "--out", type=click.Path(path_type=Path), help="where to write; default results/, or runs/ with overrides"
 )
+@FORCE
 @click.pass_obj
-def run(debug: bool, notebook: str, overrides: tuple[str, ...], params: Path | None, out: Path | None) -> None:
+def run(
+    debug: bool, *, notebook: str, overrides: tuple[str, ...], params: Path | None, out: Path | None, force: bool
+) -> None:
     """Execute NOTEBOOK (NN_name) with checked parameters.
 
     \b
@@ -121,15 +125,16 @@ def run(debug: bool, notebook: str, overrides: tuple[str, ...], params: Path | N
         from tokenomics import paths
         from tokenomics.pipeline import run as runner
 
-        if out:
-            runner.check_out(out := out.resolve())
-        click.echo(paths.shown(runner.run(notebook, out, params, overrides)))
+        click.echo(paths.shown(runner.run(notebook, out, params, overrides, force=force)))
 
 
 @main.command()
 @click.pass_obj
 def reproduce(debug: bool) -> None:
-    """Rerun the whole pipeline from scratch and compare with the committed results."""
+    """Rerun the whole pipeline from scratch and compare with the committed results: exit code 1 where they differ.
+
+    Committed is what git has; in a copy without git, what results/SHA256SUMS lists.
+    """
     with one_line(debug):
         from tokenomics.pipeline.reproduce import reproduce as rerun
 
@@ -142,6 +147,7 @@ def reproduce(debug: bool) -> None:
 @click.option("--group-by", default="metric", show_default=True, metavar="COLUMNS", help="input columns, comma between")
 @click.option("--plot", type=click.Path(path_type=Path), help="parity plot; default beside the predictions, .png")
 @click.option("--model", default="best", show_default=True, help="best | inference | bounds | constant")
+@FORCE
 @click.pass_obj
 def score(debug: bool, file: Path, group_by: str, **options: Any) -> None:
     """Does it match MY benchmark? Predict each row of FILE without its value, and report the errors.

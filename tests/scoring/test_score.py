@@ -3,6 +3,8 @@
 import dataclasses
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -168,11 +170,11 @@ def test_bad_arguments_are_one_line_and_exit_code_2(file, arguments, says):
 
 
 def test_a_folder_that_refuses_is_one_line_and_exit_code_2(file, monkeypatch):
-    def refuse(self, target):
-        raise PermissionError(13, "Permission denied", str(target))
+    def refuse(self, *_, **__):
+        raise PermissionError(13, "Permission denied", str(self))
 
     path = file(ROWS["ttft"])
-    monkeypatch.setattr("pathlib.Path.replace", refuse)
+    monkeypatch.setattr("pathlib.Path.mkdir", refuse)
     result = CliRunner().invoke(main, ["score", str(path), "--out", "out.csv"])
     assert result.exit_code == 2 and result.stderr.count("\n") == 1
     assert "out.csv: file = Permission denied" in result.stderr
@@ -186,8 +188,46 @@ def test_a_late_fault_leaves_no_half_written_file(file, monkeypatch):
     out = path.with_name("kept.csv")
     out.write_text("old")
     with pytest.raises(DataError, match="line 6"):
-        score_file(path, out=out)
+        score_file(path, out=out, force=True)
     assert out.read_text() == "old" and len(list(path.parent.iterdir())) == 2
+
+
+def test_files_of_the_users_and_an_edited_output_are_kept_unless_forced(file):
+    path = file(ROWS["tpot"])
+    picture = path.with_name("mine.pred.png")
+    picture.write_text("a photograph")
+    command = ["score", path.name, "--model", "bounds"]
+    refused = CliRunner().invoke(main, command)
+    assert refused.exit_code == 2 and "mine.pred.png: --plot = a file not made by this program" in refused.stderr
+    assert picture.read_text() == "a photograph" and len(list(path.parent.iterdir())) == 2
+    picture.unlink()
+    assert [CliRunner().invoke(main, command).exit_code for _ in range(2)] == [0, 0]
+    made = path.with_name("mine.pred.csv")
+    made.write_text("a remark of my own\n" + made.read_text())
+    refused = CliRunner().invoke(main, command)
+    assert refused.exit_code == 2 and "mine.pred.csv: --out = a file changed since it was made" in refused.stderr
+    assert made.read_text().startswith("a remark")
+    assert CliRunner().invoke(main, [*command, "--force"]).exit_code == 0
+    assert made.read_text().startswith("model,")
+
+
+@pytest.mark.parametrize("limit", [0, 200, 10_000])
+def test_a_full_disk_is_one_line_and_leaves_what_stood_there(file, limit):
+    """A limit on the size of files stands for the disk: nothing fits, half of the rows, all but the picture."""
+    path = file(*[ROWS["tpot"]] * 20)
+    code = f"""
+import resource
+from tokenomics.cli import main
+import tokenomics.scoring.plot
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+main(["score", {path.name!r}, "--model", "bounds"])
+"""
+    given = path.read_bytes()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=path.parent)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert f"mine.pred.{'png' if limit == 10_000 else 'csv'}: file = File too large" in done.stderr
+    whole = {".tokenomics-files", "mine.csv", "mine.pred.csv"} if limit == 10_000 else {"mine.csv"}
+    assert {each.name for each in path.parent.iterdir()} == whole and path.read_bytes() == given
 
 
 def test_chunks_change_nothing_and_progress_is_told(file, monkeypatch):

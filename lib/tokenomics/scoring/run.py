@@ -1,6 +1,5 @@
 """``tokenomics score``: read, predict, write, report."""
 
-import os
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tokenomics import paths
+from tokenomics import outputs, paths
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue
 from tokenomics.rows import reading
@@ -61,6 +60,7 @@ def score_file(
     group_by: Sequence[str] = ("metric",),
     plot: Path | None = None,
     model: str = "best",
+    force: bool = False,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> Outcome:
     """Predict every row of a file, write the predictions and measure the errors.
@@ -72,18 +72,20 @@ def score_file(
         group_by: input columns that make the report's groups.
         plot: parity plot; default beside ``out`` as ``.png``. Only drawn where rows have values.
         model: what is written and drawn; the baseline is reported beside it.
+        force: replace files that this program did not make, or that were changed since.
         progress: called with the rows done after every chunk of a file that has several.
 
     Raises:
-        DataError: bad input (one line each), an unknown model, or a path that cannot be written.
+        DataError: bad input (one line each), an unknown model, or a path that may not be written (see
+            :func:`tokenomics.outputs.check_file`).
     """
     _check_groups(path, group_by)
     predictors(model)
-    out, plot = _outputs(path, out, plot)
+    out, plot = _outputs(path, out, plot, force)
     models = list(dict.fromkeys((model, BASELINE)))
-    unfinished, statuses, notes = beside(out), Counter(), _ignored(path)
+    statuses, notes = Counter(), _ignored(path)
     unresolved, measured, rows = [], [], 0
-    try:
+    with outputs.file(out, "--out", force=force) as unfinished:
         for chunk in reading.chunks(path):
             predictions = {name: predict(chunk.inputs, name) for name in models}
             own = predictions[model]
@@ -97,23 +99,24 @@ def score_file(
             rows += len(chunk.text)
             if rows > len(chunk.text) or len(chunk.text) == reading.ROWS:
                 progress(rows)
-        unfinished.replace(out)
-    finally:
-        unfinished.unlink(missing_ok=True)
     named = unknown_names(pd.concat(unresolved))
-    errors, drawn = _report(pd.concat(measured), models, plot)
+    errors, drawn = _report(pd.concat(measured), models, plot, force)
     outcome = Outcome(rows, statuses, errors, [*notes, *named], [out, *drawn])
     if named and set(statuses) <= set(NAME_STATUS):
         raise DataError(paths.shown(path), "no row predicted", named[0], "names that resolve (statuses are written)")
     return outcome
 
 
-def _outputs(path: Path, out: Path | None, plot: Path | None) -> tuple[Path, Path]:
-    """Where predictions and plot are written, checked to be writable."""
-    out = out or Path.cwd() / f"{path.stem}.pred.csv"
-    check_writable("--out", out, path)
-    plot = plot or out.with_suffix(".png")
-    check_writable("--plot", plot, path)
+def _outputs(path: Path, out: Path | None, plot: Path | None, force: bool) -> tuple[Path, Path]:
+    """Where predictions and plot are written, checked before anything is computed."""
+
+    def checked(option: str, given: Path) -> Path:
+        if given.exists() and given.samefile(path):
+            raise DataError("score", option, paths.shown(given), "another file than the input")
+        return outputs.check_file(given, option, force=force)
+
+    out = checked("--out", out or Path.cwd() / f"{path.stem}.pred.csv")
+    plot = checked("--plot", plot or out.with_suffix(".png"))
     if plot.suffix not in PICTURES or plot.resolve() == out.resolve():
         raise DataError("score", "--plot", paths.shown(plot), "another file, ending in " + ", ".join(PICTURES))
     return out, plot
@@ -168,18 +171,6 @@ def output_text(chunk: reading.Chunk, predictions: pd.DataFrame) -> pd.DataFrame
     return text.assign(status=predictions["status"], assumed=predictions["assumed"])
 
 
-def check_writable(option: str, path: Path, given: Path) -> None:
-    """Refuse an output that cannot be written or that would replace the input.
-
-    Raises:
-        DataError: the folder is missing or read-only, the path is a folder, or it is the input.
-    """
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise DataError("score", option, paths.shown(path), "a file in a folder that exists and can be written")
-    if path.resolve() == given.resolve():
-        raise DataError("score", option, paths.shown(path), "another file than the input")
-
-
 def _measured(chunk: reading.Chunk, predictions: dict[str, pd.DataFrame], group_by: Sequence[str]) -> pd.DataFrame:
     """Rows with a value: group, unit, verdict, measured and each model's predicted, low, high."""
     parts = [chunk.text[name].replace("", "(empty)") for name in group_by]
@@ -194,20 +185,13 @@ def _measured(chunk: reading.Chunk, predictions: dict[str, pd.DataFrame], group_
     return frame[~np.isnan(chunk.measured)]
 
 
-def _report(frame: pd.DataFrame, models: list[str], plot: Path) -> tuple[pd.DataFrame | None, list[Path]]:
+def _report(frame: pd.DataFrame, models: list[str], plot: Path, force: bool) -> tuple[pd.DataFrame | None, list[Path]]:
     if frame.empty:
         return None, []
     shared = frame[["group", "measured", "unit", "verdict"]]
     frames = {model: shared.assign(**{name: frame[f"{model} {name}"] for name in OUTPUT}) for model in models}
     from tokenomics.scoring.plot import parity
 
-    unfinished = beside(plot)
-    drawn = parity(frames[models[0]], unfinished, models[0])
-    if drawn:
-        unfinished.replace(plot)
+    with outputs.file(plot, "--plot", force=force) as unfinished:
+        drawn = parity(frames[models[0]], unfinished, models[0])
     return report.report(frames), [plot] if drawn else []
-
-
-def beside(path: Path) -> Path:
-    """A hidden sibling in which a file is written before it takes its name, so that none is ever half written."""
-    return path.with_name(f".{os.getpid()}.{path.name}")
