@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tokenomics.compute.deployment import Settings
 from tokenomics.compute.inference.search import CONCURRENCIES, Candidate, fewest, layouts, search
 from tokenomics.compute.inference.server import server
 from tokenomics.compute.layout import Layout
@@ -105,6 +106,17 @@ def test_a_cache_is_as_its_weights_unless_said():
     assert as_weights != search(model, device, devices, prompt=1000, output=200, precision="fp8", kv_precision="bf16")
     with pytest.raises(DataError, match="kv_precision = seven"):
         search(model, device, devices, prompt=1000, output=200, kv_precision="seven")
+
+
+def test_the_engine_is_told_what_the_search_is_told():
+    model, device, devices, options = named("dense")
+    usual = search(model, device, devices, prompt=1000, output=200, **options)
+    few = search(
+        model, device, devices, prompt=1000, output=200, **options, settings=lambda each: Settings(4 * each.tp)
+    )
+    of_layout = {each.layout: each for each in usual}
+    assert few and all(each.output_rate < of_layout[each.layout].output_rate for each in few)
+    assert all(each.concurrency <= 4 * each.layout.tp for each in few)
 
 
 def test_layouts_are_all_ways_to_cut_and_no_others():

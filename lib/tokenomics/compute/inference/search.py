@@ -19,7 +19,7 @@ from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 
 CONCURRENCIES = 2.0 ** np.arange(0, 13)
-"""Requests in flight of one replica that are tried."""
+"""Requests in flight of one replica that are tried, as far as memory and its engine let so many run."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,8 @@ def search(
 def _best(one: Server, prompt: float, output: float, most_tpot_s: float, most_ttft_s: float) -> tuple | None:
     """Concurrency, TPOT, TTFT and output rate of one replica at its best point; ``None`` where no request fits or keeps
     the limits."""
-    at = CONCURRENCIES[one.capacity(prompt + output) >= CONCURRENCIES]
+    most = min(float(one.capacity(prompt + output)), one.on.settings.max_num_seqs)
+    at = CONCURRENCIES[most >= CONCURRENCIES]
     if not at.size:
         return None
     loop = one.closed_loop(at, prompt, output)
