@@ -16,7 +16,8 @@ _ANSWERS = {
     "rank": ("answers.rank", "rank"),
     "against": ("answers.rank", "against"),
     "show": ("answers.show", "show"),
-    "score": ("scoring.run", "score_file"),
+    "score": ("scoring.files", "score"),
+    "convert": ("rows.formats.convert", "convert"),
 }
 """Functions that are this package's own: their modules, and their names there."""
 

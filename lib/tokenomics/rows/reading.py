@@ -40,7 +40,7 @@ PUBLISHED = {
 """Columns that give a number, the first non-empty one; its own name where none is listed."""
 MARKS = {
     "inference": {"isl", "osl", "load", "batch", "rate_qps", "kv_precision"},
-    "energy": {"avg_isl", "avg_osl", "avg_batch", "max_num_seqs", "energy_scope"},
+    "energy": {"avg_isl", "avg_osl", "avg_batch", "energy_scope"},
     "training": {"seq_len", "global_batch_seq", "micro_batch", "tokens_b", "recompute"},
 }
 """Columns that only one kind has."""
@@ -72,6 +72,7 @@ DIMENSIONS: Mapping[str, Mapping[str, float]] = {
     "tok/s": RATE,
     "tok/s/GPU": RATE,
     "tok/s/node": {"tok/s/node": 1.0},
+    "requests/s": {"requests/s": 1.0, "req/s": 1.0, "qps": 1.0},
     "MB": BYTES,
     "GB": BYTES,
     "percent": {"percent": 0.01, "%": 0.01, "fraction": 1.0, "1": 1.0},

@@ -1,0 +1,171 @@
+"""What stands in a result file, whatever its name: JSON documents, CSV tables, Markdown tables, "key: value" lines.
+
+Long lists of single requests, which tools write beside their summary, are skipped before the JSON is decoded, so that
+a file of hundreds of megabytes needs little more memory than its text.
+"""
+
+import csv
+import io
+import json
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tokenomics import paths
+from tokenomics.errors import DataError
+
+HEAD = 65_536
+"""Bytes by which a file is recognised."""
+PER_REQUEST = (
+    *("input_lens", "output_lens", "ttfts", "itls", "tpots", "latencies", "generated_texts", "errors", "start_times"),
+    *("requests", "request_samples", "samples_ns", "samples_ts", "request_logs"),
+)
+"""Keys under which tools write one value a request; none is read."""
+SMALL = 1 << 20
+"""Bytes up to which nothing is skipped: decoding all of it is as fast."""
+LISTED = re.compile(r'(?<!\\)"(?:' + "|".join(PER_REQUEST) + r')"\s*:\s*(?=[\[{])')
+BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
+COLUMNS_OF_OWN = {"model", "hardware", "metric"}
+ENDS_EARLY = "a whole file: this one ends early"
+
+Table = list[dict[str, str]]
+
+
+class Content:
+    """The content of one file.
+
+    Args:
+        path: a file.
+
+    Raises:
+        DataError: it cannot be read, is empty, or is no text.
+    """
+
+    def __init__(self, path: Path):
+        self.path, self.where = path, paths.shown(path)
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            raise DataError(self.where, "file", error.strerror or "unreadable", "a file that can be read") from None
+        if not raw.strip():
+            raise DataError(self.where, "file", "empty", "a result file of a benchmark tool")
+        self.text = _without_requests(_decoded(raw, self.where))
+
+    @cached_property
+    def documents(self) -> list[dict[str, Any]]:
+        """JSON objects: of one document, a list, JSON lines, or several documents after one another.
+
+        A document that ends early is left out, unless it is the only one.
+
+        Raises:
+            DataError: the only document ends early or is malformed, with line and column.
+        """
+        found, wrong, end = [], None, 0
+        decoder = json.JSONDecoder()
+        for line in re.finditer(r"^(?=[\[{])", self.text, re.M):
+            if line.start() < end:
+                continue
+            try:
+                document, end = decoder.raw_decode(self.text, line.start())
+            except (json.JSONDecodeError, RecursionError) as error:
+                wrong = wrong or (line.start(), error)
+                continue
+            found += document if isinstance(document, list) else [document]
+        if not found and wrong and not self.text[: wrong[0]].strip():
+            line, column = getattr(wrong[1], "lineno", 1), getattr(wrong[1], "colno", 1)
+            early = getattr(wrong[1], "pos", 0) >= len(self.text.rstrip()) - 1 or "Unterminated" in str(wrong[1])
+            allowed = ENDS_EARLY if early else "JSON"
+            raise DataError(f"{self.where}, line {line}", "JSON", f"{wrong[1].args[0]} (column {column})", allowed)
+        return [document for document in found if isinstance(document, dict)]
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the text begins as JSON does."""
+        return self.text.lstrip()[:1] in ("{", "[")
+
+    @cached_property
+    def tables(self) -> list[Table]:
+        """CSV tables, separated by blank lines: each row as a mapping from its column to its cell."""
+        try:
+            lines = list(csv.reader(io.StringIO(self.text)))
+        except csv.Error:
+            return []
+        return _tables(lines)
+
+    @cached_property
+    def grids(self) -> list[Table]:
+        """Markdown tables, in the order of the text; what a merged cell leaves empty repeats the cell above."""
+        lines = []
+        for line in self.text.splitlines():
+            cells = [cell.strip() for cell in line.strip().strip("|").split("|")] if "|" in line.strip()[:1] else []
+            if not cells or not all(re.fullmatch(r":?-+:?", cell) for cell in cells):
+                lines.append(cells)
+        return _tables(lines, repeats=True)
+
+    @cached_property
+    def pairs(self) -> dict[str, str]:
+        """Lines of the form "key : value": keys in lower case without spaces at their ends; the first of a kind."""
+        found = {}
+        for line in self.text.splitlines():
+            key, colon, value = line.partition(": ") if ": " in line else line.partition(":")
+            if colon and key.strip():
+                found.setdefault(key.strip().casefold(), value.strip())
+        return found
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file is a table in the public input format already, by its first line."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    line = head.decode("utf-8-sig", errors="replace").partition("\n")[0]
+    return {name.strip().strip('"').casefold() for name in re.split(r"[,;\t]", line)} >= COLUMNS_OF_OWN
+
+
+def _decoded(raw: bytes, where: str) -> str:
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return raw.decode("utf-16", errors="replace")
+    if b"\0" in raw[:HEAD]:
+        raise DataError(where, "file", "not text", "a result file of a benchmark tool")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _without_requests(text: str) -> str:
+    """A JSON text with the values of :data:`PER_REQUEST` replaced by null, if it is long."""
+    if len(text) <= SMALL or text.lstrip()[:1] not in ("{", "["):
+        return text
+    kept, position = [], 0
+    while listed := LISTED.search(text, position):
+        kept += [text[position : listed.end()], "null"]
+        position = _closed(text, listed.end())
+    return "".join([*kept, text[position:]])
+
+
+def _closed(text: str, start: int) -> int:
+    """Where the list or object that opens at ``start`` ends; the end of the text where it never does."""
+    depth = 0
+    for found in BRACKETS.finditer(text, start):
+        depth += (found[0] in "[{") - (found[0] in "]}")
+        if depth == 0:
+            return found.end()
+    return len(text)
+
+
+def _tables(lines: list[list[str]], repeats: bool = False) -> list[Table]:
+    """Tables of lines of cells; a line without cells ends one."""
+    tables, header = [], None
+    for cells in lines:
+        if not any(cell.strip() for cell in cells):
+            header = None
+        elif header is None:
+            header = [cell.strip() for cell in cells]
+            tables.append([])
+        elif len(cells) <= len(header):
+            row = dict(zip(header, (cell.strip() for cell in cells), strict=False))
+            if repeats and tables[-1]:
+                row = {name: cell or tables[-1][-1].get(name, "") for name, cell in row.items()}
+            tables[-1].append(row)
+    return [table for table in tables if table]

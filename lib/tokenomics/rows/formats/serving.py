@@ -1,0 +1,118 @@
+"""Results of ``vllm bench serve`` (and its older script), SGLang's ``bench_serving`` and copies: JSON, JSON lines.
+
+All write the same keys: ``mean_ttft_ms``, ``median_tpot_ms``, ``p99_itl_ms`` ... in milliseconds, and rates a second.
+SGLang adds the server's own settings, which vLLM's file never states. Keys as in vllm-project/vllm
+``vllm/benchmarks/serve.py`` (since 2024) and sgl-project/sglang ``python/sglang/bench_serving.py``.
+
+Left out: the rate at which prompts are read, which depends on arrivals; goodput, which depends on limits of one's own.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from tokenomics.rows.formats.content import Content
+from tokenomics.rows.formats.run import APART, Run, day, first, model_name, number, per, with_version
+
+TIME = re.compile(r"(mean|median|p\d+)_(ttft|tpot|itl|e2el|e2e_latency)_ms")
+QUANTITIES = {"e2el": "e2e_latency"}
+RATES = {
+    "output_throughput": ("output_throughput_total", "tok/s"),
+    "total_token_throughput": ("total_throughput_in_plus_out", "tok/s"),
+    "total_throughput": ("total_throughput_in_plus_out", "tok/s"),
+    "request_throughput": ("request_throughput", "requests/s"),
+}
+ENGINES = {
+    "vllm": "vLLM",
+    "sglang": "SGLang",
+    "sgl": "SGLang",
+    "tgi": "TGI",
+    "lmdeploy": "LMDeploy",
+    "tensorrt-llm": "TensorRT-LLM",
+    "trt": "TensorRT-LLM",
+    "deepspeed-mii": "DeepSpeed",
+    "scalellm": "ScaleLLM",
+    "llama.cpp": "llama.cpp",
+}
+"""Engines by what the client calls its backend; ``openai`` and the like name a protocol, not an engine."""
+
+
+def fits(document: Mapping[str, Any]) -> bool:
+    """Whether a JSON object is such a result."""
+    timed = any(TIME.fullmatch(key) for key in document)
+    return timed and any(key in document for key in ("request_rate", "num_prompts", "completed", "backend", "model_id"))
+
+
+def read(documents: Iterable[Mapping[str, Any]], content: Content) -> Iterator[Run]:
+    """A run of each JSON object."""
+    for document in documents:
+        run = Run()
+        _conditions(run, document)
+        for key, value in document.items():
+            if found := TIME.fullmatch(key):
+                run.add_statistics(QUANTITIES.get(found[2], found[2]), {found[1]: value}, "ms")
+            elif key in RATES and not ("total_token_throughput" in document and key == "total_throughput"):
+                metric, unit = RATES[key]
+                run.add(metric, value, unit)
+        yield run
+
+
+def _conditions(run: Run, document: Mapping[str, Any]) -> None:
+    done = first(document, "completed", "num_prompts")
+    run.state(
+        model=model_name(first(document, "model_id", "model")),
+        isl=per(document.get("total_input_tokens"), done) or number(document.get("random_input_len")),
+        osl=per(document.get("total_output_tokens"), done) or number(document.get("random_output_len")),
+        date=day(document.get("date")),
+    )
+    requests = first(document, "num_prompts", "completed")
+    run.arrive(document.get("request_rate"), document.get("max_concurrency"), requests)
+    backend = str(first(document, "backend", "endpoint_type") or "").casefold()
+    engine = next((name for start, name in ENGINES.items() if backend.startswith(start)), None)
+    if engine:
+        run.state(**with_version(engine, first(document, "vllm_version", "engine_version")))
+    run.state(**{name: number(document.get(key)) for name, key in PARALLEL.items()})
+    if document.get("server_info"):
+        _server(run, document["server_info"])
+
+
+PARALLEL = {"tp": "tensor_parallel_size", "pp": "pipeline_parallel_size", "dp": "data_parallel_size"}
+"""Settings that users add themselves with ``--metadata KEY=VALUE``, by the engine's own names."""
+
+
+def _server(run: Run, info: Mapping[str, Any]) -> None:
+    """What SGLang's server says of itself: its arguments at the top, or in its first ``internal_states``."""
+    states = info.get("internal_states") or [{}]
+    arguments = {**(states[0] if isinstance(states, list) and states else {}), **info}
+    pools = [pool for name in ("prefill", "decode") for pool in (info.get(name) or []) if isinstance(pool, dict)]
+    arguments = {**(pools[-1] if pools else {}), **arguments}
+    tp, dp = number(arguments.get("tp_size")), number(arguments.get("dp_size"))
+    attention = bool(arguments.get("enable_dp_attention"))
+    if attention and tp and dp and dp > 1:
+        tp = tp / dp  # SGLang's tensor-parallel size counts every device of the attention's data parallel groups
+    run.state(
+        model=model_name(arguments.get("model_path")),
+        tp=tp,
+        pp=number(arguments.get("pp_size")),
+        dp=dp,
+        ep=number(arguments.get("ep_size")),
+        dp_attention="true" if attention else None,
+        redundant_experts=number(arguments.get("ep_num_redundant_experts")) or None,
+        precision=arguments.get("quantization") or arguments.get("dtype"),
+        kv_precision=arguments.get("kv_cache_dtype"),
+        spec_method=arguments.get("speculative_algorithm"),
+        draft_tokens=number(arguments.get("speculative_num_draft_tokens")),
+        max_num_seqs=number(arguments.get("max_running_requests")),
+        max_num_batched_tokens=number(arguments.get("chunked_prefill_size")),
+        gpu_memory_utilization=number(arguments.get("mem_fraction_static")),
+        **with_version("SGLang", arguments.get("version")),
+    )
+    if pools:
+        sizes = [_devices(pool) for pool in pools]
+        run.state(n_gpu=sum(sizes), note=f"{APART}: " + " + ".join(f"{size:g}" for size in sizes))
+
+
+def _devices(arguments: Mapping[str, Any]) -> float:
+    """Devices of one server: data parallel replicas have devices of their own unless they share the attention's."""
+    sizes = {name: number(arguments.get(f"{name}_size")) or 1 for name in ("tp", "pp", "dp")}
+    return sizes["tp"] * sizes["pp"] * (1 if arguments.get("enable_dp_attention") else sizes["dp"])
