@@ -10,7 +10,7 @@ import json
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tokenomics import paths
 from tokenomics.errors import DataError
@@ -27,7 +27,7 @@ SMALL = 1 << 20
 LISTED = re.compile(r'(?<!\\)"(?:' + "|".join(PER_REQUEST) + r')"\s*:\s*(?=[\[{])')
 BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
 COLUMNS_OF_OWN = {"model", "hardware", "metric"}
-ENDS_EARLY = "a whole file: this one ends early"
+WHOLE = "a whole file: this one ends early"
 
 Table = list[dict[str, str]]
 
@@ -51,38 +51,47 @@ class Content:
         if not raw.strip():
             raise DataError(self.where, "file", "empty", "a result file of a benchmark tool")
         self.text = _without_requests(_decoded(raw, self.where))
+        self.fault: json.JSONDecodeError | None = None
 
     @cached_property
     def documents(self) -> list[dict[str, Any]]:
-        """JSON objects: of one document, a list, JSON lines, or several documents after one another.
+        """JSON objects: of one document, a list, JSON lines, or several documents after one another, in a log or alone.
 
-        A document that ends early is left out, unless it is the only one.
-
-        Raises:
-            DataError: the only document ends early or is malformed, with line and column.
+        A document that ends early or is malformed is left out; :attr:`fault` tells of the first.
         """
-        found, wrong, end = [], None, 0
+        documents, end = [], 0
         decoder = json.JSONDecoder()
         for line in re.finditer(r"^(?=[\[{])", self.text, re.M):
             if line.start() < end:
                 continue
             try:
                 document, end = decoder.raw_decode(self.text, line.start())
-            except (json.JSONDecodeError, RecursionError) as error:
-                wrong = wrong or (line.start(), error)
+            except json.JSONDecodeError as error:
+                self.fault = self.fault or error
                 continue
-            found += document if isinstance(document, list) else [document]
-        if not found and wrong and not self.text[: wrong[0]].strip():
-            line, column = getattr(wrong[1], "lineno", 1), getattr(wrong[1], "colno", 1)
-            early = getattr(wrong[1], "pos", 0) >= len(self.text.rstrip()) - 1 or "Unterminated" in str(wrong[1])
-            allowed = ENDS_EARLY if early else "JSON"
-            raise DataError(f"{self.where}, line {line}", "JSON", f"{wrong[1].args[0]} (column {column})", allowed)
-        return [document for document in found if isinstance(document, dict)]
+            except RecursionError:
+                continue
+            documents += document if isinstance(document, list) else [document]
+        return [document for document in documents if isinstance(document, dict)]
 
     @property
     def is_json(self) -> bool:
-        """Whether the text begins as JSON does."""
-        return self.text.lstrip()[:1] in ("{", "[")
+        """Whether the text begins as JSON objects do; a log may begin with a bracket too."""
+        return re.match(r"\s*(\{|\[\s*[{\[\]])", self.text) is not None
+
+    def refuse(self, allowed: str) -> NoReturn:
+        """Refuse a content of no known format.
+
+        Raises:
+            DataError: where JSON ends early or is malformed, else what is allowed.
+        """
+        if not self.is_json:
+            raise DataError(self.where, "file", "of no known format", allowed)
+        if self.fault is None or self.documents:
+            raise DataError(self.where, "file", "JSON of another kind", allowed)
+        early = self.fault.pos >= len(self.text.rstrip()) - 1 or self.fault.msg.startswith("Unterminated")
+        told = f"{self.fault.msg} in column {self.fault.colno}"
+        raise DataError(f"{self.where}, line {self.fault.lineno}", "JSON", told, WHOLE if early else "JSON")
 
     @cached_property
     def tables(self) -> list[Table]:

@@ -119,7 +119,8 @@ def as_table(path: Path, given: Mapping[str, Any] | None = None) -> Iterator[tup
     """
     given = {name: value for name, value in (given or {}).items() if value is not None}
     if not path.is_dir() and (not path.is_file() or contents.is_own(path) or not _known(path)):
-        require(not given, paths.shown(path), "options", ", ".join(given), "none: the columns of a table state this")
+        for name, value in given.items():
+            raise DataError(paths.shown(path), name, value, "only with a result file: the columns of a table state it")
         yield path, ()
         return
     answer = converted([path], given=given, command="score")
@@ -136,7 +137,8 @@ def _known(path: Path) -> bool:
     except DataError:
         return False
     known = recognised(content) is not None
-    require(known or not content.is_json, content.where, "file", "JSON of another kind", ALLOWED)
+    if not known and content.is_json:
+        content.refuse(ALLOWED)
     return known
 
 
@@ -177,7 +179,8 @@ def _read(path: Path) -> tuple[str, list[Run]]:
     """
     content = contents.Content(path)
     known = recognised(content)
-    require(known is not None, content.where, "file", "of no known format", ALLOWED)
+    if known is None:
+        content.refuse(ALLOWED)
     return known[0].name, list(known[0].read(known[1], content))
 
 

@@ -15,9 +15,14 @@ from tokenomics.rows.formats.run import Run, number, per
 SCENARIOS = {"offline": "mlperf_offline_throughput", "server": "mlperf_server_throughput"}
 TOKENS = ("completed tokens per second", "tokens per second")
 SAMPLES = ("completed samples per second", "samples per second", "scheduled samples per second")
-PERCENTILE = re.compile(r"(50|90|95|99)\.00 percentile (first token latency|time to output token) \(ns\)")
-MEAN = re.compile(r"mean (first token latency|time to output token) \(ns\)")
-QUANTITIES = {"first token latency": "ttft", "time to output token": "tpot"}
+NAMES = {
+    "first token latency": "ttft",
+    "time to output token": "tpot",
+    "time per output token": "tpot",
+    "latency": "e2e_latency",
+}
+"""Times of the server scenario, as versions of LoadGen call them."""
+TIME = re.compile(rf"(?:(50|90|95|99)\.00 percentile|mean) ({'|'.join(NAMES)}) \(ns\)")
 
 
 def fits(content: Content) -> bool:
@@ -42,10 +47,9 @@ def read(texts: Iterable[Content], content: Content) -> Iterator[Run]:
         elif samples:
             run.add(metric, samples[0], "samples/s")
         for key, value in pairs.items():
-            if part := PERCENTILE.fullmatch(key):
-                run.add_statistics(QUANTITIES[part[2]], {f"p{part[1]}": value}, "ns")
-            elif part := MEAN.fullmatch(key):
-                run.add_statistics(QUANTITIES[part[1]], {"mean": value}, "ns")
+            time = TIME.fullmatch(key)
+            if time and metric == SCENARIOS["server"]:
+                run.add_statistics(NAMES[time[2]], {f"p{time[1]}" if time[1] else "mean": value}, "ns")
         yield run
 
 

@@ -65,11 +65,7 @@ NAMES = tuple(dict.fromkeys(each.name for each in FORMATS))
 
 
 def recognised(content: Content) -> tuple[Format, list[Any]] | None:
-    """The first format of which a content has a piece, and all its pieces of it; None for anything else.
-
-    Raises:
-        DataError: JSON that ends early.
-    """
+    """The first format of which a content has a piece, and all its pieces of it; None for anything else."""
     for each in FORMATS:
         if pieces := [piece for piece in _pieces(content, each.piece) if each.fits(piece)]:
             return each, pieces

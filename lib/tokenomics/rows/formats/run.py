@@ -41,10 +41,10 @@ class Run:
                 self.conditions[name] = value
 
     def add(self, metric: str, value: Any, unit: str) -> None:
-        """Add a measured value, unless it is none: empty, text, NaN, infinite, or zero, which tools write for "not
-        measured"."""
+        """Add a measured value, unless it is there already or none: empty, text, NaN, infinite, or zero, which tools
+        write for "not measured"."""
         amount = number(value)
-        if amount is not None and amount > 0:
+        if amount is not None and amount > 0 and all(metric != each for each, _, _ in self.measured):
             self.measured.append((metric, amount, unit))
 
     def add_statistics(self, quantity: str, statistics: Mapping[str, Any], unit: str) -> None:

@@ -1,0 +1,17 @@
+"""TGI's benchmark: merged cells, one run a batch size, equal neighbours."""
+
+
+def test_a_run_of_each_batch(runs, measured):
+    one, many = runs("tgi.md")
+    assert one.conditions == {
+        **{"load": "static", "batch": 1.0, "engine": "TGI", "model": "meta-llama/Llama-3.1-8B-Instruct"},
+        **{"isl": 1000.0, "osl": 64.0},
+    }
+    assert many.conditions["batch"] == 32.0
+    assert measured(many)["ttft"] == (1801.5, "ms") and measured(many)["ttft_p90"] == (1803.0, "ms")
+    assert measured(many)["tpot"] == (15.75, "ms") and measured(many)["tpot_p50"] == (15.7, "ms")
+
+
+def test_only_the_step_and_the_batch_repeat_what_stands_above(runs, measured):
+    one, _ = runs("tgi.md")
+    assert measured(one)["tpot_p99"] == (12.3, "ms")
