@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tokenomics.rows.formats.content import Content
-from tokenomics.rows.formats.run import Run, first, found, model_name
+from tokenomics.rows.formats.run import Run, first, found, model_name, nested
 
 TIMES = {
     "time_to_first_token_ms": ("ttft", "ms"),
@@ -58,7 +58,7 @@ def _run(report: Mapping[str, Any], benchmark: Mapping[str, Any]) -> Run:
 
 def _arrival(run: Run, benchmark: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
     """How requests arrived; a strategy that only sends at once has no rate."""
-    strategy = found({key: benchmark.get(key) for key in ("config", "args")}, "strategy") or {}
+    strategy = nested(found({key: benchmark.get(key) for key in ("config", "args")}, "strategy"))
     name = str(first(strategy, "type_", "kind") or "")
     requests = found(metrics.get("request_totals"), "successful")
     if name == "synchronous":
@@ -72,18 +72,14 @@ def _arrival(run: Run, benchmark: Mapping[str, Any], metrics: Mapping[str, Any])
 
 
 def _metrics(benchmark: Mapping[str, Any]) -> Mapping[str, Any]:
-    metrics = benchmark.get("metrics")
-    return metrics if isinstance(metrics, dict) else {}
+    return nested(benchmark.get("metrics"))
 
 
 def _statistics(metric: Any) -> dict[str, Any]:
     """Mean, median and percentiles of requests that succeeded, by name."""
-    metric = metric if isinstance(metric, dict) else {}
-    metric = metric.get("successful", metric)
-    if not isinstance(metric, dict):
-        return {}
-    percentiles = metric.get("percentiles")
-    named = dict(percentiles) if isinstance(percentiles, dict) else {}
+    metric = nested(metric)
+    metric = nested(metric.get("successful", metric))
+    named = dict(nested(metric.get("percentiles")))
     if "p50" not in named and "median" in metric:
         named["median"] = metric["median"]
     return {**{key: metric[key] for key in ("mean", "p50", "p90", "p95", "p99") if key in metric}, **named}

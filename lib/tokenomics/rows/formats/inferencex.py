@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tokenomics.rows.formats.content import Content
-from tokenomics.rows.formats.run import APART, Run, day, first, model_name, number, with_version
+from tokenomics.rows.formats.run import APART, Run, day, first, model_name, nested, number, with_version
 
 TIME = re.compile(r"(mean|median|p\d+)_(ttft|tpot|itl|e2el)")
 QUANTITIES = {"e2el": "e2e_latency"}
@@ -28,7 +28,7 @@ def fits(document: Mapping[str, Any]) -> bool:
 def read(documents: Iterable[Mapping[str, Any]], content: Content) -> Iterator[Run]:
     """A run of each JSON object."""
     for document in documents:
-        run, metrics = Run(), document.get("metrics") or document
+        run, metrics = Run(), nested(document.get("metrics")) or document
         framework = str(document["framework"]).casefold()
         engine = next((name for part, name in ENGINES.items() if part in framework), document["framework"])
         version = re.search(r":v?(\d+(?:\.\w+)+)", str(document.get("image") or ""))

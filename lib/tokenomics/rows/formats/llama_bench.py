@@ -99,7 +99,8 @@ def _run(prompt: Any, output: Any, depth: Any, rate: Any) -> Run:
         run.state(isl=prompt + depth)
         run.add("prefill_tok_s", rate, "tok/s")
     else:
-        run.state(isl=depth, osl=output)
+        run.state(osl=output)
+        run.conditions["isl"] = depth  # nothing, without a depth
         run.add("decode_tok_s_per_user", rate, "tok/s")
     run.state(prefix_cached_tokens=depth if prompt and depth else None)
     return run

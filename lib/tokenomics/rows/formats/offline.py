@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tokenomics.rows.formats.content import Content
-from tokenomics.rows.formats.run import STATIC, Run, number
+from tokenomics.rows.formats.run import STATIC, Run, nested, number
 
 
 def fits(document: Mapping[str, Any]) -> bool:
@@ -25,8 +25,8 @@ def read(documents: Iterable[Mapping[str, Any]], content: Content) -> Iterator[R
         if "avg_latency" in document:
             run.needs = (*run.needs, "batch")
             run.state(load=STATIC)
-            found = document["percentiles"] if isinstance(document["percentiles"], dict) else {}
-            statistics = {"mean": document["avg_latency"], **{f"p{name}": value for name, value in found.items()}}
+            shares = {f"p{name}": value for name, value in nested(document["percentiles"]).items()}
+            statistics = {"mean": document["avg_latency"], **shares}
             run.add_statistics("e2e_latency", statistics, "s")
         else:
             run.state(load="max", requests=number(document["num_requests"]))

@@ -35,9 +35,10 @@ class Run:
     needs: tuple[str, ...] = ("model", "hardware", "tp", "precision", "isl", "osl", "load")
 
     def state(self, **conditions: Any) -> None:
-        """Set conditions; what is None, empty or "auto" is left unsaid."""
+        """Set conditions; what is empty, "auto", no single value, or a number not above zero is left unsaid."""
         for name, value in conditions.items():
-            if value is not None and str(value).strip().casefold() not in UNSAID:
+            said = value > 0 if isinstance(value, int | float) else _says(value)
+            if said and value is not True:
                 self.conditions[name] = value
 
     def add(self, metric: str, value: Any, unit: str) -> None:
@@ -80,6 +81,10 @@ class Run:
 UNSAID = {"", "auto", "none", "null", "n/a", "nan", "unknown"}
 
 
+def _says(value: Any) -> bool:
+    return isinstance(value, str) and value.strip().casefold() not in UNSAID
+
+
 def number(value: Any, endless: bool = False) -> float | None:
     """A number written as one or as text, with or without commas between thousands; None for anything else.
 
@@ -103,6 +108,11 @@ def per(total: Any, count: Any) -> float | None:
     """A total over a count; None where one is unknown or the count is zero."""
     total, count = number(total), number(count)
     return total / count if total is not None and count else None
+
+
+def nested(value: Any) -> Mapping[str, Any]:
+    """An object of a document, or an empty one where something else stands."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def first(mapping: Mapping[str, Any], *names: str) -> Any:

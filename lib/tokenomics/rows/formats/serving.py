@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tokenomics.rows.formats.content import Content
-from tokenomics.rows.formats.run import APART, Run, day, first, model_name, number, per, with_version
+from tokenomics.rows.formats.run import APART, Run, day, first, model_name, nested, number, per, with_version
 
 TIME = re.compile(r"(mean|median|p\d+)_(ttft|tpot|itl|e2el|e2e_latency)_ms")
 QUANTITIES = {"e2el": "e2e_latency"}
@@ -72,8 +72,8 @@ def _conditions(run: Run, document: Mapping[str, Any]) -> None:
     if engine:
         run.state(**with_version(engine, first(document, "vllm_version", "engine_version")))
     run.state(**{name: number(document.get(key)) for name, key in PARALLEL.items()})
-    if document.get("server_info"):
-        _server(run, document["server_info"])
+    if info := nested(document.get("server_info")):
+        _server(run, info)
 
 
 PARALLEL = {"tp": "tensor_parallel_size", "pp": "pipeline_parallel_size", "dp": "data_parallel_size"}
@@ -82,10 +82,9 @@ PARALLEL = {"tp": "tensor_parallel_size", "pp": "pipeline_parallel_size", "dp": 
 
 def _server(run: Run, info: Mapping[str, Any]) -> None:
     """What SGLang's server says of itself: its arguments at the top, or in its first ``internal_states``."""
-    states = info.get("internal_states") or [{}]
-    arguments = {**(states[0] if isinstance(states, list) and states else {}), **info}
-    pools = [pool for name in ("prefill", "decode") for pool in (info.get(name) or []) if isinstance(pool, dict)]
-    arguments = {**(pools[-1] if pools else {}), **arguments}
+    states, prefill, decode = (_objects(info.get(name)) for name in ("internal_states", "prefill", "decode"))
+    pools = [*prefill, *decode]
+    arguments = {**(pools[-1] if pools else {}), **(states[0] if states else {}), **info}
     tp, dp = number(arguments.get("tp_size")), number(arguments.get("dp_size"))
     attention = bool(arguments.get("enable_dp_attention"))
     if attention and tp and dp and dp > 1:
@@ -97,7 +96,7 @@ def _server(run: Run, info: Mapping[str, Any]) -> None:
         dp=dp,
         ep=number(arguments.get("ep_size")),
         dp_attention="true" if attention else None,
-        redundant_experts=number(arguments.get("ep_num_redundant_experts")) or None,
+        redundant_experts=number(arguments.get("ep_num_redundant_experts")),
         precision=arguments.get("quantization") or arguments.get("dtype"),
         kv_precision=arguments.get("kv_cache_dtype"),
         spec_method=arguments.get("speculative_algorithm"),
@@ -110,6 +109,10 @@ def _server(run: Run, info: Mapping[str, Any]) -> None:
     if pools:
         sizes = [_devices(pool) for pool in pools]
         run.state(n_gpu=sum(sizes), note=f"{APART}: " + " + ".join(f"{size:g}" for size in sizes))
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
 def _devices(arguments: Mapping[str, Any]) -> float:
