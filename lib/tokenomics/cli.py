@@ -147,10 +147,13 @@ def _result_options(command: Any) -> Any:
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="the table; default standard output")
+@click.option("--force", is_flag=True, help="write over a file that exists")
 @click.option("--kind", help="inference | energy | training, where files have rows of several")
 @_result_options
 @click.pass_obj
-def convert(debug: bool, files: tuple[Path, ...], out: Path | None, kind: str | None, **given: Any) -> None:
+def convert(
+    debug: bool, *, files: tuple[Path, ...], out: Path | None, force: bool, kind: str | None, **given: Any
+) -> None:
     """Turn result files of benchmark tools into a table that `tokenomics score` reads.
 
     FILES are results of vLLM, SGLang, GuideLLM, AIPerf, GenAI-Perf, LLMPerf, llama-bench, trtllm-bench, TGI, MLPerf,
@@ -167,11 +170,12 @@ def convert(debug: bool, files: tuple[Path, ...], out: Path | None, kind: str | 
         answer = converted(files, kind=kind, given=given)
         for note in answer.notes:
             click.echo(note, err=True)
-        if out:
-            require(
-                not any(out.resolve() == file.resolve() for file in files), "convert", "--out", str(out), "a new file"
-            )
-        answer.table.to_csv(out or click.get_text_stream("stdout"), index=False, lineterminator="\n")
+        text = answer.table.to_csv(index=False, lineterminator="\n")
+        if out is None:
+            click.echo(text, nl=False)
+            return
+        require(force or not out.exists(), "convert", "--out", str(out), "a new file, or --force")
+        out.write_text(text, encoding="utf-8")
 
 
 @main.command()

@@ -21,7 +21,7 @@ from tokenomics.rows.case import USUAL, Case, Predictor, Setting
 from tokenomics.rows.feasibility import Texts
 
 MODELS = ("best", "bounds", "constant", "inference")
-"""Models that ``tokenomics score --model`` accepts."""
+"""Models that ``tokenomics score --scorer`` accepts."""
 OUTPUT = ["predicted", "low", "high"]
 SHARED = ["metric", "load", "model", "hardware", "precision", "kv_precision", "engine"]
 LOADS = ("static", "closed", "open", "max", "production", "training")

@@ -12,6 +12,7 @@ def test_a_run_of_each_batch(runs, measured):
     assert measured(many)["tpot"] == (15.75, "ms") and measured(many)["tpot_p50"] == (15.7, "ms")
 
 
-def test_only_the_step_and_the_batch_repeat_what_stands_above(runs, measured):
-    one, _ = runs("tgi.md")
-    assert measured(one)["tpot_p99"] == (12.3, "ms")
+def test_an_empty_cell_is_merged_with_the_one_above(runs, measured):
+    one, many = runs("tgi.md")
+    assert measured(one)["tpot_p90"] == measured(many)["tpot_p90"] == (15.9, "ms")
+    assert measured(many)["tpot_p99"] == (16.0, "ms")

@@ -40,9 +40,7 @@ class Content:
         except OSError as error:
             raise DataError(self.where, "file", error.strerror or "unreadable", "a file that can be read") from None
         require(path.is_file(), self.where, "file", "a folder or a device", "a regular file")
-        require(
-            size <= LARGEST, self.where, "bytes", size, f"at most {LARGEST}: save the results without single requests"
-        )
+        require(size <= LARGEST, self.where, "bytes", size, f"at most {LARGEST}, without single requests")
         if not raw.strip():
             raise DataError(self.where, "file", "empty", "a result file of a benchmark tool")
         self.text = _decoded(raw, self.where)
@@ -82,7 +80,7 @@ class Content:
         """
         if not self.is_json:
             raise DataError(self.where, "file", "of no known format", allowed)
-        if self.fault is None or self.documents:
+        if self.documents or self.fault is None:
             raise DataError(self.where, "file", "JSON of another kind", allowed)
         early = self.fault.pos >= len(self.text.rstrip()) - 1 or self.fault.msg.startswith("Unterminated")
         told = f"{self.fault.msg} in column {self.fault.colno}"

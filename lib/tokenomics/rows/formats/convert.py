@@ -221,7 +221,7 @@ def _table(found: Sequence[tuple[str, Run]], kind: str) -> pd.DataFrame:
     for name, run in found:
         conditions = {column: _cell(value) for column, value in run.conditions.items()} | {"locator": name}
         rows += [{**conditions, "metric": m, "value": repr(value), "unit": unit} for m, value, unit in run.measured]
-    table = pd.DataFrame(rows, dtype="str").reindex(columns=list(COLUMNS)).fillna("")
+    table = pd.DataFrame([{name: row.get(name, "") for name in COLUMNS} for row in rows], dtype="str")
     table = table.loc[:, (table != "").any()]
     return table.rename(columns=OF_ENERGY) if kind == "energy" else table
 
