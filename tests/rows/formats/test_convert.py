@@ -53,9 +53,12 @@ def test_a_folder_names_what_it_does_not_read(data, tmp_path):
     (tmp_path / ".hidden").write_text("{", encoding="utf-8")
     answer = converted([tmp_path], given=GIVEN)
     assert set(answer.table["locator"]) == {"good.json"}
-    assert sum("not read: " in note for note in answer.notes) == 2
-    assert any("broken.json, line 1: JSON" in note for note in answer.notes)
-    assert any("notes.txt: file = of no known format" in note for note in answer.notes)
+    (note,) = (note for note in answer.notes if note.startswith("not read: "))
+    assert "broken.json, line 1 (JSON = " in note and "notes.txt (file = of no known format)" in note
+    for place in range(20):
+        (tmp_path / f"log{place}").write_text("nothing", encoding="utf-8")
+    (note,) = (note for note in converted([tmp_path], given=GIVEN).notes if note.startswith("not read: "))
+    assert note.count(" = ") == 8 and note.endswith(", and 14 more")
 
 
 def test_rows_of_other_kinds_are_left_out_and_named(data):

@@ -7,6 +7,7 @@ from tokenomics.rows.formats.registry import NAMES, recognised
 
 FILES = {
     "vllm_serve.json": "vLLM or SGLang serving benchmark",
+    "vllm_serve.log": "vLLM or SGLang serving benchmark",
     "vllm_serve_2025.json": "vLLM or SGLang serving benchmark",
     "sglang.jsonl": "vLLM or SGLang serving benchmark",
     "vllm_throughput.json": "vLLM throughput or latency",

@@ -54,6 +54,15 @@ def test_sglang_states_its_layout_and_two_pools_have_devices_of_their_own(runs, 
     assert "ttft_p90" not in measured(attention)  # NaN
 
 
+def test_reports_that_were_printed_take_the_load_before_them(runs, measured):
+    closed, opened = runs("vllm_serve.log")
+    assert closed.conditions == {"isl": 997.44, "osl": 1000.0, "load": "closed", "batch": 16.0, "requests": 100.0}
+    assert measured(closed)["itl_p99"] == (9.1, "ms") and measured(closed)["ttft_p50"] == (55.1, "ms")
+    assert measured(closed)["total_throughput_in_plus_out"] == (4843.81, "tok/s") and len(closed.measured) == 12
+    assert opened.conditions == {"isl": 1000.0, "osl": 100.0, "load": "open", "rate_qps": 4.0, "requests": 200.0}
+    assert measured(opened) == {"output_throughput_total": (390.0, "tok/s"), "ttft_mean": (70.25, "ms")}
+
+
 @pytest.mark.parametrize(
     ("rate", "in_flight", "load"),
     [("inf", None, "max"), (float("inf"), 8, "closed"), (2, 8, "open"), ("3.5", None, "open"), (None, None, None)],

@@ -1,5 +1,6 @@
 """What stands in a result file, whatever its name: JSON documents, CSV tables, Markdown tables, "key: value" lines."""
 
+import codecs
 import csv
 import io
 import json
@@ -16,6 +17,8 @@ HEAD = 65_536
 LARGEST = 1 << 30
 """Bytes of a file at most. Single requests, which tools may write beside their summary, are decoded with it: skipping
 them by their brackets takes as much memory and longer (100 MB: 3 to 5 s, 0.3 GB)."""
+RESULT = "a result file of a benchmark tool"
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 COLUMNS_OF_OWN = {"model", "hardware", "metric"}
 WHOLE = "a whole file: this one ends early"
 
@@ -36,14 +39,17 @@ class Content:
         self.path, self.where = path, paths.shown(path)
         try:
             size = path.stat().st_size
-            raw = path.read_bytes() if path.is_file() and size <= LARGEST else b""
+            require(path.is_file(), self.where, "file", "a folder or a device", "a regular file")
+            with path.open("rb") as file:
+                head = file.read(HEAD)
+                binary = b"\0" in head and not head.startswith(UTF_16)
+                require(not binary, self.where, "file", "not text", RESULT)
+                require(size <= LARGEST, self.where, "bytes", size, f"at most {LARGEST}, without single requests")
+                raw = head + file.read()
         except OSError as error:
             raise DataError(self.where, "file", error.strerror or "unreadable", "a file that can be read") from None
-        require(path.is_file(), self.where, "file", "a folder or a device", "a regular file")
-        require(size <= LARGEST, self.where, "bytes", size, f"at most {LARGEST}, without single requests")
-        if not raw.strip():
-            raise DataError(self.where, "file", "empty", "a result file of a benchmark tool")
-        self.text = _decoded(raw, self.where)
+        require(bool(raw.strip()), self.where, "file", "empty", RESULT)
+        self.text = _decoded(raw)
         self.fault: json.JSONDecodeError | None = None
 
     @cached_property
@@ -107,13 +113,18 @@ class Content:
 
     @cached_property
     def pairs(self) -> dict[str, str]:
-        """Lines of the form "key : value": keys in lower case without spaces at their ends; the first of a kind."""
-        found = {}
-        for line in self.text.splitlines():
-            key, colon, value = line.partition(": ") if ": " in line else line.partition(":")
-            if colon and key.strip():
-                found.setdefault(key.strip().casefold(), value.strip())
-        return found
+        """Lines of the form "key : value"; see :func:`pairs`."""
+        return pairs(self.text)
+
+
+def pairs(text: str, last: bool = False) -> dict[str, str]:
+    """Lines of the form "key : value": keys in lower case without spaces at their ends; the first (last) of a kind."""
+    found = {}
+    for line in text.splitlines():
+        key, colon, value = line.partition(": ") if ": " in line else line.partition(":")
+        if colon and key.strip() and (last or key.strip().casefold() not in found):
+            found[key.strip().casefold()] = value.strip()
+    return found
 
 
 def is_own(path: Path) -> bool:
@@ -124,11 +135,9 @@ def is_own(path: Path) -> bool:
     return {name.strip().strip('"').casefold() for name in re.split(r"[,;\t]", line)} >= COLUMNS_OF_OWN
 
 
-def _decoded(raw: bytes, where: str) -> str:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+def _decoded(raw: bytes) -> str:
+    if raw.startswith(UTF_16):
         return raw.decode("utf-16", errors="replace")
-    if b"\0" in raw[:HEAD]:
-        raise DataError(where, "file", "not text", "a result file of a benchmark tool")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -33,6 +33,8 @@ OF_ENERGY = {"isl": "avg_isl", "osl": "avg_osl", "batch": "avg_batch"}
 """What a table of energy calls its columns."""
 LARGEST_SYSTEM = 65_536
 """Bytes of a system's description at most."""
+MOST_NAMED = 8
+"""Files of no known format that a note names."""
 ALLOWED = "a table, or a result file of " + ", ".join(NAMES)
 
 
@@ -148,14 +150,14 @@ def _runs(files: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[str]]:
     Raises:
         DataError: no file has a measurement; a file given alone is of no known format.
     """
-    found, systems, notes = [], [], []
+    found, systems, notes, unread = [], [], [], []
     for path in _files(files):
         try:
             name, runs = _read(path)
         except DataError as error:
             if path == files[0] and len(files) == 1:
                 raise
-            notes.append(f"not read: {error}")
+            unread.append(f"{error.where} ({error.key} = {error.value})")
             continue
         if name == SYSTEM:
             systems += runs
@@ -163,6 +165,9 @@ def _runs(files: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[str]]:
         elif not any(run.measured for run in runs):
             notes.append(f"{paths.shown(path)}: {name} without a metric that is known here")
         found += [(path, run) for run in runs if run.measured]
+    if unread:
+        more = f", and {len(unread) - MOST_NAMED} more" if len(unread) > MOST_NAMED else ""
+        notes.append(f"not read: {', '.join(unread[:MOST_NAMED])}{more}")
     shown = ", ".join(paths.shown(path) for path in files)
     require(bool(found), shown, "measurements", "none", ALLOWED)
     for path, run in found:

@@ -58,6 +58,7 @@ FORMATS = (
     Format("CodeCarbon", "tables", codecarbon.fits, codecarbon.read),
     Format("llama-bench", "grids", llama_bench.fits_grid, llama_bench.read_grids),
     Format("TGI benchmark", "grids", tgi.fits, tgi.read),
+    Format("vLLM or SGLang serving benchmark", "text", serving.fits_report, serving.read_reports),
     Format("trtllm-bench", "text", trtllm_bench.fits, trtllm_bench.read),
     Format("MLPerf summary", "text", mlperf.fits, mlperf.read),
 )

@@ -4,14 +4,15 @@ All write the same keys: ``mean_ttft_ms``, ``median_tpot_ms``, ``p99_itl_ms`` ..
 SGLang adds the server's own settings, which vLLM's file never states. Keys as in vllm-project/vllm
 ``vllm/benchmarks/serve.py`` (since 2024) and sgl-project/sglang ``python/sglang/bench_serving.py``.
 
-Left out: the rate at which prompts are read, which depends on arrivals; goodput, which depends on limits of one's own.
+A log of what they print is read too, report by report. Left out: the rate at which prompts are read, which depends on
+arrivals; goodput, which depends on limits of one's own.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tokenomics.rows.formats.content import Content
+from tokenomics.rows.formats.content import Content, pairs
 from tokenomics.rows.formats.run import APART, Run, day, first, model_name, nested, number, per, with_version
 
 TIME = re.compile(r"(mean|median|p\d+)_(ttft|tpot|itl|e2el|e2e_latency)_ms")
@@ -55,6 +56,43 @@ def read(documents: Iterable[Mapping[str, Any]], content: Content) -> Iterator[R
                 metric, unit = RATES[key]
                 run.add(metric, value, unit)
         yield run
+
+
+PRINTED = re.compile(r"=+ Serving Benchmark Result =+")
+RULE = re.compile(r"^=+\s*$", re.M)
+LINES = {
+    "traffic request rate": "request_rate",
+    "maximum request concurrency": "max_concurrency",
+    "max request concurrency": "max_concurrency",
+    "backend": "backend",
+    "successful requests": "completed",
+    "total input tokens": "total_input_tokens",
+    "total generated tokens": "total_output_tokens",
+    "request throughput (req/s)": "request_throughput",
+    "output token throughput (tok/s)": "output_throughput",
+    "total token throughput (tok/s)": "total_token_throughput",
+}
+"""Lines of the printed report, and the keys of the same values in the JSON."""
+PRINTED_TIME = re.compile(r"(mean|median|p\d+) (?:ttft|tpot|itl|e2el|e2e latency) \(ms\)")
+
+
+def fits_report(content: Content) -> bool:
+    """Whether a text holds printed reports."""
+    return PRINTED.search(content.text) is not None
+
+
+def read_reports(texts: Iterable[Content], content: Content) -> Iterator[Run]:
+    """A run of each report that is printed; its load stands before it, or in it."""
+    for text in texts:
+        before, *reports = PRINTED.split(text.text)
+        for text_of_report in reports:
+            report, after = (*RULE.split(text_of_report, maxsplit=1), "")[:2]
+            lines = pairs(before, last=True) | pairs(report)
+            document = {LINES[key]: value for key, value in lines.items() if key in LINES}
+            times = {key: value for key, value in lines.items() if PRINTED_TIME.fullmatch(key)}
+            document |= {key.replace(" (ms)", "_ms").replace(" ", "_"): value for key, value in times.items()}
+            yield from read([document], content)
+            before = after
 
 
 def _conditions(run: Run, document: Mapping[str, Any]) -> None:
