@@ -45,6 +45,12 @@ def test_a_result_file_is_not_written_over(tmp_path):
     assert path.read_bytes() == (DATA / "aiperf.csv").read_bytes()
 
 
+def test_a_missing_file_is_missing_whatever_is_given(tmp_path):
+    for given in ({}, {"tp": 1}):
+        with pytest.raises(DataError, match="No such file"):
+            tokenomics.score(tmp_path / "none.json", given=given)
+
+
 def test_notes_of_the_conversion_are_told():
     given = {"model": "Llama-3.1-8B", "xpu": "H100-SXM-80GB", "tp": 1, "precision": "bf16", "batch": 8, "prompt": 5}
     outcome = tokenomics.score(DATA / "aiperf.csv", given=given, model="bounds")

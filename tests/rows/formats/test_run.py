@@ -26,7 +26,18 @@ def test_a_ratio_of_unknowns_is_unknown():
 
 def test_what_says_nothing_is_left_unsaid():
     run = Run()
-    run.state(model="auto", tp=0, ep=-1, precision=[], engine="", dp=None, isl=3, hardware="L40S", pp=True)
+    run.state(
+        model="auto",
+        kv_precision="compressed-tensors",
+        tp=0,
+        ep=-1,
+        precision=[],
+        engine="",
+        dp=None,
+        isl=3,
+        hardware="L40S",
+        pp=True,
+    )
     assert run.conditions == {"isl": 3, "hardware": "L40S"}
 
 

@@ -121,7 +121,7 @@ def as_table(path: Path, given: Mapping[str, Any] | None = None) -> Iterator[tup
     """
     given = {name: value for name, value in (given or {}).items() if value is not None}
     if not path.is_dir() and (not path.is_file() or contents.is_own(path) or not _known(path)):
-        for name, value in given.items():
+        for name, value in given.items() if path.is_file() else ():
             raise DataError(paths.shown(path), name, value, "only with a result file: the columns of a table state it")
         yield path, ()
         return

@@ -78,7 +78,11 @@ class Run:
         self.state(requests=requests)
 
 
-UNSAID = {"", "auto", "none", "null", "n/a", "nan", "unknown"}
+UNSAID = {
+    *("", "auto", "none", "null", "n/a", "nan", "unknown"),
+    *("compressed-tensors", "modelopt", "mixed_precision", "auto-round", "quark"),
+}
+"""Texts that say nothing: among them containers of quantised weights, whose bits stand in the model's own files."""
 
 
 def _says(value: Any) -> bool:

@@ -36,6 +36,24 @@ ENGINES = {
     "llama.cpp": "llama.cpp",
 }
 """Engines by what the client calls its backend; ``openai`` and the like name a protocol, not an engine."""
+PARALLEL = {"tp": "tensor_parallel_size", "pp": "pipeline_parallel_size", "dp": "data_parallel_size"}
+"""Settings that users add themselves with ``--metadata KEY=VALUE``, by the engine's own names."""
+PRINTED = re.compile(r"=+ Serving Benchmark Result =+")
+RULE = re.compile(r"^=+\s*$", re.M)
+LINES = {
+    "traffic request rate": "request_rate",
+    "maximum request concurrency": "max_concurrency",
+    "max request concurrency": "max_concurrency",
+    "backend": "backend",
+    "successful requests": "completed",
+    "total input tokens": "total_input_tokens",
+    "total generated tokens": "total_output_tokens",
+    "request throughput (req/s)": "request_throughput",
+    "output token throughput (tok/s)": "output_throughput",
+    "total token throughput (tok/s)": "total_token_throughput",
+}
+"""Lines of the printed report, and the keys of the same values in the JSON."""
+PRINTED_TIME = re.compile(r"(mean|median|p\d+) (?:ttft|tpot|itl|e2el|e2e latency) \(ms\)")
 
 
 def fits(document: Mapping[str, Any]) -> bool:
@@ -56,24 +74,6 @@ def read(documents: Iterable[Mapping[str, Any]], content: Content) -> Iterator[R
                 metric, unit = RATES[key]
                 run.add(metric, value, unit)
         yield run
-
-
-PRINTED = re.compile(r"=+ Serving Benchmark Result =+")
-RULE = re.compile(r"^=+\s*$", re.M)
-LINES = {
-    "traffic request rate": "request_rate",
-    "maximum request concurrency": "max_concurrency",
-    "max request concurrency": "max_concurrency",
-    "backend": "backend",
-    "successful requests": "completed",
-    "total input tokens": "total_input_tokens",
-    "total generated tokens": "total_output_tokens",
-    "request throughput (req/s)": "request_throughput",
-    "output token throughput (tok/s)": "output_throughput",
-    "total token throughput (tok/s)": "total_token_throughput",
-}
-"""Lines of the printed report, and the keys of the same values in the JSON."""
-PRINTED_TIME = re.compile(r"(mean|median|p\d+) (?:ttft|tpot|itl|e2el|e2e latency) \(ms\)")
 
 
 def fits_report(content: Content) -> bool:
@@ -112,10 +112,6 @@ def _conditions(run: Run, document: Mapping[str, Any]) -> None:
     run.state(**{name: number(document.get(key)) for name, key in PARALLEL.items()})
     if info := nested(document.get("server_info")):
         _server(run, info)
-
-
-PARALLEL = {"tp": "tensor_parallel_size", "pp": "pipeline_parallel_size", "dp": "data_parallel_size"}
-"""Settings that users add themselves with ``--metadata KEY=VALUE``, by the engine's own names."""
 
 
 def _server(run: Run, info: Mapping[str, Any]) -> None:
