@@ -16,7 +16,7 @@ HEAD = 65_536
 """Bytes by which a file is recognised."""
 LARGEST = 1 << 30
 """Bytes of a file at most. Single requests, which tools may write beside their summary, are decoded with it: skipping
-them by their brackets takes as much memory and longer (100 MB: 3 to 5 s, 0.3 GB)."""
+them by their brackets takes as much memory and longer (100 MB in 3 to 8 s and 0.3 GB)."""
 RESULT = "a result file of a benchmark tool"
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 COLUMNS_OF_OWN = {"model", "hardware", "metric"}
