@@ -106,3 +106,45 @@ def test_scoring_has_a_function_of_its_own(tmp_path):
     path.write_text("model,hardware,metric,n_gpu,isl,osl,load,batch\nLlama-3.1-8B,L40S,tpot,1,512,64,static,1\n")
     outcome = tokenomics.score(path, out=tmp_path / "out.csv", plot=tmp_path / "out.png")
     assert outcome.statuses == {"ok": 1} and "1 rows: ok 1" in outcome.text
+
+
+RESULTS = paths.ROOT / "tests" / "rows" / "formats" / "data"
+
+
+def test_convert_writes_what_the_python_function_gives(tmp_path):
+    result = CliRunner().invoke(
+        main, ["convert", str(RESULTS / "llama_bench.md"), "--xpu", "RTX-4090-24GB", "--tp", "1"]
+    )
+    table = tokenomics.convert(RESULTS / "llama_bench.md", xpu="RTX-4090-24GB", tp=1)
+    assert result.exit_code == 0 and result.stdout == table.to_csv(index=False, lineterminator="\n")
+    out = tmp_path / "mine.csv"
+    words = ["convert", str(RESULTS / "optimum.json"), "--kind", "energy", "--out", str(out)]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0 and not result.stdout and "rows of inference" in result.stderr
+    assert out.read_text(encoding="utf-8").splitlines()[1].endswith(",optimum.json")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["llama_bench.md"], "llama_bench.md does not state the accelerator and the layout: tokenomics convert "),
+        (["llama_bench.md", "--tp", "0"], "tp = 0; allowed: a whole number > 0"),
+        (["vllm_serve.json", "--kind", "banana"], "kind = banana; allowed: inference, energy, training"),
+        (["README.md"], "file = of no known format"),
+        (["none.json"], "file = No such file or directory"),
+    ],
+)
+def test_convert_refuses_in_one_line(words, said, capfd):
+    result = CliRunner().invoke(main, ["convert", str(RESULTS / words[0]), *words[1:]])
+    line = result.stderr if result.stderr else capfd.readouterr().err
+    assert result.exit_code == 2 and line.startswith("error: ") and said in line and line.count("\n") == 1
+
+
+def test_convert_writes_over_no_file_unless_forced(tmp_path, capfd):
+    path = tmp_path / "mine.log"
+    path.write_bytes((RESULTS / "llama_bench.log").read_bytes())
+    result = CliRunner().invoke(main, ["convert", str(path), "--out", str(path)])
+    assert result.exit_code == 2 and "a new file, or --force" in (result.stderr or capfd.readouterr().err)
+    assert path.read_bytes() == (RESULTS / "llama_bench.log").read_bytes()
+    result = CliRunner().invoke(main, ["convert", str(path), "--out", str(path), "--force"])
+    assert result.exit_code == 0 and path.read_text(encoding="utf-8").startswith("model,hardware,")

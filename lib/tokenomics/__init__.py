@@ -16,9 +16,10 @@ _ANSWERS = {
     "rank": ("answers.rank", "rank"),
     "against": ("answers.rank", "against"),
     "show": ("answers.show", "show"),
-    "score": ("scoring.run", "score_file"),
+    "score": ("scoring.files", "score"),
     "list": ("sections.listing", "list_names"),
     "list_names": ("sections.listing", "list_names"),
+    "convert": ("rows.formats.convert", "convert"),
 }
 """Functions that are this package's own: their modules, and their names there. ``list_names`` is ``list`` for those who
 import it by name and keep Python's own."""

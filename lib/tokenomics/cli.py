@@ -1,4 +1,4 @@
-"""The command line: ``tokenomics show | size | list | score | run | figure | paper | reproduce``."""
+"""The command line: ``tokenomics show | size | list | score | convert | run | figure | paper | reproduce``."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from tokenomics.errors import one_line, require
+from tokenomics.rows.formats.options import OPTIONS
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -205,34 +206,94 @@ def reproduce(debug: bool) -> None:
         raise SystemExit(rerun())
 
 
+def _result_options(command: Any) -> Any:
+    """Options that state what a benchmark tool's result file does not."""
+    for name, (_, kind, text) in reversed(OPTIONS.items()):
+        command = click.option(f"--{name.replace('_', '-')}", name, type=kind, help=f"result files: {text}")(command)
+    return command
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="the table; default standard output")
+@FORCE
+@click.option("--kind", help="inference | energy | training, where files have rows of several")
+@_result_options
+@click.pass_obj
+def convert(
+    debug: bool, *, files: tuple[Path, ...], out: Path | None, force: bool, kind: str | None, **given: Any
+) -> None:
+    """Turn result files of benchmark tools into a table that `tokenomics score` reads.
+
+    FILES are results of vLLM, SGLang, GuideLLM, AIPerf, GenAI-Perf, LLMPerf, llama-bench, trtllm-bench, TGI, MLPerf,
+    InferenceX, optimum-benchmark or CodeCarbon, recognised by what they contain, or folders of such. What they do not
+    state is asked for; a name given here replaces the file's, a number only fills what is missing.
+
+    \b
+    tokenomics convert serving.json --xpu H100-SXM-80GB --tp 1 --precision bf16 --out mine.csv
+    tokenomics convert llama_bench.log --xpu RTX-4090-24GB
+    """
+    with one_line(debug):
+        from tokenomics import outputs
+        from tokenomics.rows.formats.convert import converted
+
+        answer = converted(files, kind=kind, given=given)
+        for note in answer.notes:
+            click.echo(note, err=True)
+        text = answer.table.to_csv(index=False, lineterminator="\n")
+        if out is None:
+            click.echo(text, nl=False)
+            return
+        with outputs.file(out, force=force) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
+
+
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--out", type=click.Path(path_type=Path), help="predictions; default FILE's name with .pred.csv, here")
 @click.option("--group-by", default="metric", show_default=True, metavar="COLUMNS", help="input columns, comma between")
 @click.option("--plot", type=click.Path(path_type=Path), help="parity plot; default beside the predictions, .png")
-@click.option("--model", default="best", show_default=True, help="best | inference | bounds | constant")
+@click.option("--scorer", help="best | inference | bounds | constant  [default: best]; --model takes these names too")
+@_result_options
 @FORCE
 @AS_JSON
 @click.pass_obj
-def score(debug: bool, *, file: Path, group_by: str, as_json: bool, **options: Any) -> None:
+def score(
+    debug: bool,
+    *,
+    file: Path,
+    group_by: str,
+    out: Path | None,
+    plot: Path | None,
+    scorer: str | None,
+    force: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
     """Does it match MY benchmark? Predict each row of FILE without its value, and report the errors.
 
     FILE is a CSV (- is standard input) with columns model, hardware, metric and, as known, n_gpu, precision, isl, osl,
     load, batch, rate_qps, requests (training: seq_len, global_batch_seq, tokens_b ...), unit and value; extra columns
     are ignored. Without `value` rows are only predicted. A row that cannot be predicted says why in `status`.
-    Metrics: `tokenomics list metrics`.
+    Metrics: `tokenomics list metrics`. Or FILE is a result file of a benchmark tool or a folder of such, with the
+    options of `tokenomics convert`.
 
     \b
     tokenomics score my_benchmark.csv
     tokenomics score my_benchmark.csv --out predictions.csv --group-by model,hardware,engine --plot parity.png
-    tokenomics score data/measurements/training_runs.csv --model constant
+    tokenomics score serving.json --xpu H100-SXM-80GB --tp 1 --precision bf16
+    tokenomics score data/measurements/training_runs.csv --scorer constant
     """
     with one_line(debug):
+        from tokenomics.rows.predict import MODELS
+        from tokenomics.scoring.files import score as score_any
         from tokenomics.scoring.progress import Progress
-        from tokenomics.scoring.run import score_file
 
+        if given["model"] in MODELS:
+            scorer, given["model"] = scorer or given["model"], None
+        options = {"group_by": _comma(group_by), "plot": plot, "model": scorer or "best", "force": force}
         with Progress() as progress:
-            outcome = score_file(file, group_by=_comma(group_by), progress=progress, **options)
+            outcome = score_any(file, given=given, out=out, progress=progress, **options)
         _tell(outcome, as_json)
 
 

@@ -59,6 +59,9 @@ class Metric:
     per: str
 
 
+LATENCIES = ("ttft", "tpot", "itl", "e2e_latency")
+STATISTICS = ("mean", "p50", "p90", "p95", "p99")
+"""Over the requests of a run; a latency without one is that of equal requests."""
 METRICS = {
     "total_throughput_in_plus_out": Metric(("tok/s",), "higher", "inference", "group"),
     "output_throughput_total": Metric(("tok/s",), "higher", "inference", "group"),
@@ -71,18 +74,12 @@ METRICS = {
     "mlperf_server_throughput": Metric(("tok/s", "samples/s"), "higher", "inference", "system"),
     "prefill_tok_s_per_node": Metric(("tok/s/node",), "higher", "inference", "node"),
     "decode_tok_s_per_node": Metric(("tok/s/node",), "higher", "inference", "node"),
-    "ttft": Metric(("ms",), "lower", "inference", "request"),
-    "ttft_mean": Metric(("ms",), "lower", "inference", "request"),
-    "ttft_p50": Metric(("ms",), "lower", "inference", "request"),
-    "ttft_p95": Metric(("ms",), "lower", "inference", "request"),
-    "ttft_p99": Metric(("ms",), "lower", "inference", "request"),
-    "tpot": Metric(("ms",), "lower", "inference", "request"),
-    "tpot_mean": Metric(("ms",), "lower", "inference", "request"),
-    "tpot_p99": Metric(("ms",), "lower", "inference", "request"),
-    "itl_mean": Metric(("ms",), "lower", "inference", "request"),
-    "itl_p50": Metric(("ms",), "lower", "inference", "request"),
-    "itl_p95": Metric(("ms",), "lower", "inference", "request"),
-    "e2e_latency": Metric(("ms",), "lower", "inference", "request"),
+    **{
+        name: Metric(("ms",), "lower", "inference", "request")
+        for quantity in LATENCIES
+        for name in (quantity, *(f"{quantity}_{statistic}" for statistic in STATISTICS))
+    },
+    "request_throughput": Metric(("requests/s",), "higher", "inference", "group"),
     "gpu_memory_used": Metric(("MB", "GB"), "lower", "memory", "device"),
     "fits_in_memory": Metric((), "", "memory", "group"),
     "energy_per_output_token": Metric(("J/token",), "lower", "energy", "group"),
@@ -99,7 +96,7 @@ METRICS = {
     "average_power_per_gpu": Metric(("W",), "lower", "training", "device"),
     "emissions": Metric(("tCO2e",), "lower", "training", "run"),
 }
-"""Every metric of the measurement tables."""
+"""Every metric of the measurement tables, and those that benchmark tools state."""
 
 
 def read(kind: str) -> "pd.DataFrame":

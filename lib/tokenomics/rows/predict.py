@@ -23,7 +23,7 @@ from tokenomics.rows.feasibility import Texts
 from tokenomics.rows.units import unit
 
 MODELS = ("best", "bounds", "constant", "inference")
-"""Models that ``tokenomics score --model`` accepts."""
+"""Models that ``tokenomics score --scorer`` accepts."""
 OUTPUT = ["predicted", "low", "high"]
 SHARED = ["model", "hardware", "precision", "kv_precision", "engine", "load", "metric"]
 """Texts by which rows are grouped; in this order, so that rows of one deployment come together and share its tables."""

@@ -3,7 +3,7 @@
 A share is value over bound where the bound is an upper one (rates) and bound over value where it is a lower one (times,
 bytes, hours). So it lies between zero and one, unless the row is wrong, its conditions are not as stated, or the
 bound is wrong. Such a row must be listed in ``data/measurements/beyond_bounds.csv`` with its reason. The bounds are
-those of ``tokenomics score --model bounds``.
+those of ``tokenomics score --scorer bounds``.
 """
 
 from collections.abc import Collection

@@ -28,6 +28,7 @@ DIMENSIONS: Mapping[str, Mapping[str, float]] = {
     "tok/s": RATE,
     "tok/s/GPU": RATE,
     "tok/s/node": {"tok/s/node": 1.0},
+    "requests/s": {"requests/s": 1.0, "req/s": 1.0, "qps": 1.0},
     "MB": BYTES,
     "GB": BYTES,
     "percent": {"percent": 0.01, "%": 0.01, "fraction": 1.0, "1": 1.0},
