@@ -7,8 +7,11 @@ BIN := .venv/bin
 UV := $(BIN)/uv pip
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
+export SET
+FORMAT ?= pdf
 export UV_PYTHON := $(CURDIR)/$(BIN)/python
 STAMP := .venv/.installed
+COMPILED := .venv/.compiled
 LOCK_FLAGS := -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
 $(STAMP): requirements/bootstrap.lock requirements/full.lock pyproject.toml
@@ -19,8 +22,12 @@ $(STAMP): requirements/bootstrap.lock requirements/full.lock pyproject.toml
 	@$(UV) install -q --offline --no-deps --no-build-isolation -e .
 	@touch $@
 
+$(COMPILED): $(STAMP) $(wildcard lib/tokenomics/service/simulator/*.py)
+	@$(BIN)/python -m tokenomics.service.simulator
+	@touch $@
+
 .PHONY: setup
-setup: $(STAMP)  ## install everything into .venv from hash-pinned locks (repeating it costs nothing)
+setup: $(COMPILED)  ## install everything into .venv from hash-pinned locks (repeating it costs nothing)
 
 .PHONY: reproduce
 reproduce: setup  ## rerun every notebook from scratch, compare with results/, print the headline numbers
@@ -39,23 +46,27 @@ fix: setup  ## repair style and every generated file (parameters, schemas, envir
 	@ruff check --fix -q . ; ruff format -q . ; $(BIN)/python -m pytest --fix tests/project
 
 .PHONY: lab
-lab: setup  ## open the notebooks in JupyterLab (output goes to scratch/; more options in ARGS)
-	@jupyter lab --LabApp.news_url=None --notebook-dir=. notebooks $(ARGS)
+lab: setup  ## open this folder in JupyterLab, README.md first (output goes to scratch/; more options in ARGS)
+	@JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter" jupyter lab --ServerApp.root_dir=. $(ARGS)
 
 .PHONY: run
-run: setup  ## run one notebook: make run NB=01_ubiquitous_llms SET="first_year=2020 seed=1" (writes to runs/)
+run: setup  ## run one notebook: make run NB=01_ubiquitous_llms SET='task_models=["GPT-4", o1] seed=1' (into runs/)
 	@test -n "$(NB)" || { echo "name a notebook: make run NB=01_ubiquitous_llms"; exit 2; }
-	@tokenomics run $(NB) --out "runs/$(NB)" $(foreach pair,$(SET),--set '$(pair)')
+	@tokenomics run "$(NB)" --out "runs/$(NB)" --sets "$$SET"
 
 .PHONY: score
 score: setup  ## score measurements of your own: make score FILE=mine.csv
 	@test -n "$(FILE)" || { echo "name a file: make score FILE=mine.csv"; exit 2; }
 	@tokenomics score "$(FILE)"
 
+.PHONY: figure
+figure: setup  ## one figure: make figure FIG=04_pareto FORMAT=pdf SET="batch=8" (its notebook is found and run)
+	@test -n "$(FIG)" || { echo "name a figure of results/: make figure FIG=04_pareto"; exit 2; }
+	@tokenomics figure "$(FIG)" --format "$(FORMAT)" --sets "$$SET"
+
 .PHONY: paper
-paper: setup  ## every figure as SVG and PDF, every table as LaTeX, into runs/paper/
-	@for nb in notebooks/*.ipynb; do name=$$(basename "$$nb" .ipynb); \
-		TOKENOMICS_FORMATS=svg,pdf,tex tokenomics run $$name --out "runs/paper/$$name" || exit 1; done
+paper: setup  ## every figure as SVG and PDF, every table as LaTeX, into runs/paper/ (SET as for run)
+	@tokenomics paper --sets "$$SET"
 
 .PHONY: calibrate
 calibrate: setup  ## refit data/calibration: operators, then engines and intervals (asks for the extra `calibration`)

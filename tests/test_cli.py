@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 import tokenomics
+import tokenomics.errors
 from tokenomics import paths
 from tokenomics.cli import main
 
@@ -68,6 +69,23 @@ def test_a_refusal_is_one_line_and_exit_code_2(words, said, capfd):
     assert result.exit_code == 2 and line.startswith("error: ") and said in line and line.count("\n") == 1
 
 
+def test_list_and_score_answer_the_same_from_both_doors(tmp_path):
+    assert told("list", "metrics") == tokenomics.list("metrics").as_dict()
+    assert told("list", "metrics")["metrics"][0].keys() == {"name", "units", "better", "kind", "per"}
+    for kind in ("models", "xpus", "scorers", "notebooks"):
+        assert [each["name"] for each in told("list", kind)[kind]] == list(tokenomics.list_names(kind))
+    text = CliRunner().invoke(main, ["list", "metrics"]).output
+    assert text.rstrip("\n") == str(tokenomics.list("metrics"))
+    with pytest.raises(tokenomics.errors.DataError, match="nearest: models"):
+        tokenomics.list("model")
+    path = tmp_path / "mine.csv"
+    path.write_text("model,hardware,metric,n_gpu,isl,osl,load,batch\nLlama-3.1-8B,L40S,tpot,1,512,64,static,1\n")
+    out = ("--out", str(tmp_path / "out.csv"))
+    found = tokenomics.score(path, out=tmp_path / "out.csv")
+    assert told("score", str(path), *out) == found.as_dict()
+    assert CliRunner().invoke(main, ["score", str(path), *out]).output.rstrip("\n") == str(found)
+
+
 def test_help_says_what_an_answer_does():
     assert tokenomics.size.__doc__.startswith("How many accelerators serve a model")
     assert set(dir(tokenomics)) >= {"size", "show", "rank", "against"}
@@ -84,8 +102,6 @@ def test_an_answer_loads_neither_pandas_nor_scipy(words):
 
 
 def test_scoring_has_a_function_of_its_own(tmp_path):
-    import tokenomics
-
     path = tmp_path / "mine.csv"
     path.write_text("model,hardware,metric,n_gpu,isl,osl,load,batch\nLlama-3.1-8B,L40S,tpot,1,512,64,static,1\n")
     outcome = tokenomics.score(path, out=tmp_path / "out.csv", plot=tmp_path / "out.png")
@@ -128,7 +144,7 @@ def test_convert_writes_over_no_file_unless_forced(tmp_path, capfd):
     path = tmp_path / "mine.log"
     path.write_bytes((RESULTS / "llama_bench.log").read_bytes())
     result = CliRunner().invoke(main, ["convert", str(path), "--out", str(path)])
-    assert result.exit_code == 2 and "a new file, or --force" in (result.stderr or capfd.readouterr().err)
+    assert result.exit_code == 2 and "or --force" in (result.stderr or capfd.readouterr().err)
     assert path.read_bytes() == (RESULTS / "llama_bench.log").read_bytes()
     result = CliRunner().invoke(main, ["convert", str(path), "--out", str(path), "--force"])
     assert result.exit_code == 0 and path.read_text(encoding="utf-8").startswith("model,hardware,")

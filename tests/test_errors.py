@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tokenomics.errors import DataError, positive, whole
+from tokenomics.errors import DataError, one_line, one_of, positive, whole
 
 
 @pytest.mark.parametrize("value", [1, 0.5, np.float64(2.0), np.int64(3)])
@@ -23,3 +23,38 @@ def test_whole_numbers_may_have_any_type():
     for value in (1, 2.5, np.nan, np.inf):
         with pytest.raises(DataError, match=r"^here: replicas = .*; allowed: a whole number >= 2$"):
             whole("here", "replicas", value, 2)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (DataError("here", "key", 1, "2"), 2, "here: key = 1; allowed: 2"),
+        (OSError(28, "No space left on device"), 2, "output: file = No space left on device"),
+        (PermissionError(13, "Permission denied", "a.csv"), 2, "a.csv: file = Permission denied"),
+        (MemoryError(), 2, "memory = used up"),
+        (ZeroDivisionError("of\nmine"), 1, "a fault of this program, ZeroDivisionError: of mine"),
+        (RecursionError("too deep"), 1, "RecursionError"),
+    ],
+)
+def test_every_error_is_one_line_unless_debugged(error, code, says, capsys):
+    with pytest.raises(SystemExit) as end, one_line():
+        raise error
+    line = capsys.readouterr().err
+    assert end.value.code == code and line.startswith("error: ") and says in line and line.count("\n") == 1
+    with pytest.raises(type(error)), one_line(debug=True):
+        raise error
+
+
+def test_values_of_any_size_are_shown_short():
+    bomb = ["x"] * 9
+    for _ in range(30):
+        bomb = [bomb] * 9
+    for value in (bomb, 1 << 40_000, "x" * 10**6, {"a": bomb}):
+        assert len(str(DataError("here", "key", value, "less"))) < 120
+    assert "key = [1, 2.5, 'a']" in str(DataError("here", "key", [1, 2.5, "a"], "less"))
+
+
+def test_the_nearest_of_many_names_is_told():
+    one_of("here", "key", "ttft", ("ttft", "tpot"))
+    with pytest.raises(DataError, match="here: key = tpott; allowed: ttft, tpot; nearest: tpot"):
+        one_of("here", "key", "tpott", ("ttft", "tpot"))

@@ -18,8 +18,11 @@ _ANSWERS = {
     "show": ("answers.show", "show"),
     "score": ("scoring.files", "score"),
     "convert": ("rows.formats.convert", "convert"),
+    "list": ("sections.listing", "list_names"),
+    "list_names": ("sections.listing", "list_names"),
 }
-"""Functions that are this package's own: their modules, and their names there."""
+"""Functions that are this package's own: their modules, and their names there. ``list_names`` is ``list`` for those who
+import it by name and keep Python's own."""
 
 
 def __getattr__(name: str):

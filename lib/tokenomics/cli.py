@@ -1,4 +1,4 @@
-"""The command line: ``tokenomics show | size | list | score | convert | run | reproduce``."""
+"""The command line: ``tokenomics show | size | list | score | convert | run | figure | paper | reproduce``."""
 
 import json
 from pathlib import Path
@@ -23,6 +23,7 @@ def _tell(found: Any, as_json: bool) -> None:
     click.echo(json.dumps(found.as_dict(), indent=1, allow_nan=False, ensure_ascii=False) if as_json else found)
 
 
+FORCE = click.option("--force", is_flag=True, help="also replace what this program did not make, or what was changed")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="numbers with interval, unit, assumptions, sources")
 
 
@@ -103,15 +104,44 @@ def size(
         _tell(found, as_json)
 
 
+SET = click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="override a parameter (repeatable)")
+SETS = click.option(
+    "--sets", default="", metavar="TEXT", help="several in one text: 'models=[\"a b\", c] first_year=2020'"
+)
+
+
+def _overrides(one_each: tuple[str, ...], together: str) -> list[str]:
+    from tokenomics.parameters.loading import split_overrides
+
+    return [*one_each, *split_overrides(together)]
+
+
+def _comma(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 @main.command()
 @click.argument("notebook")
-@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="override a parameter (repeatable)")
+@SET
+@SETS
+@click.option("--formats", default="", metavar="LIST", help="svg, pdf, tex (comma between) beside PNG and CSV")
 @click.option("--params", type=click.Path(path_type=Path), help="folder of parameter files instead of params/")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="where to write; default results/, or runs/ with overrides"
 )
+@FORCE
 @click.pass_obj
-def run(debug: bool, notebook: str, overrides: tuple[str, ...], params: Path | None, out: Path | None) -> None:
+def run(
+    debug: bool,
+    *,
+    notebook: str,
+    overrides: tuple[str, ...],
+    sets: str,
+    formats: str,
+    params: Path | None,
+    out: Path | None,
+    force: bool,
+) -> None:
     """Execute NOTEBOOK (NN_name) with checked parameters.
 
     \b
@@ -122,15 +152,54 @@ def run(debug: bool, notebook: str, overrides: tuple[str, ...], params: Path | N
         from tokenomics import paths
         from tokenomics.pipeline import run as runner
 
-        if out:
-            runner.check_out(out := out.resolve())
-        click.echo(paths.shown(runner.run(notebook, out, params, overrides)))
+        given = _overrides(overrides, sets)
+        click.echo(paths.shown(runner.run(notebook, out, params, given, formats=_comma(formats), force=force)))
+
+
+@main.command()
+@click.argument("name")
+@click.option("--format", "kind", default="pdf", show_default=True, help="png | svg | pdf")
+@SET
+@SETS
+@click.pass_obj
+def figure(debug: bool, name: str, kind: str, overrides: tuple[str, ...], sets: str) -> None:
+    """Draw the figure NAME (NN_slug, as in results/) anew, into runs/: its notebook is found and run.
+
+    \b
+    tokenomics figure 04_pareto --format svg --set own_accelerator=MI300X
+    """
+    with one_line(debug):
+        from tokenomics import paths
+        from tokenomics.pipeline import asked
+
+        click.echo(paths.shown(asked.figure(name, kind, _overrides(overrides, sets))))
+
+
+@main.command()
+@SET
+@SETS
+@click.option("--formats", default="svg,pdf,tex", show_default=True, metavar="LIST", help="beside PNG and CSV")
+@click.pass_obj
+def paper(debug: bool, overrides: tuple[str, ...], sets: str, formats: str) -> None:
+    """Run every notebook into runs/paper/, figures and tables as a paper takes them.
+
+    An override goes to every notebook that has such a parameter.
+    """
+    with one_line(debug):
+        from tokenomics import paths
+        from tokenomics.pipeline import asked
+
+        for folder in asked.paper(None, _comma(formats), _overrides(overrides, sets)):
+            click.echo(paths.shown(folder))
 
 
 @main.command()
 @click.pass_obj
 def reproduce(debug: bool) -> None:
-    """Rerun the whole pipeline from scratch and compare with the committed results."""
+    """Rerun the whole pipeline from scratch and compare with the committed results: exit code 1 where they differ.
+
+    Committed is what git has; in a copy without git, what results/SHA256SUMS lists.
+    """
     with one_line(debug):
         from tokenomics.pipeline.reproduce import reproduce as rerun
 
@@ -147,7 +216,7 @@ def _result_options(command: Any) -> Any:
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="the table; default standard output")
-@click.option("--force", is_flag=True, help="write over a file that exists")
+@FORCE
 @click.option("--kind", help="inference | energy | training, where files have rows of several")
 @_result_options
 @click.pass_obj
@@ -165,6 +234,7 @@ def convert(
     tokenomics convert llama_bench.log --xpu RTX-4090-24GB
     """
     with one_line(debug):
+        from tokenomics import outputs
         from tokenomics.rows.formats.convert import converted
 
         answer = converted(files, kind=kind, given=given)
@@ -174,27 +244,39 @@ def convert(
         if out is None:
             click.echo(text, nl=False)
             return
-        require(force or not out.exists(), "convert", "--out", str(out), "a new file, or --force")
-        out.write_text(text, encoding="utf-8")
+        with outputs.file(outputs.check_file(out, "--out", force=force), "--out", force=force) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
 
 
 @main.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--out", type=click.Path(path_type=Path), help="predictions; default FILE's name with .pred.csv, here")
 @click.option("--group-by", default="metric", show_default=True, metavar="COLUMNS", help="input columns, comma between")
 @click.option("--plot", type=click.Path(path_type=Path), help="parity plot; default beside the predictions, .png")
 @click.option("--scorer", help="best | inference | bounds | constant  [default: best]; --model takes these names too")
 @_result_options
+@FORCE
+@AS_JSON
 @click.pass_obj
 def score(
-    debug: bool, *, file: Path, group_by: str, out: Path | None, plot: Path | None, scorer: str | None, **given: Any
+    debug: bool,
+    *,
+    file: Path,
+    group_by: str,
+    as_json: bool,
+    scorer: str | None,
+    out: Path | None,
+    plot: Path | None,
+    force: bool,
+    **given: Any,
 ) -> None:
     """Does it match MY benchmark? Predict each row of FILE without its value, and report the errors.
 
-    FILE is a CSV with columns model, hardware, metric and, as known, n_gpu, precision, isl, osl, load, batch, rate_qps,
-    requests (training: seq_len, global_batch_seq, tokens_b ...), unit and value; extra columns are ignored. Without
-    `value` rows are only predicted. Metrics: `tokenomics list metrics`. Or FILE is a result file of a benchmark tool or
-    a folder of such, with the options of `tokenomics convert`.
+    FILE is a CSV (- is standard input) with columns model, hardware, metric and, as known, n_gpu, precision, isl, osl,
+    load, batch, rate_qps, requests (training: seq_len, global_batch_seq, tokens_b ...), unit and value; extra columns
+    are ignored. Without `value` rows are only predicted. A row that cannot be predicted says why in `status`.
+    Metrics: `tokenomics list metrics`. Or FILE is a result file of a benchmark tool, or a folder of such, with the
+    options of `tokenomics convert`.
 
     \b
     tokenomics score my_benchmark.csv
@@ -205,32 +287,23 @@ def score(
     with one_line(debug):
         from tokenomics.rows.predict import MODELS
         from tokenomics.scoring.files import score as score_any
-
-        def progress(rows: int) -> None:
-            click.echo(f"{rows:,} rows done", err=True)
+        from tokenomics.scoring.progress import Progress
 
         if given["model"] in MODELS:
             scorer, given["model"] = scorer or given["model"], None
-        columns = [name.strip() for name in group_by.split(",") if name.strip()]
-        options = {"group_by": columns, "progress": progress, "plot": plot, "model": scorer or "best"}
-        click.echo(score_any(file, given=given, out=out, **options).text)
+        options = {"group_by": _comma(group_by), "plot": plot, "model": scorer or "best", "force": force}
+        with Progress() as progress:
+            outcome = score_any(file, given=given, out=out, progress=progress, **options)
+        _tell(outcome, as_json)
 
 
 @main.command("list")
 @click.argument("what", type=click.Choice(["models", "xpus", "metrics", "scorers", "notebooks"]))
+@AS_JSON
 @click.pass_obj
-def list_(debug: bool, what: str) -> None:
+def list_(debug: bool, what: str, as_json: bool) -> None:
     """List the names that parameters may use."""
     with one_line(debug):
-        from tokenomics.facts import catalogue, measurements
-        from tokenomics.rows.predict import MODELS
-        from tokenomics.sections.registry import NOTEBOOKS
+        from tokenomics.sections.listing import list_names
 
-        names = {
-            "models": catalogue.models,
-            "xpus": catalogue.accelerators,
-            "metrics": lambda: [" ".join((name, *each.units)) for name, each in measurements.METRICS.items()],
-            "scorers": lambda: MODELS,
-            "notebooks": lambda: NOTEBOOKS,
-        }
-        click.echo("\n".join(names[what]()))
+        _tell(list_names(what), as_json)

@@ -1,12 +1,33 @@
 """Errors a user can cause and mend: one line that names the place, the key, the value and what is allowed."""
 
 import contextlib
+import difflib
+import errno
+import reprlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from math import inf
 from numbers import Real
 
-USER_ERROR_EXIT_CODE = 2
+USER_ERROR_EXIT_CODE, FAULT_EXIT_CODE = 2, 1
+LONGEST = 80
+"""Characters of a value in a message."""
+
+
+class _Short(reprlib.Repr):
+    """Shows values of any size and depth in a moment."""
+
+    def __init__(self):
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother = 3, LONGEST, LONGEST
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = 20
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Python writes out no number of more than some thousand digits."""
+        return super().repr_int(x, level) if x.bit_length() < 8 * LONGEST else "a huge number"
+
+
+SHORT = _Short()
 
 
 class TokenomicsError(Exception):
@@ -28,8 +49,8 @@ class DataError(TokenomicsError):
 
     def __init__(self, where: str, key: str, value: object, allowed: str):
         self.where, self.key, self.value, self.allowed = str(where), str(key), value, allowed
-        shown = value if isinstance(value, str) else repr(value)
-        shown = shown if len(shown) <= 80 else shown[:77] + "..."
+        shown = value if isinstance(value, str) else SHORT.repr(value)
+        shown = shown if len(shown) <= LONGEST else shown[: LONGEST - 3] + "..."
         super().__init__(f"{self.where}: {self.key} = {shown}; allowed: {allowed}")
 
 
@@ -61,6 +82,14 @@ def require(good: bool, where: str, key: str, value: object, allowed: str) -> No
         raise DataError(where, key, value, allowed)
 
 
+def one_of(where: str, key: str, value: object, allowed: Collection[str]) -> None:
+    """Raise a one-line :class:`DataError` unless ``value`` is one of the names ``allowed``; the nearest is named."""
+    if value in allowed:
+        return
+    near = difflib.get_close_matches(str(value)[:LONGEST], allowed, 1)
+    raise DataError(where, key, value, ", ".join(allowed) + (f"; nearest: {near[0]}" if near else ""))
+
+
 def positive(where: str, key: str, value: object) -> None:
     """Refuse anything but a finite number above zero.
 
@@ -82,16 +111,29 @@ def whole(where: str, key: str, value: Real, least: int = 1) -> None:
 
 @contextlib.contextmanager
 def one_line(debug: bool = False) -> Iterator[None]:
-    """Turn what a user can mend into one line on stderr and exit code 2; with ``debug`` let it rise.
+    """Turn every error into one line on stderr; with ``debug`` let it rise.
 
-    That is a :class:`TokenomicsError`, or a named file or folder that the system refuses (full, read-only, gone).
+    What a user can mend ends with exit code 2: a :class:`TokenomicsError`, a file or folder that the system refuses
+    (full, read-only, gone), too little memory. Anything else is a fault of this program: exit code 1.
     """
     try:
         yield
-    except (TokenomicsError, OSError) as error:
-        refused = isinstance(error, OSError)
-        if debug or (refused and error.filename is None):
+    except Exception as error:
+        if debug or getattr(error, "errno", None) == errno.EPIPE or type(error).__module__.startswith("click"):
             raise
-        text = f"{error.filename}: file = {error.strerror}; allowed: a path that can be used" if refused else error
-        print(f"error: {text}", file=sys.stderr)
-        raise SystemExit(USER_ERROR_EXIT_CODE) from None
+        text, code = _told(error)
+        print(f"error: {' '.join(text.split())}", file=sys.stderr)
+        raise SystemExit(code) from None
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """The line of an error, and the exit code."""
+    if isinstance(error, TokenomicsError):
+        return str(error), USER_ERROR_EXIT_CODE
+    if isinstance(error, OSError):
+        place, reason = error.filename or "output", error.strerror or str(error)
+        return f"{place}: file = {reason}; allowed: a path that can be used", USER_ERROR_EXIT_CODE
+    if isinstance(error, MemoryError):
+        return "memory = used up; allowed: a smaller question", USER_ERROR_EXIT_CODE
+    what = f"{type(error).__name__}: {error}"
+    return f"a fault of this program, {what}; the same with --debug shows where", FAULT_EXIT_CODE

@@ -1,15 +1,19 @@
 """Which accelerator: ranked by money, then by devices; one against another by probability."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from tokenomics import paths
-from tokenomics.answers.rank import SHARED, SHARED_HIGH, SHARED_LOW, against, rank
-from tokenomics.errors import DataError
+from tokenomics.answers.rank import MOST_SIZED, SHARED, SHARED_HIGH, SHARED_LOW, SIZED, _head_sized, against, rank
+from tokenomics.answers.size import size
+from tokenomics.errors import DataError, Infeasible
 from tokenomics.facts import catalogue
 
 STATED = {"rate": 20, "prompt": 1500, "output": 300, "tpot_ms": 50}
+DEEP = STATED | {"format": "fp8"}
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +27,41 @@ def test_every_accelerator_is_ranked_or_left_out_with_a_reason(ranking):
     assert all(ranking.left_out.values()) and len(ranked) > 20
 
 
+@pytest.mark.parametrize("options", [STATED, STATED | {"rate": 3, "engine": "SGLang"}, DEEP], ids=str)
+def test_the_head_is_what_size_says_of_each(options):
+    model = "DeepSeek-V3" if options is DEEP else "Llama-3.1-70B"
+    found = rank(model, **options).rivals
+    head = [each for each in found if each.sized]
+    assert SIZED <= len(head) <= MOST_SIZED and head == list(found[: len(head)])
+    for each in head:
+        alone = size(model, each.xpu, **options)
+        assert (each.layout, each.devices, each.usd_per_mtok) == (alone.layout, alone.devices, alone.usd_per_mtok)
+    dearest = head[SIZED - 1].usd_per_mtok.value
+    rest = [each.usd_per_mtok.value for each in found[len(head) :] if each.usd_per_mtok.value is not None]
+    assert len(head) == MOST_SIZED or dearest <= min(rest)
+
+
+def test_what_sizing_refuses_is_left_out_with_its_reason(ranking):
+    closed, left_out = [each for each in ranking.rivals if not each.sized][:5], {}
+
+    def sized(name):
+        if name == closed[0].xpu:
+            raise Infeasible("size", "objective", "TTFT 60 ms", "it is not kept", "70 ms")
+        return next(replace(each, sized=True) for each in closed if each.xpu == name)
+
+    found = _head_sized(list(closed), sized, left_out)
+    assert left_out == {closed[0].xpu: "it is not kept"}
+    assert [each.xpu for each in found] == [each.xpu for each in closed[1:]]
+    assert [each.sized for each in found] == [True, True, True, False]
+
+
 def test_rented_ones_come_first_by_money_the_others_by_devices(ranking):
-    usd = [each.usd_per_mtok.value for each in ranking.rivals if each.usd_per_mtok.value is not None]
-    rest = [each.devices.value for each in ranking.rivals[len(usd) :]]
+    closed = [each for each in ranking.rivals if not each.sized]
+    usd = [each.usd_per_mtok.value for each in closed if each.usd_per_mtok.value is not None]
+    rest = [each.devices.value for each in closed[len(usd) :]]
     assert usd == sorted(usd) and rest == sorted(rest)
-    assert all(each.usd_per_mtok.value is None for each in ranking.rivals[len(usd) :])
+    assert all(each.usd_per_mtok.value is None for each in closed[len(usd) :])
+    assert all("closed form" in " ".join(each.devices.assumed) for each in closed)
     assert all(each.devices.low < each.devices.high for each in ranking.rivals)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tokenomics.compute.deployment import UNSTATED, Settings
+from tokenomics.compute.deployment import BLOCK_TOKENS, UNSTATED, Deployment, Settings
 from tokenomics.compute.inference.server import server
 from tokenomics.errors import DataError
 from tokenomics.facts import engines
@@ -28,7 +28,22 @@ def test_documented_settings_are_those_of_the_engine():
     assert (generic.max_num_seqs, generic.max_num_batched_tokens) == UNSTATED
 
 
-@pytest.mark.parametrize("told", [{"max_num_seqs": 0}, {"max_num_batched_tokens": 1.5}, {"memory_utilisation": 1.2}])
+def test_what_was_not_told_is_as_the_engine_does():
+    asked = server("Llama-3.1-8B", "H100-SXM-80GB", engine="SGLang").on.settings
+    assert (asked.policy, asked.block_tokens, asked.prefix_cache) == ("prefill", 1, True)
+    generic = server("Llama-3.1-8B", "H100-SXM-80GB").on
+    assert generic.settings == Deployment(generic.model, generic.device).settings
+    assert (generic.settings.policy, generic.settings.block_tokens) == ("chunked", BLOCK_TOKENS)
+    told = {"policy": "decode", "block_tokens": 32, "prefix_cache": False}
+    it = server("Llama-3.1-8B", "H100-SXM-80GB", engine="SGLang", settings=Settings(**told)).told(max_num_seqs=3)
+    assert it.on.settings == Settings(3, **told)
+
+
+IMPOSSIBLE = {"max_num_seqs": 0, "max_num_batched_tokens": 1.5, "memory_utilisation": 1.2}
+IMPOSSIBLE |= {"policy": "first", "watermark": 1.0, "block_tokens": 0}
+
+
+@pytest.mark.parametrize("told", [{key: value} for key, value in IMPOSSIBLE.items()])
 def test_impossible_settings_are_refused_in_one_line(told):
     with pytest.raises(DataError, match=f"settings: {next(iter(told))} = "):
         Settings(**told)

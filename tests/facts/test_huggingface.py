@@ -1,14 +1,17 @@
 """Reading Hugging Face configurations and our own columns; the record behind both."""
 
 import dataclasses
+import itertools
 import json
 
 import pytest
 
 from tokenomics.compute.counts.parameters import parameters
 from tokenomics.errors import DataError
-from tokenomics.facts import tables
+from tokenomics.facts import catalogue, tables
 from tokenomics.facts.huggingface import model_from_mapping, read_model
+from tokenomics.facts.huggingface.architectures import known_type
+from tokenomics.facts.huggingface.config import LISTS, LISTS_OR_TEXT, MAPPINGS, TRAITS, WHOLE, Config
 from tokenomics.facts.models import Model
 
 TABLE = tables.read("catalogue/models")
@@ -282,6 +285,20 @@ CONFIGS = {
             "vocab_size": 202048,
         },
     },
+    "MiMo-7B": {  # its layer that predicts further tokens is not counted
+        "model_type": "mimo",
+        "attention_bias": True,
+        "head_dim": 128,
+        "hidden_size": 4096,
+        "intermediate_size": 11008,
+        "max_position_embeddings": 32768,
+        "num_attention_heads": 32,
+        "num_hidden_layers": 36,
+        "num_key_value_heads": 8,
+        "num_nextn_predict_layers": 1,
+        "tie_word_embeddings": False,
+        "vocab_size": 151680,
+    },
     "Phi-3-mini-4k": {
         "model_type": "phi3",
         "hidden_size": 3072,
@@ -295,6 +312,39 @@ CONFIGS = {
         "vocab_size": 32064,
     },
 }
+# Published sizes of models that are not catalogued: billions of parameters, KiB of 16-bit cache a token if every layer
+# that attends keeps all of it, and layers that attend fully.
+ERNIE = {
+    "model_type": "ernie4_5_moe",
+    "hidden_size": 2560,
+    "intermediate_size": 12288,
+    "moe_intermediate_size": 1536,
+    "moe_k": 6,
+    "moe_layer_interval": 1,
+    "moe_layer_start_index": 1,
+    "moe_num_experts": 64,
+    "moe_num_shared_experts": 2,
+    "num_attention_heads": 20,
+    "num_hidden_layers": 28,
+    "num_key_value_heads": 4,
+    "tie_word_embeddings": True,
+    "vocab_size": 103424,
+}
+EXAONE = {
+    "model_type": "exaone4",
+    "head_dim": 128,
+    "hidden_size": 5120,
+    "intermediate_size": 27392,
+    "max_position_embeddings": 131072,
+    "num_attention_heads": 40,
+    "num_hidden_layers": 64,
+    "num_key_value_heads": 8,
+    "sliding_window": 4096,
+    "sliding_window_pattern": "LLLG",
+    "tie_word_embeddings": False,
+    "vocab_size": 102400,
+}
+PUBLISHED = {"ERNIE-4.5-21B-A3B": (ERNIE, 21.8, 56, 28), "EXAONE-4.0-32B": (EXAONE, 32.0, 256, 16)}
 MAY_STAY_OPEN = {"context_tokens"}
 
 
@@ -380,40 +430,199 @@ def test_sizes_beyond_the_tables_limits_are_refused_in_one_line(field, value, me
     assert str(raised.value).startswith(f"my.json: {message}")
 
 
-def test_an_unknown_type_with_all_fields_of_a_llama_is_one():
-    read = model_from_mapping({**LLAMA, "model_type": "brand_new"}, "new")
-    assert parameters(read) == parameters(MODELS["Llama-3.1-8B"])
+# --- Which architectures are counted --------------------------------------------------------------------------------
+
+TINY = {key: value for key, value in LLAMA.items() if key not in ("architectures", "model_type")}
+SSM, LINEAR = "state-space layers are not counted yet", "linear attention layers are not counted yet"
+ENCODER = "the encoder is not counted yet"
 
 
-@pytest.mark.parametrize("change", [{"num_key_value_heads": None}, {"intermediate_size": None}, {"kv_lora_rank": 512}])
-def test_an_unknown_type_that_needs_guessing_is_refused(change):
-    with pytest.raises(DataError, match=r"^my.json: model_type = brand_new .*; allowed: a known type"):
-        model_from_mapping({**LLAMA, "model_type": "brand_new", **change}, where="my.json")
+def refused(config):
+    with pytest.raises(DataError) as raised:
+        model_from_mapping(config, where="my.json")
+    text = str(raised.value)
+    assert "\n" not in text and "..., nearest" not in text
+    return text
 
 
 @pytest.mark.parametrize(
-    ("model_type", "change"),
+    ("class_name", "model_type", "fields", "reason"),
     [
-        ("gemma4_text", {"num_kv_shared_layers": 20}),
-        ("gemma4_text", {"hidden_size_per_layer_input": 256}),
-        ("llama", {"is_encoder_decoder": True}),
+        ("JambaForCausalLM", "jamba", {"mamba_d_state": 16, "num_experts": 16, "num_experts_per_tok": 2}, SSM),
+        ("BambaForCausalLM", "bamba", {"attn_layer_indices": [9, 18, 27]}, SSM),
+        ("FalconH1ForCausalLM", "falcon_h1", {"mamba_d_ssm": 1536}, SSM),
+        ("Mamba2ForCausalLM", "mamba2", {}, SSM),
+        ("BailingMoeLinearV2ForCausalLM", "bailing_moe_linear", {"layer_group_size": 5}, LINEAR),
+        ("RecurrentGemmaForCausalLM", "recurrent_gemma", {"lru_width": 2560}, "recurrent layers are not counted yet"),
+        ("Lfm2ForCausalLM", "lfm2", {"conv_L_cache": 3}, "convolution layers are not counted yet"),
+        ("MllamaForConditionalGeneration", "mllama", {}, "cross-attention layers are not counted yet"),
+        ("ApertusForCausalLM", "apertus", {"hidden_act": "xielu"}, "an MLP without a gate is not counted yet"),
+        ("ArceeForCausalLM", "arcee", {"hidden_act": "relu2"}, "an MLP without a gate is not counted yet"),
+        ("Grok1ForCausalLM", "git", {"residual_moe": True}, "a dense MLP beside the experts is not counted"),
+        ("DeciLMForCausalLM", "nemotron-nas", {"block_configs": [{}]}, "layers of unlike widths are not counted"),
+        ("T5ForConditionalGeneration", "t5", {"is_encoder_decoder": True, "d_model": 1024}, ENCODER),
+        ("SwitchTransformersForConditionalGeneration", "switch_transformers", {}, ENCODER),
+        ("BertForMaskedLM", "bert", {}, "encoder-only models are not read"),
+        ("LlamaForSequenceClassification", "llama", {}, "a classifier is not counted"),
+        ("MistralModel", "mistral", {}, "a model without a head of words is not counted"),
+        ("LlamaForCausalLMEagle3", "llama", {}, "not known to be counted right"),
+        ("BrandNewForCausalLM", "brand_new", {}, "not known to be counted right"),
+        ("BrandNewForCausalLM", "llama", {}, "not known to be counted right"),
+        ("BrandNewForCausalLM", "brand_new", {"ssm_cfg": {"d_state": 16}}, SSM),
+        ("LlamaForCausalLM", "brand_new", {}, "not known of type brand_new"),
     ],
 )
-def test_what_our_columns_cannot_describe_is_refused(model_type, change):
-    with pytest.raises(DataError, match=rf"^my.json: {next(iter(change))} = .*; allowed: nothing"):
-        model_from_mapping({**LLAMA, "model_type": model_type, **change}, where="my.json")
+def test_what_is_not_counted_is_refused_by_the_name_of_its_class(class_name, model_type, fields, reason):
+    config = {**TINY, "architectures": [class_name], "model_type": model_type, **fields}
+    said = f"my.json: architecture = {class_name}: {reason}; allowed: an architecture that is counted"
+    assert refused(config).startswith(said)
+    bare = {key: config[key] for key in ("architectures", "model_type", *fields)}  # before any missing size is named
+    assert refused(bare).startswith(said)
+    inside = {"architectures": [class_name], "model_type": "outer", "text_config": {**config, "architectures": None}}
+    assert refused(inside).startswith(said)
 
 
-@pytest.mark.parametrize("change", [{"layer_types": 3}, {"num_key_value_heads": "eight"}, {"sliding_window": "wide"}])
+@pytest.mark.parametrize(
+    ("model_type", "field", "value", "reason"),
+    [
+        ("gemma4_text", "num_kv_shared_layers", 20, "caches that layers share are not counted"),
+        ("gemma4_text", "hidden_size_per_layer_input", 256, "embeddings in every layer are not counted"),
+        ("llama", "is_encoder_decoder", True, ENCODER),
+        ("llama", "cross_attention_layers", [3, 8], "cross-attention layers are not counted yet"),
+        ("llama", "mamba_d_state", 16, SSM),
+        ("brand_new", "attn_layer_period", 8, SSM),
+    ],
+)
+def test_a_field_of_other_architectures_is_refused_by_name(model_type, field, value, reason):
+    text = refused({**TINY, "model_type": model_type, field: value})
+    assert text.startswith(f"my.json: architecture = {model_type}: {reason}; allowed: ") and f"without {field}," in text
+
+
+def test_the_nearest_known_types_are_named():
+    assert "nearest: qwen3" in refused({**TINY, "architectures": ["Qwen33ForCausalLM"], "model_type": "qwen33"})
+    assert "or a YAML of our columns" in refused({**TINY, "model_type": "zzz"})
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({}, "architecture = missing; allowed: a config.json with architectures and model_type, or our columns"),
+        (TINY, "architecture = missing; allowed: a config.json"),
+        ({"architectures": "LlamaForCausalLM"}, "architectures = LlamaForCausalLM; allowed: a list of class names"),
+        ({"architectures": [7]}, "architectures = [7]; allowed: a list of class names"),
+        ({"backend": "vllm", "mean_ttft_ms": 31.5}, "file = the result of a benchmark (has mean_ttft_ms); allowed: "),
+    ],
+)
+def test_what_names_no_architecture_is_no_configuration(config, message):
+    assert refused(config).startswith(f"my.json: {message}")
+
+
+@pytest.mark.parametrize("model_type", sorted(TRAITS))
+def test_a_known_type_is_counted_under_the_class_of_its_name(model_type):
+    words = model_type.removesuffix("_text").split("_")
+    class_name = "".join(word.capitalize() for word in words) + "ForCausalLM"
+    for given in ({"model_type": model_type, "architectures": [class_name]}, {"model_type": model_type}):
+        assert known_type(Config(given, "my.json")) == model_type
+    assert known_type(Config({"architectures": [class_name]}, "my.json")) == model_type
+
+
+@pytest.mark.parametrize(
+    ("class_name", "model_type"),
+    [
+        ("GPT2LMHeadModel", "gpt2"),
+        ("RWForCausalLM", "falcon"),
+        ("DeepseekV3ForCausalLM", "kimi_k2"),
+        ("Gemma3ForConditionalGeneration", "gemma3_text"),
+        ("Qwen3_5MoeForConditionalGeneration", "qwen3_5_moe_text"),
+        ("Mistral3ForConditionalGeneration", "mistral"),
+    ],
+)
+def test_classes_of_another_name_are_counted_too(class_name, model_type):
+    assert known_type(Config({"architectures": [class_name], "model_type": model_type}, "my.json")) == model_type
+
+
+@pytest.mark.parametrize(
+    ("model_type", "sizes", "total", "cache_kib"),
+    [  # published: SmolLM3-3B exactly; Seed-OSS-36B 36.15, Granite-3.3-8B 8.17, OLMoE-1B-7B 6.92 billion
+        ("smollm3", (2048, 11008, 36, 16, 4, None, 128256, True), 3_075_098_624, 72),
+        ("seed_oss", (5120, 27648, 64, 80, 8, 128, 155136, False), 36.15e9, 256),
+        ("granite", (4096, 12800, 40, 32, 8, None, 49159, True), 8.17e9, 160),
+        ("olmoe", (2048, 1024, 16, 16, 16, None, 50304, False), 6.92e9, 128),
+    ],
+)
+def test_counts_of_known_types_are_those_published(model_type, sizes, total, cache_kib):
+    keys = "hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads head_dim vocab_size"
+    experts = {"num_experts": 64, "num_experts_per_tok": 8} if model_type == "olmoe" else {}
+    config = dict(zip((*keys.split(), "tie_word_embeddings"), sizes, strict=True)) | {"model_type": model_type}
+    read = model_from_mapping(config | experts, "mine")
+    assert parameters(read).total == pytest.approx(total, rel=0 if isinstance(total, int) else 0.0015)
+    assert read.full_layers * 2 * read.kv_heads * read.head_dim * 2 == cache_kib * 1024
+
+
+@pytest.mark.parametrize("change", [{"layer_types": 3}, {"num_key_value_heads": "eight"}, {"hidden_size": [4096]}])
 def test_a_wrong_type_is_one_line(change):
     with pytest.raises(DataError, match=r"^my.json: ") as raised:
-        model_from_mapping({**LLAMA, "model_type": "mistral", **change}, where="my.json")
+        model_from_mapping({**LLAMA, "model_type": "mistral", "architectures": None, **change}, where="my.json")
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "wrong", "allowed"),
+    [
+        (WHOLE, ["wide", [4096], {"a": 1}, 0.5, [None]], "a whole number"),
+        (LISTS, [3, "3", True, {"a": 1}], "a list"),
+        (LISTS_OR_TEXT, [3, True, {"a": 1}], "a list, or text with commas"),
+        (MAPPINGS, [3, "x", [1], True], "a mapping of key: value"),
+    ],
+)
+def test_an_optional_field_of_a_wrong_type_is_named(keys, wrong, allowed):
+    for name in ("Llama-3.1-8B", "Mistral-7B-v0.1", "Qwen3-30B-A3B", "DeepSeek-V3"):
+        for key, value in itertools.product(keys, wrong):
+            with pytest.raises(DataError) as raised:
+                model_from_mapping({**CONFIGS[name], key: value}, where="my.json")
+            assert str(raised.value).startswith(f"my.json: {key} = ")
+            assert str(raised.value).endswith(f"; allowed: {allowed}")
+
+
+ODD = [None, [], {}, [1], {"a": 1}, "x", "", True, -1, 0, 0.5, float("nan"), float("inf"), 10**30, [None], ["a"] * 99]
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGS))
+def test_whatever_a_field_holds_the_answer_is_a_model_or_one_line(name):
+    outer = CONFIGS[name]
+    inner = outer.get("text_config", {})
+    changed = [{**outer, key: odd} for key in outer for odd in ODD]
+    changed += [{**outer, "text_config": {**inner, key: odd}} for key in inner for odd in ODD]
+    for config in changed:
+        try:
+            assert isinstance(model_from_mapping(config, name), Model)
+        except DataError as error:
+            assert "\n" not in str(error)
 
 
 def test_a_window_beyond_the_context_is_none():
     read = model_from_mapping({**CONFIGS["Phi-3-mini-4k"], "sliding_window": 262144})
     assert (read.full_layers, read.sliding_layers) == (32, 0)
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_counts_are_those_published(name):
+    config, billions, cache_kib, full = PUBLISHED[name]
+    read = model_from_mapping(config, name)
+    assert parameters(read).total / 1e9 == pytest.approx(billions, abs=0.05)
+    assert (read.full_layers + read.sliding_layers) * 2 * read.kv_heads * read.head_dim * 2 == cache_kib * 1024
+    assert read.full_layers == full
+
+
+@pytest.mark.parametrize("pattern", ["LLXG", [1, 2], -3, 0.5])
+def test_a_pattern_of_windows_is_letters_or_a_number(pattern):
+    with pytest.raises(DataError, match=r"^my.json: sliding_window_pattern = .*; allowed: .*letters L and G"):
+        model_from_mapping({**EXAONE, "sliding_window_pattern": pattern}, where="my.json")
+
+
+def test_experts_end_where_the_configuration_says():
+    assert model_from_mapping({**ERNIE, "moe_layer_end_index": 9}).moe_layers == 9
+    assert model_from_mapping({**ERNIE, "moe_layer_end_index": -1}).moe_layers == 27
 
 
 # --- Files and our own columns -------------------------------------------------------------------------------------
@@ -457,6 +666,34 @@ def test_our_own_columns_are_checked(change, message):
     with pytest.raises(DataError) as raised:
         model_from_mapping({key: value for key, value in values.items() if value is not None}, "mine", "mine.yaml")
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize("ending", ["json", "yaml"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "  \n", "null", "42", "text", "[1, 2]", "- a\n- b\n", "<html></html>", '{"model_type": "llama", "hidden'),
+        *("layers: [1", "name: x\n\tlayers: 2\n", '{"a": 1, "a": 2}', "{1: 2}", "a: 1\n---\nb: 2\n", "layers: 2\n"),
+        *("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", '{"model_type": "llama"}', "\0\1"),
+        *('{"x": ' + "[" * 3000, '{"date": "20260101", "backend": "vllm", "request_throughput": 1.5}'),
+    ],
+)
+def test_a_file_that_describes_nothing_is_one_line_for_models_and_accelerators(tmp_path, ending, text):
+    path = tmp_path / f"mine.{ending}"
+    path.write_text(text, encoding="utf-8")
+    for read in (catalogue.model, catalogue.accelerator):
+        with pytest.raises(DataError) as raised:
+            read(str(path))
+        said = str(raised.value)
+        assert "\n" not in said and said.startswith(str(path)) and "; allowed: " in said and "object has no" not in said
+
+
+def test_an_empty_file_is_called_empty(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(" ", encoding="utf-8")
+    for read in (catalogue.model, catalogue.accelerator):
+        with pytest.raises(DataError, match=r": file = empty; allowed: "):
+            read(str(path))
 
 
 def test_the_record_has_the_architecture_columns_of_the_table():

@@ -22,7 +22,6 @@ from tokenomics.facts import catalogue, measurements
 from tokenomics.rows import predict, reading
 from tokenomics.sections.s05_tokenomics_qoe import case
 from tokenomics.service import qoe
-from tokenomics.service.replica import Limits
 
 SEED, DEPLOYMENTS, SIMULATIONS = 7, 200, 30
 MODELS = ("Llama-3.1-8B", "Llama-3.1-70B", "Qwen3-32B", "Mixtral-8x7B", "gpt-oss-120b", "Qwen3-30B-A3B", "DeepSeek-V3")
@@ -82,12 +81,12 @@ def deployment_rows() -> Iterator[Row]:
 def simulated_rows() -> Iterator[Row]:
     """Saturated rate, load within an objective, and every finish time, of the first deployments that hold requests."""
     pool = case.drawn("azure_conversation_2023", 400, SEED)
-    limits, objective = Limits(64, 2048), qoe.Slo(4.0, 0.1, 0.9)
+    objective = qoe.Slo(4.0, 0.1, 0.9)
     done = 0
     for (model, device, engine, precision, layout), it in deployments():
         if it.capacity(6000) < 4:
             continue
-        built = case.Case(it, limits, pool, 200, Estimate.of(2.5))
+        built = case.Case(it.told(max_num_seqs=64, max_num_batched_tokens=2048), pool, 200, Estimate.of(2.5))
         run = built.run(0.6 * built.saturated_rps)
         row = {"model": model, "device": device, "engine": engine, "precision": precision, "layout": str(layout)}
         row |= _ends("saturated_tok_per_s", built.saturated_tok_per_s)

@@ -12,8 +12,8 @@ import matplotlib.pyplot as plt
 
 from tokenomics.errors import RunError
 from tokenomics.facts.sources import sources
-from tokenomics.notebook import begin, checks, figure_lint, figures, report, rounding, style, tables, units
-from tokenomics.pipeline import executed, reproduce
+from tokenomics.notebook import begin, checks, figure_lint, figures, prose, report, rounding, style, tables, units
+from tokenomics.pipeline import reproduce
 from tokenomics.sections.registry import declared
 
 NOTEBOOK = "01_ubiquitous_llms"
@@ -237,15 +237,15 @@ METRICS = {"rate": {"value": 0.333333, "low": 0.3, "high": 0.4}, "best": {"value
 def test_prose_is_filled(text, filled):
     if filled is None:
         with pytest.raises(RunError):
-            executed.filled(text, METRICS, "nb")
+            prose.filled(text, METRICS, "nb")
     else:
-        assert executed.filled(text, METRICS, "nb") == filled
+        assert prose.filled(text, METRICS, "nb") == filled
 
 
 @pytest.mark.parametrize("text", ["{{unknown}}", "{{best.low}}", "{{best:.2f}}"])
 def test_unknown_number_in_prose_is_refused(text):
     with pytest.raises(RunError, match="nb"):
-        executed.filled(text, METRICS, "nb")
+        prose.filled(text, METRICS, "nb")
 
 
 @pytest.fixture

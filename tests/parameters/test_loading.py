@@ -8,7 +8,7 @@ from tokenomics import paths
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue, tables
 from tokenomics.parameters import generation
-from tokenomics.parameters.loading import load, parse_override
+from tokenomics.parameters.loading import load, parse_override, split_overrides
 from tokenomics.parameters.types import Common
 from tokenomics.pipeline import generated
 from tokenomics.sections import registry
@@ -179,3 +179,38 @@ def test_nonsense_overrides_parse_or_give_one_line(text):
         parse_override(text)
     except DataError as error:
         assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("", []),
+        ("  \n", []),
+        ("first_year=2020 seed=1", ["first_year=2020", "seed=1"]),
+        ('models=["a b","c"] first_year=2020', ['models=["a b","c"]', "first_year=2020"]),
+        ("models=[a b, c]\nseed=1", ["models=[a b, c]", "seed=1"]),
+        ("own_model=my folder/config.json seed = 2", ["own_model=my folder/config.json", "seed = 2"]),
+        ("name='x seed=1' seed=2", ["name='x seed=1'", "seed=2"]),
+        ("name=O'Brien seed=2", ["name=O'Brien", "seed=2"]),
+        ("map={a: 1, b=2} seed=2", ["map={a: 1, b=2}", "seed=2"]),
+        ("stray seed=2", ["stray", "seed=2"]),
+        ("stray", ["stray"]),
+        ("list=[1 seed=2", ["list=[1 seed=2"]),
+    ],
+)
+def test_one_text_holds_several_overrides(text, parts):
+    assert split_overrides(text) == parts
+
+
+@given(st.lists(st.sampled_from(["a b", "c", "x=1", "it's", "[", "d, e", "2"]), max_size=4))
+def test_quoted_lists_survive_whatever_they_hold(names):
+    quoted = ", ".join(f'"{name}"' for name in names)
+    first, second = split_overrides(f"models=[{quoted}] seed=2")
+    assert parse_override(first) == ("models", names) and second == "seed=2"
+
+
+@pytest.mark.parametrize("text", ["stray", "list=[1 seed=2", '="x"', "seed"])
+def test_a_broken_text_is_one_line(text):
+    with pytest.raises(DataError, match=r"^--set: ") as caught:
+        [parse_override(each) for each in split_overrides(text)]
+    assert "\n" not in str(caught.value)

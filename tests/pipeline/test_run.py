@@ -15,7 +15,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tokenomics import paths
+from tokenomics import outputs, paths
 from tokenomics.parameters import generation
 from tokenomics.sections import registry
 
@@ -72,7 +72,8 @@ def result(root: Path) -> Path:
 
 
 def state(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != outputs.FOLDER_RECORD]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def outdated(root: Path) -> str:
@@ -107,6 +108,7 @@ def prepared(tmp_path_factory) -> Path:
         shutil.copytree(paths.ROOT / name, root / name, ignore=shutil.ignore_patterns("tmp", "cache", "config.local"))
     for name in ("data", "lib"):
         (root / name).symlink_to(paths.ROOT / name)
+    shutil.copy(paths.ROOT / ".dvcignore", root)
     (root / "dvc.yaml").write_text(STAGES)
     (root / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n")
     write_notebook(root, GOOD)
@@ -130,7 +132,7 @@ def test_success_leaves_a_filled_stable_notebook_and_nothing_else(good):
     assert run(good).returncode == 0
     assert state(result(good)) == first
     assert sorted(first) == ["metrics.json", "notebook.ipynb"]
-    assert [p.name for p in (good / "results").iterdir() if not p.name.endswith(".lock")] == [NOTEBOOK]
+    assert [p.name for p in (good / "results").iterdir()] == [NOTEBOOK]
     assert str(good.parent.parent).encode() not in b"".join(first.values())
 
 
@@ -171,7 +173,9 @@ def test_raising_cell_keeps_the_last_good_result_and_the_failed_copy(good):
 
 def test_killed_kernel_fails_and_a_result_between_two_renames_is_put_back(good):
     before = state(result(good))
-    result(good).rename(result(good).with_name(f".{NOTEBOOK}.old"))
+    work = result(good).with_name(f".{NOTEBOOK}.tokenomics")
+    work.mkdir()
+    result(good).rename(work / "old")
     write_notebook(good, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
     done = run(good)
     assert done.returncode == 2 and "kernel died" in done.stderr
@@ -183,6 +187,22 @@ def test_output_on_stderr_fails_and_keeps_the_last_good_result(good):
     write_notebook(good, GOOD, "import warnings\nwarnings.warn('careless')")
     done = run(good)
     assert done.returncode == 2 and "careless" in done.stderr and state(result(good)) == before
+
+
+def test_a_fresh_copy_may_be_run_by_the_name_of_its_folder_and_an_edited_notebook_only_by_force(good):
+    """A fresh copy has no record of a run, only git or the hashes of what is committed."""
+    before = state(result(good))
+    (result(good) / outputs.FOLDER_RECORD).unlink()
+    assert run(good, "--out", f"results/{NOTEBOOK}").returncode == 2
+    git("init", "-q", folder=good)
+    git("add", "-A", folder=good)
+    git("commit", "-q", "-m", "Add all", folder=good)
+    assert run(good, "--out", f"results/{NOTEBOOK}").returncode == 0
+    executed = result(good) / "notebook.ipynb"
+    executed.write_text(executed.read_text() + "\n")
+    done = run(good)
+    assert done.returncode == 2 and f"results/{NOTEBOOK}/notebook.ipynb: --out = a file changed" in done.stderr
+    assert run(good, "--force").returncode == 0 and state(result(good)) == before
 
 
 def test_overrides_never_land_in_results(good):
@@ -244,7 +264,7 @@ def test_a_kernel_that_does_not_start_is_tried_once_more(monkeypatch):
     assert len(tried) == 2
 
 
-def test_dvc_notices_a_changed_parameter_a_changed_notebook_and_a_stray_file_and_clears_it(good):
+def test_dvc_notices_a_changed_parameter_a_changed_notebook_and_a_stray_file_which_nothing_deletes(good):
     before, lock = state(result(good)), (good / "dvc.lock").read_bytes()
     assert "up to date" in outdated(good)
     for name, old, new in (
@@ -256,8 +276,15 @@ def test_dvc_notices_a_changed_parameter_a_changed_notebook_and_a_stray_file_and
         (good / name).write_text(text.replace(old, new))
         assert NOTEBOOK in outdated(good)
         (good / name).write_text(text)
-    (result(good) / "stale.svg").write_text("old")
-    assert "Running stage" in call(good, "dvc", "repro").stdout
+    (result(good) / "drawn").mkdir()
+    stray = result(good) / "drawn" / "by_hand.svg"
+    stray.write_text("mine")
+    refused = call(good, "dvc", "repro")
+    assert "Running stage" in refused.stdout and refused.returncode, refused.stdout
+    assert f"results/{NOTEBOOK}/drawn/by_hand.svg: --out = a file not made by this program" in refused.stderr
+    assert stray.read_text() == "mine"
+    stray.unlink()
+    assert call(good, "dvc", "repro").returncode == 0
     assert state(result(good)) == before and (good / "dvc.lock").read_bytes() == lock
 
 
@@ -280,6 +307,28 @@ def test_killed_dvc_leaves_no_kernel_and_does_not_block_the_next(good, monkeypat
     write_notebook(good, GOOD, "1 + 1")
     done = call(good, "dvc", "repro")
     assert done.returncode == 0, done.stderr
+
+
+def test_killed_reproduce_leaves_no_process_and_does_not_block_the_next(good):
+    before = state(result(good))
+    process = start_sleeping(good, "tokenomics", "reproduce")
+    process.kill()
+    process.wait(PATIENCE_S)
+    wait_until(lambda: not kernels(good), "dvc, runner and kernel to end")
+    assert state(result(good)) == before
+    write_notebook(good, GOOD, "1 + 1")
+    assert call(good, "dvc", "repro").returncode == 0
+
+
+def test_a_reader_that_has_gone_does_not_hold_up_a_run(good):
+    """As in `make run | head -1`: what would be printed is lost, the result is not."""
+    read, write = os.pipe()
+    os.close(read)
+    arguments = command(good, "tokenomics", "run", NOTEBOOK, "--out", "runs/x")
+    process = subprocess.Popen(**arguments, stdout=write, stderr=write)
+    os.close(write)
+    process.wait(PATIENCE_S)
+    assert (good / "runs" / "x" / "metrics.json").exists()
 
 
 def git(*arguments: str, folder: Path) -> None:
@@ -306,27 +355,71 @@ def clone(good, tmp_path) -> Path:
     return tmp_path / "a fresh clone"
 
 
+def reproduce(root: Path) -> subprocess.CompletedProcess:
+    return call(root, "tokenomics", "reproduce")
+
+
+def set_rank(root: Path, old: int, new: int) -> None:
+    path = root / "params" / f"{NOTEBOOK}.yaml"
+    text = path.read_text()
+    assert f"frontier_rank: {old}" in text
+    path.write_text(text.replace(f"frontier_rank: {old}", f"frontier_rank: {new}"))
+
+
+CHANGED = f"results/{NOTEBOOK}/metrics.json: metrics.answer.value: 10.5 became 3.5 (-0.67)"
+
+
 def test_reproduce_reruns_all_in_a_fresh_clone_and_reports_what_differs(clone):
     """There `dvc repro` finds every committed result up to date and would reproduce nothing."""
     before = state(result(clone))
     assert "up to date" in call(clone, "dvc", "repro").stdout
-    done = call(clone, "tokenomics", "reproduce")
+    done = reproduce(clone)
     assert done.returncode == 0 and f"{NOTEBOOK}: done (1 of 1" in done.stdout, done.stdout + done.stderr
-    assert "answer" in done.stdout and "as committed" in done.stdout and "note:" not in done.stdout
-    assert state(result(clone)) == before
+    assert "answer" in done.stdout and "as committed (compared with commit" in done.stdout
+    assert "note:" not in done.stdout and state(result(clone)) == before
 
     metrics, made, params = result(clone) / "metrics.json", clone / "made.txt", clone / "params" / "00_common.yaml"
-    metrics.write_text(metrics.read_text().replace("10.5", "11.5"))
+    metrics.write_text(metrics.read_text().replace("10.5", "3.5"))
     made.write_text("2\n")
     params.write_text(params.read_text() + "# changed\n")
-    done = call(clone, "tokenomics", "reproduce")
-    assert done.returncode == 1 and "metrics.json: bytes differ" in done.stdout
-    assert "table: frozen" in done.stdout
+    done = reproduce(clone)
+    assert done.returncode == 1 and CHANGED in done.stdout
+    assert f"results/{NOTEBOOK}/metrics.json: --out = a file changed since it was made" in done.stdout
+    assert "table: frozen" in done.stdout and "note: not as committed: params/00_common.yaml" in done.stdout
     assert "note: table is frozen, and params/00_common.yaml changed since it ran" in done.stdout
     assert made.read_text() == "2\n", "a frozen stage must not run"
-    assert state(result(clone)) == before
+    assert "3.5" in metrics.read_text(), "what a user changed stays"
 
+    git("checkout", "-q", "results", folder=clone)
     write_notebook(clone, GOOD, "raise ValueError('spoiled')")
-    done = call(clone, "tokenomics", "reproduce")
+    done = reproduce(clone)
     assert done.returncode == 1 and f"{NOTEBOOK}: its stage failed" in done.stdout and "spoiled" in done.stdout
     assert state(result(clone)) == before
+
+
+def test_a_changed_parameter_is_told_each_time_until_it_is_committed(clone):
+    set_rank(clone, 10, 3)
+    for _ in range(2):
+        done = reproduce(clone)
+        assert done.returncode == 1 and CHANGED in done.stdout, done.stdout + done.stderr
+        assert "notebook.ipynb: cells" in done.stdout and "10.5" in done.stdout
+        assert f"note: not as committed: params/{NOTEBOOK}.yaml" in done.stdout
+    git("commit", "-q", "-a", "-m", "Change the rank", folder=clone)
+    assert reproduce(clone).returncode == 0
+
+
+def test_without_git_results_are_compared_with_the_hashes_that_come_with_the_project(good):
+    lines = [line.split("  ") for line in outputs.sums(result(good)).splitlines()]
+    listed = "".join(f"{digest}  {NOTEBOOK}/{name}\n" for digest, name in lines)
+    (good / "results" / "SHA256SUMS").write_text(listed)
+    (result(good) / outputs.FOLDER_RECORD).unlink()  # as an unpacked archive is
+    set_rank(good, 10, 3)
+    assert call(good, "dvc", "repro").returncode == 0
+    for _ in range(2):
+        done = reproduce(good)
+        assert done.returncode == 1 and CHANGED in done.stdout, done.stdout + done.stderr
+        assert "compared with results/SHA256SUMS" in done.stdout
+    shutil.rmtree(good / ".cache" / "committed")
+    assert "metrics.json: bytes differ (the committed numbers are no longer here" in reproduce(good).stdout
+    set_rank(good, 3, 10)
+    assert reproduce(good).returncode == 0

@@ -35,7 +35,7 @@ def predicted(*rows, like=ONLINE, setting=USUAL):
 
 @pytest.fixture(scope="module")
 def alone():
-    return Replica(server_of("Llama-3.1-8B", "TensorRT-LLM 0.14"), open_loop.TOLD)
+    return Replica(server_of("Llama-3.1-8B", "TensorRT-LLM 0.14"))
 
 
 def server_of(model, engine):
@@ -79,7 +79,7 @@ def test_replicas_share_the_requests():
 
 def test_published_rows_are_simulated_without_their_family(monkeypatch):
     seen = []
-    monkeypatch.setattr(open_loop, "statistics", lambda one, _: seen.append(one) or {"itl_mean": (0.01,)})
+    monkeypatch.setattr(open_loop, "statistics", lambda one, *_: seen.append(one) or {"itl_mean": (0.01,)})
     predicted({}, {"isl": 468.0})
     name = engines.profile_name("TensorRT-LLM 0.14", catalogue.accelerator("H100 SXM 80GB"))
     assert seen[0].server.profile == engines.profile(name, False, "Llama-3") != engines.profile(name, False)
@@ -94,7 +94,7 @@ def served():
 
 
 def test_the_server_rate_is_the_highest_that_keeps_both_limits():
-    one = Replica(server_of("Llama-3.1-8B", "TensorRT 10.2.0"), open_loop.TOLD)
+    one = Replica(server_of("Llama-3.1-8B", "TensorRT 10.2.0"))
     slo, means = replace(MLPERF["Llama-3.1-8B server"], tpot_s=0.05), (300.0, 200.0)
     rate = open_loop.highest_rate(one, means, slo)
 

@@ -1,8 +1,11 @@
 """The scorer: what it reads, what it must not read, what it says, and how it refuses."""
 
 import dataclasses
+import json
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -11,13 +14,12 @@ from click.testing import CliRunner
 
 from tokenomics import paths
 from tokenomics.cli import main
-from tokenomics.errors import DataError
 from tokenomics.facts import catalogue, measurements
 from tokenomics.rows import constant, reading
 from tokenomics.rows import predict as score
 from tokenomics.rows.case import Prediction, Predictor
 from tokenomics.rows.held_out import family_of
-from tokenomics.rows.reading import unit
+from tokenomics.rows.units import unit
 from tokenomics.scoring import report
 from tokenomics.scoring.run import score_file
 
@@ -101,12 +103,80 @@ def test_a_column_of_ones_own_is_ignored_and_said(file):
         (("2048,1,", ",1,"), "columns missing: isl"),
         (("A100 SXM 80GB,1,1", "A100 SXM 80GB,,"), "columns missing: n_gpu"),
         (("ttft,ms", "decode_tok_s_per_node,tok/s/node"), "metric not modelled"),
+        (("ttft,ms", "time_to_joy,ms"), "metric not modelled"),
+        (("ttft,ms", ",ms"), "columns missing: metric"),
+        (("Llama-2-7B,A100 SXM 80GB", ","), "columns missing: model, hardware"),
+        ((",ms,", ",furlong,"), "unknown unit furlong of ttft; allowed: s, ms"),
+        ((",ms,", ",GB,"), "unknown unit GB of ttft"),
+        (("2048", "many"), "not judgeable: isl = many, not a number from 1e-06 to 1e+07"),
+        (("2048", "inf"), "not judgeable: isl = inf"),
+        (("2048", "-5"), "not judgeable: isl = -5"),
+        (("2048", "1e-300"), "not judgeable: isl = 1e-300"),
+        (("static,1,,", "open,1,1e-300,"), "not judgeable: rate_qps = 1e-300"),
+        (("static,1,,ttft,", "max,1,,ttft_mean,"), "not judgeable: ttft_mean under load max has no end"),
+        ((",120,", ",fast,"), "not judgeable: value = fast, not a number from"),
+        ((",120,", ",-1,"), "not judgeable: value = -1"),
+        ((",120,", ",0,"), "not judgeable: value = 0"),
+        ((",120,", ",inf,"), "not judgeable: value = inf"),
+        (("ttft,ms,120", "fits_in_memory,,3"), "not judgeable: value = 3, not OOM or ok"),
+        ((",120,x", ",120,x,1,2"), "not judgeable: 16 fields, the header has 14"),
+        ((",120,x", ""), "not judgeable: 12 fields, the header has 14"),
+        ((",120,x", ',120,"x'), "not judgeable: a quote is not closed"),
     ],
 )
 def test_rows_that_cannot_be_predicted_get_a_status(file, change, status):
-    _, out = run(file(ROWS["ttft"].replace(*change), ROWS["tpot"]))
+    _, out = run(file(ROWS["ttft"].replace(*change), ROWS["tpot"]), model="best" if "max" in change[1] else "bounds")
     assert out.loc[0, "status"].startswith(status) and out.loc[1, "status"] == "ok"
     assert out.loc[0, ["predicted", "low", "high"]].tolist() == ["", "", ""]
+
+
+def test_columns_that_are_nearly_known_are_named(file):
+    outcome, out = run(file(ROWS["ttft"], header=HEADER.replace("batch", "bacth").replace(",value,", ",values,")))
+    assert "bacth (did you mean batch?), values (did you mean value?)" in outcome.text
+    assert outcome.report is None and out.loc[0, "status"] == "ok"
+
+
+def test_an_unknown_metric_is_told_with_the_nearest(file):
+    outcome, out = run(file(*(ROWS["tpot"].replace("tpot", name) for name in ("TPOT", "tpott", "time_to_joy"))))
+    assert out["status"].tolist() == ["ok", "metric not modelled", "metric not modelled"]
+    assert "1 rows: metric = tpott is unknown; did you mean tpot?" in outcome.text
+
+
+def test_rows_of_all_kinds_may_stand_in_one_file(file):
+    training = "Llama-2-7B,A100 SXM 80GB,1,1,bf16,,,,,,mfu,percent,40,x,4096"
+    energy = "Llama-2-7B,A100 SXM 80GB,1,1,fp16,512,512,,4,,energy_per_output_token,J/token,1,x,"
+    path = file(ROWS["ttft"] + ",", training, energy, header=f"{HEADER},seq_len")
+    _, out = run(path, model="constant")
+    assert out["status"].tolist() == ["ok"] * 3
+    assert inputs_of(path)["load"].tolist() == ["static", "training", "closed"]
+
+
+def test_a_row_whose_columns_of_one_name_differ_is_refused(file):
+    rows = (ROWS["ttft"] + ",2048", ROWS["ttft"] + ",1024")
+    outcome, out = run(file(*rows, header=f"{HEADER},isl"))
+    assert out["status"].tolist() == ["ok", "not judgeable: column isl stands twice and differs"]
+    assert "columns that stand twice: isl" in outcome.text
+
+
+def test_json_and_function_agree_and_give_every_prediction_as_a_quantity(file):
+    path = file(*ROWS.values(), ROWS["ttft"].replace("2048", "many"))
+    result = CliRunner().invoke(main, ["score", "mine.csv", "--out", "a.csv", "--json"])
+    told = json.loads(result.stdout)
+    same = score_file(path, out=path.with_name("b.csv")).as_dict()
+    assert told.pop("written") != same.pop("written") and told == same
+    first, last = told["rows"][0], told["rows"][-1]
+    assert set(first["predicted"]) == {"value", "low", "high", "unit", "assumed", "sources"}
+    assert first["predicted"]["low"] < first["predicted"]["value"] < first["predicted"]["high"]
+    assert first["predicted"]["unit"] == "ms" and first["predicted"]["sources"] and first["status"] == "ok"
+    assert last["predicted"]["value"] is None and last["status"].startswith("not judgeable: isl = many")
+    assert told["rows"][3]["predicted"]["value"] == 0.0
+    assert {line["model"] for line in told["summary"]} == {"best", "constant"}
+
+
+def test_standard_input_is_read(file, monkeypatch):
+    text = file(ROWS["ttft"]).read_bytes()
+    result = CliRunner().invoke(main, ["score", "-", "--model", "bounds"], input=text)
+    assert result.exit_code == 0 and "1 rows: ok 1" in result.output and "stdin.pred.csv" in result.output
 
 
 @pytest.mark.parametrize(
@@ -115,22 +185,10 @@ def test_rows_that_cannot_be_predicted_get_a_status(file, change, status):
         ("", "empty"),
         (HEADER + "\n", "empty"),
         (HEADER.replace("model,", "modle,") + "\n" + ROWS["ttft"], "model is missing"),
-        (HEADER.replace("osl", "isl") + "\n" + ROWS["ttft"], "column = isl"),
-        (HEADER.replace("batch", "bacth") + "\n" + ROWS["ttft"], "column = bacth; allowed: batch"),
-        (HEADER.replace("precision", "Precision") + "\n" + ROWS["ttft"], "column = Precision; allowed: precision"),
-        (HEADER.replace(",value,", ",values,") + "\n" + ROWS["ttft"], "column = values; allowed: value"),
-        (f"{HEADER}\n{ROWS['tpot']}\n{ROWS['ttft'].replace('2048', 'many')}", "line 3: isl = many"),
-        (f"{HEADER}\n{ROWS['ttft'].replace(',120,', ',fast,')}", "line 2: value = fast"),
-        (f"{HEADER}\n{ROWS['ttft'].replace(',120,', ',-1,')}", "line 2: value = -1"),
-        (f"{HEADER}\n{ROWS['ttft'].replace(',120,', ',0,')}", "line 2: value = 0"),
-        (f"{HEADER}\n{ROWS['oom'].replace('OOM', '3')}", "OOM or ok"),
-        (f"{HEADER}\n{ROWS['ttft'].replace('ttft', 'time_to_joy')}", "line 2: metric = time_to_joy"),
-        (f"{HEADER}\n{ROWS['ttft'].replace(',ms,', ',furlong,')}", "line 2: unit of ttft = furlong"),
-        (f"{HEADER}\n{ROWS['ttft'].replace(',ms,', ',GB,')}", "unit of ttft = GB"),
-        (f"{HEADER}\n{ROWS['ttft'].replace('ttft,ms', 'mfu,percent')}", "mfu"),
-        (f"{HEADER},seq_len\n{ROWS['ttft']},2048", "one kind a file"),
-        (f"{HEADER}\n{ROWS['ttft']},1,2,3", "as many fields as the header"),
-        ("model,hardware,metric\nLlama-2-7B,H100,ttft\nLlama-2-7B,H100,mfu", "one kind a file"),
+        (HEADER.replace("metric,", "metrics,") + "\n" + ROWS["ttft"], "metric is missing"),
+        (HEADER.replace("metric,", "metrics,") + "\n" + ROWS["ttft"], "nearest: 'metrics'"),
+        ("TPOT,TTFT\n1,2", "model is missing"),
+        ("\x00\x01PNG\x02\n1,2", "binary, not text"),
         ("model,hardware,metric,value\nNobody-7B,H100 SXM 80GB,tpot,3", "names that resolve"),
     ],
 )
@@ -155,24 +213,25 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, monkeypatch, text, says
         (["mine.csv", "--plot", "picture.doc"], "picture.doc"),
         (["mine.csv", "--group-by", "colour"], "--group-by = colour"),
         (["mine.csv", "--model", "oracle"], "model = oracle"),
-        (["latin.csv"], "UTF-8"),
+        (["mine.csv", "--group-by", ","], "--group-by = empty"),
+        (["."], "a folder"),
+        (["/dev/null"], "a device"),
     ],
 )
 def test_bad_arguments_are_one_line_and_exit_code_2(file, arguments, says):
     path = file(ROWS["ttft"])
-    (path.parent / "latin.csv").write_bytes(f"{HEADER}\n{ROWS['ttft']}é".encode("latin-1"))
     result = CliRunner().invoke(main, ["score", *arguments])
     assert result.exit_code == 2, result.output
     assert result.stderr.count("\n") == 1 and says in result.stderr
-    assert sorted(p.name for p in path.parent.iterdir()) == ["latin.csv", "mine.csv"]
+    assert [p.name for p in path.parent.iterdir()] == ["mine.csv"]
 
 
 def test_a_folder_that_refuses_is_one_line_and_exit_code_2(file, monkeypatch):
-    def refuse(self, target):
-        raise PermissionError(13, "Permission denied", str(target))
+    def refuse(self, *_, **__):
+        raise PermissionError(13, "Permission denied", str(self))
 
     path = file(ROWS["ttft"])
-    monkeypatch.setattr("pathlib.Path.replace", refuse)
+    monkeypatch.setattr("pathlib.Path.mkdir", refuse)
     result = CliRunner().invoke(main, ["score", str(path), "--out", "out.csv"])
     assert result.exit_code == 2 and result.stderr.count("\n") == 1
     assert "out.csv: file = Permission denied" in result.stderr
@@ -181,23 +240,65 @@ def test_a_folder_that_refuses_is_one_line_and_exit_code_2(file, monkeypatch):
 
 def test_a_late_fault_leaves_no_half_written_file(file, monkeypatch):
     monkeypatch.setattr(reading, "ROWS", 2)
-    monkeypatch.setattr(reading.chunks, "__defaults__", (2,))
-    path = file(*[ROWS["ttft"]] * 4, ROWS["ttft"].replace("2048", "many"))
+    path = file(*[ROWS["ttft"]] * 5)
     out = path.with_name("kept.csv")
     out.write_text("old")
-    with pytest.raises(DataError, match="line 6"):
-        score_file(path, out=out)
+
+    def full(done, total):
+        if done > 3:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        score_file(path, out=out, progress=full, force=True)
     assert out.read_text() == "old" and len(list(path.parent.iterdir())) == 2
+
+
+def test_files_of_the_users_and_an_edited_output_are_kept_unless_forced(file):
+    path = file(ROWS["tpot"])
+    picture = path.with_name("mine.pred.png")
+    picture.write_text("a photograph")
+    command = ["score", path.name, "--model", "bounds"]
+    refused = CliRunner().invoke(main, command)
+    assert refused.exit_code == 2 and "mine.pred.png: --plot = a file not made by this program" in refused.stderr
+    assert picture.read_text() == "a photograph" and len(list(path.parent.iterdir())) == 2
+    picture.unlink()
+    assert [CliRunner().invoke(main, command).exit_code for _ in range(2)] == [0, 0]
+    made = path.with_name("mine.pred.csv")
+    made.write_text("a remark of my own\n" + made.read_text())
+    refused = CliRunner().invoke(main, command)
+    assert refused.exit_code == 2 and "mine.pred.csv: --out = a file changed since it was made" in refused.stderr
+    assert made.read_text().startswith("a remark")
+    assert CliRunner().invoke(main, [*command, "--force"]).exit_code == 0
+    assert made.read_text().startswith("model,")
+
+
+@pytest.mark.parametrize("limit", [0, 200, 10_000])
+def test_a_full_disk_is_one_line_and_leaves_what_stood_there(file, limit):
+    """A limit on the size of files stands for the disk: nothing fits, half of the rows, all but the picture."""
+    path = file(*[ROWS["tpot"]] * 20)
+    code = f"""
+import resource
+from tokenomics.cli import main
+import tokenomics.scoring.plot
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+main(["score", {path.name!r}, "--model", "bounds"])
+"""
+    given = path.read_bytes()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=path.parent)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert f"mine.pred.{'png' if limit == 10_000 else 'csv'}: file = File too large" in done.stderr
+    whole = {".tokenomics-files", "mine.csv", "mine.pred.csv"} if limit == 10_000 else {"mine.csv"}
+    assert {each.name for each in path.parent.iterdir()} == whole and path.read_bytes() == given
 
 
 def test_chunks_change_nothing_and_progress_is_told(file, monkeypatch):
     path = file(*ROWS.values())
     whole, expected = run(path)
     monkeypatch.setattr(reading, "ROWS", 1)
-    monkeypatch.setattr(reading.chunks, "__defaults__", (1,))
     told = []
-    pieces, out = run(path, out=path.with_name("pieces.csv"), progress=told.append)
-    assert told == [1, 2, 3, 4]
+    pieces, out = run(path, out=path.with_name("pieces.csv"), progress=lambda done, total: told.append((done, total)))
+    assert sorted({done for done, _ in told}) == [0, 1, 2, 3, 4] and told[-1] == (4, 4)
+    assert all(done <= total for done, total in told)
     pd.testing.assert_frame_equal(out, expected)
     pd.testing.assert_frame_equal(pieces.report, whole.report)
 

@@ -201,7 +201,7 @@ class TestDay:
 
     def test_fleets_of_a_day(self, own):
         peak = 1.6 * own.highest_rate(SLO) / 8
-        small = replace(own, limits=replace(own.limits, max_num_seqs=4))
+        small = own.told(max_num_seqs=4)
         stream, bears = self.SHAPE.stream(peak), peak / 1.6
         follow = self.SHAPE.needed(peak, bears)
         assert follow.max() == 2 and follow.min() == 1
@@ -215,7 +215,7 @@ class TestDay:
         assert table.loc["1", "attained_share"] <= table.loc["2", "attained_share"]
 
     def test_an_autoscaler_pays_for_what_it_holds(self, own):
-        small = replace(own, limits=replace(own.limits, max_num_seqs=4))
+        small = own.told(max_num_seqs=4)
         bears = 0.05 * own.saturated_rps
         stream = self.SHAPE.stream(2 * bears)
         rule = day.scaling(small, bears, 3, 0.8, 60.0)
@@ -228,7 +228,7 @@ class TestDay:
 class TestArrangements:
     def test_a_router_that_knows_prefixes_finds_more(self, own):
         make = scheduling.kinds("azure_conversation_2023", 400, 1)["agent, tools"]
-        wide = case.Case(own.server, own.limits, make(1.0), 400, RENT)
+        wide = case.Case(own.server, make(1.0), 400, RENT)
         rows = scheduling.routed(wide, make, 2.0, 3, READER).set_index("arrangement")["cached_share"]
         assert rows["prefix aware"] > rows["least loaded"] + 0.1
 

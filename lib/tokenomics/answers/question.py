@@ -111,8 +111,11 @@ class Question:
     def server(self, layout: Layout) -> Server:
         """One replica in a layout, whose engine is told nothing."""
         stated = {"precision": self.precision, "kv_precision": self.kv_precision, "engine": self.engine}
-        settings = Settings.documented(known(self.engine), layout.dp)
-        return server(self.model, self.device, layout=layout, settings=settings, **stated)
+        return server(self.model, self.device, layout=layout, settings=self.settings(layout), **stated)
+
+    def settings(self, layout: Layout) -> Settings:
+        """What the engine does by default, for each attention group of a replica."""
+        return Settings.documented(known(self.engine), layout.dp)
 
     def pinned(self) -> list[Layout]:
         """Layouts with the stated sizes; empty where none is stated.

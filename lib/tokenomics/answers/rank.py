@@ -1,5 +1,7 @@
-"""Which accelerator: every one of the catalogue in closed form, or two against each other as simulated."""
+"""Which accelerator: every one of the catalogue in closed form and the best of them as sized, or two against each other
+as sized."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from statistics import NormalDist
 from typing import Any
@@ -19,7 +21,10 @@ from tokenomics.facts import catalogue
 from tokenomics.facts.prices import listed_by
 
 NODES = (8, 16, 32)
-"""Devices of a replica, at most."""
+"""Devices of a replica in closed form, at most."""
+SIZED, MOST_SIZED = 3, 6
+"""Accelerators at the head of a ranking that are sized by simulation; as many as are tried for that, at most."""
+CLOSED_FORM = "closed form, without queues"
 SHARED = 0.25
 SHARED_LOW, SHARED_HIGH = 0.0, 0.6
 """Share of the variance of an error that two accelerators have in common under one engine and model family: between
@@ -29,12 +34,20 @@ groups over all, of held-out residuals (``data/calibration/held_out_family.csv``
 
 @dataclass(frozen=True)
 class Rival:
-    """One accelerator of a ranking: layout of a replica, all devices, USD per million output tokens."""
+    """One accelerator of a ranking.
+
+    Attributes:
+        xpu: its name.
+        layout: of a replica.
+        devices, usd_per_mtok: all devices, and USD per million output tokens.
+        sized: whether these are those of :func:`tokenomics.answers.size.size`; else they are closed forms.
+    """
 
     xpu: str
     layout: Layout
     devices: Quantity
     usd_per_mtok: Quantity
+    sized: bool
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,7 @@ class Ranking:
 
     Attributes:
         model: what is served.
-        rivals: best first.
+        rivals: those that were sized, best first, then the others, best first.
         left_out: the others, and why.
         assumed: of all numbers.
     """
@@ -56,7 +69,7 @@ class Ranking:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         rows = [
-            {"xpu": each.xpu, "layout": asdict(each.layout)}
+            {"xpu": each.xpu, "layout": asdict(each.layout), "sized": each.sized}
             | {key: getattr(each, key).as_dict() for key in ("devices", "usd_per_mtok")}
             for each in self.rivals
         ]
@@ -65,6 +78,7 @@ class Ranking:
     def __str__(self) -> str:
         wide = max(len(each.xpu) for each in self.rivals)
         lines = [f"{each.xpu:<{wide}} {each.devices}{_price(each)}" for each in self.rivals]
+        lines.insert(sum(each.sized for each in self.rivals), f"{CLOSED_FORM}:")
         head = f"{self.model}: USD per million output tokens where there is a rent, then devices"
         return "\n".join([head, *lines, f"left out: {len(self.left_out)}", f"assumed: {'; '.join(self.assumed)}"])
 
@@ -76,8 +90,9 @@ def _price(of: Rival) -> str:
 def rank(model: str, **options: Any) -> Ranking:
     """Every accelerator of the catalogue that fits a model and keeps an objective, cheapest first.
 
-    Closed forms: mean times of a closed loop, no queues (:func:`tokenomics.answers.size.size` simulates one
-    accelerator). Left out is what has no arithmetic of the format, what does not hold the model and what does not keep
+    All are ranked by closed forms: mean times of a closed loop, no queues. The cheapest are then sized as
+    :func:`tokenomics.answers.size.size` does, until :data:`SIZED` of them are cheaper than any that is left, or
+    :data:`MOST_SIZED` were. Left out is what has no arithmetic of the format, does not hold the model or does not keep
     the objective.
 
     Args:
@@ -90,16 +105,36 @@ def rank(model: str, **options: Any) -> Ranking:
     first, *_ = catalogue.accelerators()
     asked, found, left_out = ask(model, first, **options), [], {}
     offers = listed_by(asked.price_list)
-    assumed = (*asked.assumed, "closed form, without queues", f"{asked.spares} spare replicas")
-    for name in catalogue.accelerators():
+    assumed = (*asked.assumed, f"{asked.spares} spare replicas")
+    questions = {name: asked.on(name) for name in catalogue.accelerators()}
+    for name, each in questions.items():
         try:
-            found.append(_rival(asked.on(name), offers, assumed))
+            found.append(_rival(each, offers, (*assumed, CLOSED_FORM)))
         except DataError as refused:
             left_out[name] = getattr(refused, "reason", str(refused))
+    found = _head_sized(found, lambda name: _sized(answer(questions[name])), left_out)
     if not found:
         raise DataError("rank", "model", asked.model.name, "a model and an objective that some accelerator keeps")
-    found.sort(key=_place)
     return Ranking(asked.model.name, tuple(found), left_out, assumed)
+
+
+def _head_sized(found: list[Rival], sized: Callable[[str], Rival], left_out: dict[str, str]) -> list[Rival]:
+    """Rivals in order, the best of them sized; what that refuses is added to those left out."""
+    for _ in range(MOST_SIZED):
+        found.sort(key=_place)
+        best = next((each for each in found[:SIZED] if not each.sized), None)
+        if best is None:
+            break
+        found.remove(best)
+        try:
+            found.append(sized(best.xpu))
+        except DataError as refused:
+            left_out[best.xpu] = getattr(refused, "reason", str(refused))
+    return sorted(found, key=lambda each: (not each.sized, _place(each)))
+
+
+def _sized(of: Size) -> Rival:
+    return Rival(of.xpu, of.layout, of.devices, of.usd_per_mtok, sized=True)
 
 
 def _place(of: Rival) -> tuple[bool, float, str]:
@@ -125,7 +160,7 @@ def _rival(asked: Question, offers: list, assumed: tuple[str, ...]) -> Rival:
     count = counted({end: fewest_replicas(asked, rate / slower[end]) for end in ENDS}, asked.spares)
     devices = count.map(lambda n: n * one.devices)
     _, usd = money(asked, devices, rent(asked.device, offers), assumed)
-    return Rival(asked.device.name, best.layout, Quantity.of(devices, "devices", assumed, asked.sources), usd)
+    return Rival(asked.device.name, best.layout, Quantity.of(devices, "devices", assumed, asked.sources), usd, False)
 
 
 @dataclass(frozen=True)

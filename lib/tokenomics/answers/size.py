@@ -10,6 +10,7 @@ Left out: bursts within the hour, routing that evens out queues, prompts that sh
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from tokenomics.errors import Infeasible, require
 from tokenomics.estimate import ENDS, Estimate, combine
 from tokenomics.facts.prices import RentalPrice, listed_by
 from tokenomics.facts.sources import sources
-from tokenomics.service.replica import Limits, Replica, keeps
+from tokenomics.service.replica import Replica, keeps
 from tokenomics.service.simulator import Outcome, Requests
 from tokenomics.service.simulator.simulator import without_compiling
 from tokenomics.service.timeline import quantiles
@@ -181,19 +182,27 @@ def ranked(
     Args:
         nodes: devices of a replica, at most; the first number that does is taken.
     """
-    prompt, output = asked.means
     pinned = asked.pinned()
     for devices in [max(each.devices for each in pinned)] if pinned else nodes:
-        found = search(
-            *(asked.model, asked.device, devices),
-            **{"prompt": prompt, "output": output, "most_tpot_s": tpot_s, "most_ttft_s": ttft_s},
-            **{"precision": asked.precision, "kv_precision": asked.kv_precision, "engine": asked.engine},
-            among=pinned or None,
-        )
-        both = [(each, asked.server(each.layout)) for each in found]
-        if both := [(each, one) for each, one in both if float(one.capacity(asked.longest)) >= 1]:
-            return sorted(both, key=lambda pair: (_devices(asked, pair[0]), -pair[0].output_rate / pair[0].devices))
+        if found := _ranked(asked, tpot_s, ttft_s, devices):
+            return found
     return []
+
+
+@lru_cache(maxsize=512)
+def _ranked(asked: Question, tpot_s: float, ttft_s: float, devices: int) -> list[tuple[Candidate, Server]]:
+    """:func:`ranked` on so many devices; a ranking of accelerators asks twice for those that it sizes."""
+    prompt, output = asked.means
+    found = search(
+        *(asked.model, asked.device, devices),
+        **{"prompt": prompt, "output": output, "most_tpot_s": tpot_s, "most_ttft_s": ttft_s},
+        **{"precision": asked.precision, "kv_precision": asked.kv_precision, "engine": asked.engine},
+        among=asked.pinned() or None,
+        settings=asked.settings,
+    )
+    both = [(each, asked.server(each.layout)) for each in found]
+    both = [(each, one) for each, one in both if float(one.capacity(asked.longest)) >= 1]
+    return sorted(both, key=lambda pair: (_devices(asked, pair[0]), -pair[0].output_rate / pair[0].devices))
 
 
 def _devices(asked: Question, of: Candidate) -> int:
@@ -204,11 +213,6 @@ def _devices(asked: Question, of: Candidate) -> int:
 def fewest_replicas(asked: Question, tok_per_s: float) -> int:
     """Replicas at so many output tokens a second each."""
     return max(int(np.ceil(asked.peak_rps * asked.means[1] / tok_per_s * (1 - 1e-12))), 1)
-
-
-def limits(asked: Question, server: Server) -> Limits:
-    """What the engine does by default, for each attention group of a replica."""
-    return Limits.of(server, max_model_len=asked.longest)
 
 
 class Trials:
@@ -223,7 +227,7 @@ class Trials:
 
     def __init__(self, asked: Question, server: Server):
         self.asked, self.server, self.slo = asked, server, asked.objective(server)
-        self.replica = Replica(server, limits(asked, server))
+        self.replica = Replica(server, max_model_len=asked.longest)
         self._done: dict[tuple[str, int], Outcome] = {}
 
     def run(self, end: str, requests: Requests, **options: Any) -> Outcome:
@@ -299,7 +303,7 @@ def _size(asked: Question, best: Trials, replicas: int, offers: Sequence[RentalP
     needed = {end: replicas if end == "value" else best.fewest(end, replicas) for end in ENDS}
     seen = {end: best.outcome(end, replicas) for end in ENDS}
     keys = asked.sources
-    told = best.replica.limits
+    told = on.settings
     held = f"at most {told.max_num_seqs} requests and {told.max_num_batched_tokens} tokens a step"
     times = (*asked.assumed, held, "no front end before the engine")
     fleet_assumed = (*times, f"{asked.spares} spare replicas", "the interval is a replica wide at least")
@@ -385,7 +389,7 @@ def limited_by(best: Trials, replicas: int) -> str:
         kin = layouts(asked.model, asked.device, smaller)
         fits = any(asked.server(each).fits() for each in kin)
         return OBJECTIVE if fits else MEMORY
-    saturated = float(one.output_rate(prompt, output, best.replica.limits.max_num_seqs).value)
+    saturated = float(one.output_rate(prompt, output, one.on.settings.max_num_seqs).value)
     if asked.peak_rps * output / (replicas - 1) < NEAR_SATURATION * saturated:
         return OBJECTIVE
-    return MEMORY if float(one.admitted(prompt, output)) < best.replica.limits.max_num_seqs else step
+    return MEMORY if float(one.admitted(prompt, output)) < one.on.settings.max_num_seqs else step

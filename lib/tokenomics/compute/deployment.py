@@ -4,17 +4,64 @@ It is put together by :func:`tokenomics.compute.inference.server.put_together`, 
 from parameters alike; whether it can exist is the matter of :mod:`tokenomics.compute.inference.feasibility`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tokenomics.compute.bounds import Precision
 from tokenomics.compute.layout import Layout
-from tokenomics.errors import require, whole
+from tokenomics.errors import Infeasible, require, whole
 from tokenomics.facts.accelerators import Accelerator
-from tokenomics.facts.engines import Engine
+from tokenomics.facts.engines import GENERIC, POLICIES, Engine, of_profile
 from tokenomics.facts.models import Model
 
 UNSTATED = 256, 2048
 """Sequences and tokens of a step where an engine's documentation names none."""
+BLOCK_TOKENS = 16
+"""Tokens of a block of cache where an engine's documentation names none (vLLM's)."""
+
+
+@dataclass(frozen=True)
+class Drafts:
+    """Speculative decoding: tokens that are drafted cheaply and verified together in one step of the model.
+
+    Attributes:
+        tokens: drafted a step.
+        acceptance: probability that a drafted token is accepted.
+        draft: the draft model on (some of) the same devices; its host time a step is taken as the model's.
+        share: without a draft model, the device time of drafting one token over that of a decode step; what drafts
+            takes the same share of weights and cache.
+
+    Raises:
+        DataError: a count that is not whole and positive, a number outside 0 to 1, neither a draft model nor a share,
+            or both, a draft model on other or more devices.
+    """
+
+    tokens: int
+    acceptance: float
+    draft: "Deployment | None" = None
+    share: float | None = None
+
+    def __post_init__(self):
+        whole("settings", "drafts.tokens", self.tokens)
+        acceptance, share = self.acceptance, self.share
+        require(0 <= acceptance <= 1, "settings", "drafts.acceptance", acceptance, "0 to 1")
+        require(share is None or 0 <= share <= 1, "settings", "drafts.share", share, "0 to 1")
+        one = (self.draft is None) != (share is None)
+        require(one, "settings", "drafts", "both" if share is not None else "neither", "a draft model or a share")
+
+    @property
+    def by(self) -> "Deployment | float":
+        """What drafts: the draft model, or a share of the model."""
+        return self.draft if self.share is None else self.share
+
+    def check(self, on: "Deployment") -> None:
+        """Refuse a draft model on other or more devices, and stages, which no formula here drafts with."""
+        if self.draft:
+            name, most = self.draft.device.name, on.layout.devices
+            require(name == on.device.name, "settings", "drafts.draft.device", name, on.device.name)
+            devices = self.draft.layout.devices
+            require(devices <= most, "settings", "drafts.draft.devices", devices, f"at most {most}")
+        if on.layout.pp > 1:
+            raise Infeasible("settings", "drafts", f"pp {on.layout.pp}", "drafting in stages is not modelled", "pp 1")
 
 
 @dataclass(frozen=True)
@@ -25,14 +72,27 @@ class Settings:
         max_num_seqs: sequences that a replica runs at a time, at most.
         max_num_batched_tokens: prompt tokens that it takes into one step, at most.
         memory_utilisation: share of memory that may be filled; ``None``: the engine's own.
+        policy: how prompts and decodes share steps (:data:`tokenomics.facts.engines.POLICIES`); ``None``: the engine's.
+        block_tokens: tokens of a block of cache; ``None``: the engine's.
+        watermark: share of blocks that starting a request must leave free.
+        prefix_cache: whether a beginning that prompts share is read once and kept; ``None``: the engine's.
+        prefix_tokens: tokens with which all prompts begin alike, where requests do not say what they share; whole
+            blocks of them are known, and at least one token of a prompt is read.
+        drafts: speculative decoding; ``None``: none.
 
     Raises:
-        DataError: a count that is not whole and positive, a share outside (0, 1].
+        DataError: a count that is not whole and positive, a share outside its bounds, an unknown policy.
     """
 
     max_num_seqs: int = 2048
     max_num_batched_tokens: int = 8192
     memory_utilisation: float | None = None
+    policy: str | None = None
+    block_tokens: int | None = None
+    watermark: float = 0.01
+    prefix_cache: bool | None = None
+    prefix_tokens: int = 0
+    drafts: Drafts | None = None
 
     @classmethod
     def documented(cls, engine: Engine, groups: int = 1) -> "Settings":
@@ -42,10 +102,24 @@ class Settings:
         return cls(groups * seqs, groups * tokens)
 
     def __post_init__(self):
-        whole("settings", "max_num_seqs", self.max_num_seqs)
-        whole("settings", "max_num_batched_tokens", self.max_num_batched_tokens)
-        share = self.memory_utilisation
+        for name in ("max_num_seqs", "max_num_batched_tokens", "block_tokens"):
+            if getattr(self, name) is not None:
+                whole("settings", name, getattr(self, name))
+        whole("settings", "prefix_tokens", self.prefix_tokens, 0)
+        share, policy = self.memory_utilisation, self.policy
         require(share is None or 0 < share <= 1, "settings", "memory_utilisation", share, "above 0, at most 1")
+        require(policy is None or policy in POLICIES, "settings", "policy", policy, ", ".join(POLICIES))
+        require(0 <= self.watermark < 1, "settings", "watermark", self.watermark, "0 or more, below 1")
+
+    def filled(self, engine: Engine) -> "Settings":
+        """With what an engine does where it was told nothing; the share of memory stays a matter of its profile."""
+        own = {
+            "policy": engine.policy,
+            "block_tokens": engine.block_tokens or BLOCK_TOKENS,
+            "prefix_cache": engine.prefix_cache,
+        }
+        missing = {key: value for key, value in own.items() if getattr(self, key) is None}
+        return replace(self, **missing) if missing else self
 
 
 @dataclass(frozen=True)
@@ -60,7 +134,7 @@ class Deployment:
         kernels: engine whose measured kernels are used (``trtllm``, ``vllm``, ``sglang``; others: nearest).
         fused: activations are quantised within the kernel before, so that a product keeps the 16-bit kernel's floor.
         alike: every sequence holds the same prompt, so that all tokens of a step choose the same experts.
-        settings: what the engine is told.
+        settings: what the engine is told, with its own choice (the generic engine's) where it was told nothing.
         left_out: take the parameters of relatives although this device was measured (to learn what that costs).
     """
 
@@ -73,6 +147,17 @@ class Deployment:
     alike: bool = False
     left_out: bool = False
     settings: Settings = Settings()
+
+    def __post_init__(self):
+        object.__setattr__(self, "settings", self.settings.filled(of_profile(GENERIC)))
+        if self.settings.drafts:
+            self.settings.drafts.check(self)
+
+    @property
+    def known_tokens(self) -> int:
+        """Tokens of a shared beginning that the prefix cache holds, whole blocks."""
+        told = self.settings
+        return told.prefix_tokens // told.block_tokens * told.block_tokens if told.prefix_cache else 0
 
     @property
     def layers_together(self) -> int:

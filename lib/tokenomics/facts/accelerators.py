@@ -77,6 +77,8 @@ class Accelerator:
         """
         from tokenomics.facts import tables
 
+        if not given:
+            raise DataError(where, "file", "empty", f"needed are {', '.join(REQUIRED)} and a peak")
         tables.check_record("catalogue/accelerators", given, where)
         for key in REQUIRED:
             if given.get(key) is None:

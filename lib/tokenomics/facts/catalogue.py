@@ -1,5 +1,6 @@
 """Look up models and accelerators by any of their names, or read one of your own from a file."""
 
+import contextlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -82,6 +83,7 @@ def portable(name: str) -> str:
 def _user_file(name: str) -> Path:
     """A user's file: absolute, or relative to the working directory, or relative to the project."""
     for base in (Path.cwd(), paths.ROOT):
-        if (base / name).is_file():
-            return base / name
+        with contextlib.suppress(OSError):  # a name that the system refuses is no file
+            if (base / name).is_file():
+                return base / name
     raise DataError("catalogue", "file", str(name), "a file below the working directory or the project")

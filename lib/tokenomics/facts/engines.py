@@ -15,6 +15,9 @@ from tokenomics.errors import DataError
 TABLE = paths.DATA / "catalogue" / "engines.csv"
 GENERIC = "generic"
 ENDLESS = (10**6, 0)
+POLICIES = PREFILL, DECODE, CHUNKED = "prefill", "decode", "chunked"
+"""``prefill``: waiting prompts go before decodes, whole, in steps of their own. ``decode``: a batch is filled only when
+the last one has ended. ``chunked``: every step holds all decodes and as much of prompts as its tokens allow."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,7 @@ def engines() -> tuple[Engine, ...]:
         raise DataError(paths.shown(TABLE), "row", str(error), "columns as engines.meta.yaml describes them") from None
 
 
+@cache
 def published(text: str) -> Engine:
     """The engine and period that a published text means, such as ``TensorRT-LLM 0.9.0`` or ``vLLM``.
 

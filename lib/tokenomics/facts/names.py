@@ -8,7 +8,8 @@ from functools import cache
 from tokenomics.errors import DataError
 from tokenomics.facts import tables
 
-NEAREST = 4
+NEAREST, LONGEST = 4, 100
+"""How many near names are told, and how much of a name is compared with them."""
 LISTED = {"model": "models", "accelerator": "xpus"}
 """What ``tokenomics list`` calls each kind."""
 MAKER = re.compile(r"^(?:nvidia|amd|intel|aws|google|huawei|qualcomm)?(?:geforce|instinct|tesla)?")
@@ -65,7 +66,7 @@ def resolve(name: str, kind: str, known: Iterable[str], where: str = "catalogue"
         raise DataError(where, kind, name, f"a name that stands for one {kind}; {unresolved(kind)[key]}")
     folded = {fold(each): each for each in known}
     candidates = {**{fold(a): n for a, n in aliases(kind).items()}, **folded}
-    near = difflib.get_close_matches(key, candidates, NEAREST * 2, cutoff=0.5)
+    near = difflib.get_close_matches(key[:LONGEST], candidates, NEAREST * 2, cutoff=0.5)
     nearest = list(dict.fromkeys(candidates[each] for each in near))[:NEAREST]
     hint = ", ".join(nearest) if nearest else f"a name listed by `tokenomics list {LISTED[kind]}`"
     raise DataError(where, kind, name, f"a known {kind}; nearest: {hint}")

@@ -14,7 +14,7 @@ from typing import Any
 
 from tokenomics import paths
 from tokenomics.errors import RunError
-from tokenomics.notebook import rounding, style
+from tokenomics.notebook import by_hand, prose, rounding, style
 from tokenomics.parameters import loading
 from tokenomics.parameters.types import Common
 
@@ -47,13 +47,17 @@ class Context:
         text = json.dumps(self.parameters.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
+    def known(self) -> Mapping[str, Mapping[str, Any]]:
+        """What prose may name so far: parameters and recorded metrics."""
+        return prose.known(self.record["metrics"], self.parameters.model_dump())
+
     def add(self, kind: str, key: str, entry: Mapping[str, Any]) -> None:
-        """Record an entry once and write ``metrics.json``.
+        """Record an entry and write ``metrics.json``; by hand a cell may run again, in the pipeline a key stands once.
 
         Raises:
             RunError: the key stands already.
         """
-        if key in self.record[kind]:
+        if self.linked and key in self.record[kind]:
             raise RunError(f"{self.name}: {kind} {key!r} is recorded twice")
         self.record[kind][key] = dict(entry)
         self.write()
@@ -89,6 +93,8 @@ def begin(declared: type[Common], cell_values: Mapping[str, Any]) -> Common:
     style.apply()
     _current[:] = [Context(name, out, parameters)]
     _current[0].write()
+    if not _current[0].linked:
+        by_hand.follow(paths.NOTEBOOKS / f"{name}.ipynb", _current[0].known)
     return parameters
 
 

@@ -6,12 +6,12 @@
 
 import html
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from tokenomics.errors import RunError
+from tokenomics.errors import RunError, require
 from tokenomics.facts.sources import cite
 from tokenomics.notebook import figure_lint, report, rounding, style, units
 from tokenomics.notebook.context import current
@@ -27,8 +27,22 @@ METADATA: dict[str, dict[str, Any]] = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
+FORMATS = (*METADATA, "tex")
+"""What a run can write: pictures in the first three, tables in the last; PNG always."""
 WIDTH_PX = 525
 _drawn_from: dict[str, dict[str, str]] = {}
+
+
+def check_formats(formats: Iterable[str]) -> list[str]:
+    """The formats, each once.
+
+    Raises:
+        DataError: one that no figure or table has.
+    """
+    asked = list(dict.fromkeys(formats))
+    for each in asked:
+        require(each in FORMATS, "run", "--formats", each, ", ".join(FORMATS))
+    return asked
 
 
 def canvas(rows: int = 1, columns: int = 1, height_in: float = style.HEIGHT_IN, **options: Any):

@@ -47,7 +47,7 @@ def save(
         "parameters": context.parameters_hash,
     }
     rounding.write_json(entry, path.with_suffix(".json"))
-    if "tex" in os.environ.get(FORMATS_VARIABLE, ""):
+    if "tex" in os.environ.get(FORMATS_VARIABLE, "").split(","):
         path.with_suffix(".tex").write_text(shown.to_latex(index=False, caption=caption, escape=True), encoding="utf-8")
     context.add("tables", path.stem, {"caption": caption})
     return shown

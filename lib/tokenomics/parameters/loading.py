@@ -1,5 +1,7 @@
 """Read, override and check parameters before anything runs."""
 
+import itertools
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -10,6 +12,7 @@ from tokenomics.facts import yaml_file
 from tokenomics.parameters.types import Common
 
 COMMON_FILE = "00_common"
+OVERRIDE = re.compile(r"[A-Za-z_]\w*[ \t]*=")
 
 
 def load(declared: type[Common], folder: Path | None = None, overrides: Iterable[str] = ()) -> Common:
@@ -32,11 +35,11 @@ def load(declared: type[Common], folder: Path | None = None, overrides: Iterable
         (own, set(declared.model_fields) - set(Common.model_fields)),
     ):
         found = yaml_file.read(path)
-        _refuse_unknown(found, fields, paths.shown(path), path.stem)
+        refuse_unknown(found, fields, paths.shown(path), path.stem)
         values |= found
         origin |= dict.fromkeys(found, paths.shown(path))
     given = dict(parse_override(text) for text in overrides)
-    _refuse_unknown(given, set(declared.model_fields), "--set", declared.notebook)
+    refuse_unknown(given, set(declared.model_fields), "--set", declared.notebook)
     values |= given
     origin |= dict.fromkeys(given, "--set")
     missing = sorted(set(declared.model_fields) - set(values))
@@ -71,19 +74,43 @@ def parse_override(text: str) -> tuple[str, Any]:
     Raises:
         DataError: no ``=``, no name, or a value that is no YAML.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     name, equals, value = text.partition("=")
     if not equals or not name.strip().isidentifier():
         raise DataError("--set", "override", text, "name=value")
     try:
-        return name.strip(), YAML(typ="safe", pure=True).load(value)
-    except (YAMLError, ValueError, TypeError, RecursionError):
-        raise DataError("--set", name, value, "a YAML 1.2 value") from None
+        return name.strip(), yaml_file.value(value, "--set")
+    except DataError as error:
+        raise DataError("--set", name, value, f"a YAML 1.2 value; {error.value}") from None
 
 
-def _refuse_unknown(found: Mapping[str, Any], fields: set[str], where: str, notebook: str) -> None:
+def split_overrides(text: str) -> list[str]:
+    """The overrides of one text, such as ``'models=["a b", c] first_year=2020'``.
+
+    An override begins with a name and ``=`` at the text's start or after white space, outside quotes and brackets, and
+    reaches to the next one: values may hold spaces, and lists need no care.
+    """
+    starts, quote, depth, before = [], "", 0, ""
+    for at, letter in enumerate(text):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "\"'" and before in ("", *"=[{,:"):  # as in YAML, a quote opens only where a value begins
+            quote = letter
+        else:
+            depth += (letter in "[{") - (letter in "]}")
+        if not quote and depth <= 0 and (at == 0 or text[at - 1].isspace()) and OVERRIDE.match(text, at):
+            starts.append(at)
+        before = before if letter.isspace() else letter
+    if text.strip() and (not starts or text[: starts[0]].strip()):
+        starts.insert(0, 0)
+    return [text[start:end].strip() for start, end in itertools.pairwise([*starts, len(text)])]
+
+
+def refuse_unknown(found: Mapping[str, Any], fields: set[str], where: str, notebook: str) -> None:
+    """Refuse a parameter that is none of ``fields``.
+
+    Raises:
+        DataError: names the nearest, or the parameter's new name in this notebook.
+    """
     import difflib
 
     for key in found:

@@ -7,12 +7,11 @@ from typing import Any
 
 from tokenomics import paths
 from tokenomics.errors import RunError
+from tokenomics.notebook import prose
 
-PLACEHOLDER = re.compile(r"\{\{\s*([a-z][a-z0-9_]*)(?:\.(low|high))?(?::([^{}\s]+))?\s*\}\}")
 ADDRESS = re.compile(r" at 0x[0-9a-f]+>")
 LINK = re.compile(r"\]\((\d\d_\w+)\.ipynb\)")
 """A link to another source notebook; in results each executed one has a folder of its own."""
-DEFAULT_FORMAT = ".3g"
 KEPT_METADATA = ("kernelspec",)
 INJECTED_TAG = "injected-parameters"
 
@@ -23,34 +22,12 @@ def finish(notebook: Any, metrics: Mapping[str, Mapping[str, Any]], parameters: 
     Raises:
         RunError: an unknown name in the prose, an output on stderr, or a folder of this machine in an output.
     """
-    known = {**{key: {"value": value} for key, value in parameters.items()}, **metrics}
+    known = prose.known(metrics, parameters)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = LINK.sub(r"](../\1/notebook.ipynb)", filled(cell.source, known, name))
+            cell.source = LINK.sub(r"](../\1/notebook.ipynb)", prose.filled(cell.source, known, name))
     _normalise(notebook)
     _refuse_leaks(notebook, name)
-
-
-def filled(text: str, known: Mapping[str, Mapping[str, Any]], name: str) -> str:
-    """``text`` with every ``{{key}}`` replaced by its value, three significant digits unless a format is given.
-
-    Raises:
-        RunError: an unknown key, a bound that the metric does not have, or a format that does not fit.
-    """
-
-    def number(match: re.Match) -> str:
-        key, bound, form = match.groups()
-        entry = known.get(key, {})
-        part = bound or "value"
-        if part not in entry:
-            raise RunError(f"{name}: the prose names {match.group(0)}, known are {', '.join(sorted(known))}")
-        value = entry[part]
-        try:
-            return format(value, form or ("" if isinstance(value, str | int) else DEFAULT_FORMAT))
-        except ValueError as error:
-            raise RunError(f"{name}: {match.group(0)}: {error}") from None
-
-    return PLACEHOLDER.sub(number, text)
 
 
 def _normalise(notebook: Any) -> None:

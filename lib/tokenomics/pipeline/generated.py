@@ -9,6 +9,7 @@ from tokenomics.facts import tables, yaml_file
 from tokenomics.parameters import generation
 from tokenomics.parameters.loading import COMMON_FILE
 from tokenomics.parameters.types import Common
+from tokenomics.pipeline import committed
 from tokenomics.sections import registry
 
 ENVIRONMENT = """\
@@ -28,6 +29,7 @@ def files() -> dict[Path, Callable[[], str]]:
     made: dict[Path, Callable[[], str]] = {
         paths.ROOT / "environment.yml": environment_text,
         paths.DATA / "DICTIONARY.md": dictionary_text,
+        committed.SUMS: committed.sums_text,
     }
     for name, declared in declarations().items():
         path = paths.PARAMS / f"{name}.yaml"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tokenomics import paths
-from tokenomics.pipeline.executed import PLACEHOLDER
+from tokenomics.notebook.prose import PLACEHOLDER
 
 LINES = ("**Answer.**", "> **Takeaway.**")
 COLUMNS = ("notebook", "metric", "value", "interval", "unit", "meaning")

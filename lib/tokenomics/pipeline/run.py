@@ -6,33 +6,40 @@ place only on success, so that a failure of any kind leaves the last good result
 
 import contextlib
 import json
-import os
-import shutil
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from tokenomics import paths
-from tokenomics.errors import DataError, RunError
+from tokenomics import outputs, paths
+from tokenomics.errors import RunError
 from tokenomics.facts import tables
-from tokenomics.notebook import rounding
+from tokenomics.notebook import figures, rounding
 from tokenomics.notebook.context import OUT_VARIABLE
 from tokenomics.parameters import loading
 from tokenomics.parameters.types import Common
-from tokenomics.pipeline import environment, executed, stages
+from tokenomics.pipeline import committed, environment, executed, parent, stages
 from tokenomics.sections import registry
 
 KERNEL = "python3"
+REASON = 100
+"""Characters of somebody else's reason in a message."""
 START_FAILURES = ("Kernel died before replying", "Address already in use")
-OF_A_RUN = {"notebook.ipynb", "metrics.json", "figures", "tables"}
-"""All that a run leaves in its folder."""
 
 
-def run(notebook: str, out: Path | None = None, params: Path | None = None, overrides: Iterable[str] = ()) -> Path:
+def run(
+    notebook: str,
+    out: Path | None = None,
+    params: Path | None = None,
+    overrides: Iterable[str] = (),
+    *,
+    formats: Iterable[str] = (),
+    force: bool = False,
+) -> Path:
     """Execute a notebook and swap its output folder in.
 
     Args:
@@ -40,50 +47,65 @@ def run(notebook: str, out: Path | None = None, params: Path | None = None, over
         out: target folder; default ``results/NN_name``, or ``runs/NN_name`` when anything is overridden.
         params: folder of parameter files instead of ``params/``.
         overrides: ``name=value`` texts.
+        formats: of figures (``svg``, ``pdf``) and tables (``tex``) beside PNG and CSV; not in ``results/``.
+        force: replace whatever the target folder holds.
 
     Returns:
         The folder that now holds ``notebook.ipynb``, ``metrics.json``, ``figures/`` and ``tables/``.
 
     Raises:
-        DataError: a parameter or a table is not allowed; nothing was started.
+        DataError: a parameter, a table or the target is not allowed (see :func:`tokenomics.outputs.check_folder`);
+            nothing was started.
         RunError: the notebook failed; the last good result is untouched and the failed copy kept aside. Or there is no
             checkout.
     """
     paths.need_checkout(f"run {notebook}")
-    overrides = list(overrides)
+    overrides, formats = list(overrides), figures.check_formats(formats)
     declared = registry.declared(notebook)
+    check_notebook(paths.NOTEBOOKS / f"{notebook}.ipynb")
     check_tables(notebook)
     parameters = loading.load(declared, params, overrides)
-    overridden = bool(overrides or params)
+    overridden = bool(overrides or params or formats)
     out = out or (paths.RUNS if overridden else paths.RESULTS) / notebook
     if overridden and out.resolve().is_relative_to(paths.RESULTS):
         raise RunError(
-            f"{paths.shown(out)}: results/ holds runs of the committed parameters only; choose another --out"
+            f"{paths.shown(out)}: results/ holds committed parameters and formats only; choose another --out"
         )
-    end_with_parent()
-    with _alone(out), _building(out) as fresh:
-        try:
-            _execute(notebook, parameters, fresh)
-        except BaseException:
-            _keep_failed(fresh, notebook)
-            raise
-        _swap(fresh, out)
+    parent.end_with_parent()
+    own, known = paths.RESULTS / notebook, {}
+    if out.resolve() == own.resolve():
+        committed.keep(notebook)
+        known = committed.hashes(notebook)
+    with outputs.folder(out, force=force, known=known, own=own, failed=paths.FAILED / notebook) as fresh:
+        _execute(notebook, parameters, fresh, formats)
     return out
 
 
-def check_out(out: Path) -> None:
-    """Refuse an output folder whose replacement would delete what no run made, or that cannot be made.
+def check_notebook(path: Path) -> None:
+    """Read a notebook before a kernel starts.
 
     Raises:
-        DataError: a file, a folder that holds other things, or a place that cannot be written.
+        RunError: no file, a truncated one, or one that is no notebook.
     """
-    held = {each.name for each in out.iterdir()} if out.is_dir() else set()
-    if (out.exists() and not out.is_dir()) or held - OF_A_RUN:
-        odd = f" (holds {min(held - OF_A_RUN)})" if held else ""
-        raise DataError("run", "--out", f"{paths.shown(out)}{odd}", "a new or empty folder, or one that a run made")
-    above = next(each for each in out.absolute().parents if each.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        raise DataError("run", "--out", paths.shown(out), "a folder below one that can be written")
+    import nbformat
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", nbformat.warnings.DuplicateCellId)
+            nbformat.validate(nbformat.read(path, as_version=nbformat.current_nbformat))
+    except OSError as error:
+        raise RunError(f"{paths.shown(path)}: {error.strerror}") from None
+    except (
+        nbformat.ValidationError,
+        Warning,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        reason = str(error).partition("\n")[0][:REASON]
+        raise RunError(f"{paths.shown(path)}: no notebook that can be read ({reason})") from None
 
 
 def check_tables(notebook: str) -> None:
@@ -97,8 +119,8 @@ def check_tables(notebook: str) -> None:
             tables.read(table)
 
 
-def _execute(notebook: str, parameters: Common, out: Path) -> None:
-    environment.apply({OUT_VARIABLE: str(out)})
+def _execute(notebook: str, parameters: Common, out: Path, formats: Iterable[str]) -> None:
+    environment.apply({OUT_VARIABLE: str(out), figures.FORMATS_VARIABLE: ",".join(formats)})
     source = paths.NOTEBOOKS / f"{notebook}.ipynb"
     target = out / "notebook.ipynb"
     with _signals_raise():
@@ -146,6 +168,7 @@ def _papermill(source: Path, target: Path, values: dict[str, Any]) -> Any:
     import papermill
     from nbclient.exceptions import DeadKernelError
 
+    bar = {"desc": source.stem, "unit": "cell", "mininterval": 1.0, "ncols": 80}
     for attempt in (1, 2):
         try:
             return papermill.execute_notebook(
@@ -154,7 +177,7 @@ def _papermill(source: Path, target: Path, values: dict[str, Any]) -> Any:
                 values,
                 kernel_name=KERNEL,
                 cwd=paths.NOTEBOOKS,
-                progress_bar={"desc": source.stem, "unit": "cell", "mininterval": 1.0, "ncols": 80},
+                progress_bar=bar if sys.stderr.isatty() else False,  # writing to a closed pipe, tqdm never ends
                 raise_on_iopub_timeout=True,
             )
         except papermill.PapermillExecutionError as error:
@@ -165,56 +188,6 @@ def _papermill(source: Path, target: Path, values: dict[str, Any]) -> Any:
             if attempt == 2 or not any(text in str(error) for text in START_FAILURES):
                 raise RunError(f"{source.stem}: {error}") from None
     raise AssertionError("unreachable")
-
-
-@contextlib.contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Hold the target's lock file: a second run of the same target stops at once with one line."""
-    import fcntl
-
-    out.parent.mkdir(parents=True, exist_ok=True)
-    lock = out.with_name(f".{out.name}.lock")
-    with lock.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunError(f"{paths.shown(out)}: another run is writing it; wait for it or stop it") from None
-        yield
-
-
-@contextlib.contextmanager
-def _building(out: Path) -> Iterator[Path]:
-    """A fresh folder beside the target; what an earlier run that was killed left there is cleared or put back."""
-    fresh, old = out.with_name(f".{out.name}.new"), out.with_name(f".{out.name}.old")
-    if old.exists() and not out.exists():
-        old.rename(out)
-    for left in (fresh, old):
-        shutil.rmtree(left, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    try:
-        yield fresh
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-
-
-def _swap(fresh: Path, out: Path) -> None:
-    """Put ``fresh`` in the place of ``out``: two renames, undone by the next run if killed in between."""
-    old = out.with_name(f".{out.name}.old")
-    if out.exists():
-        out.rename(old)
-    fresh.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _keep_failed(fresh: Path, notebook: str) -> None:
-    """Keep the unfinished copy where nothing takes it for a result."""
-    if not (fresh / "notebook.ipynb").exists():
-        return
-    kept = paths.FAILED / notebook
-    shutil.rmtree(kept, ignore_errors=True)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(fresh, kept)
-    print(f"the unfinished notebook is kept in {paths.shown(kept)}", file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -229,16 +202,3 @@ def _signals_raise() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def end_with_parent() -> None:
-    """On Linux, ask for SIGTERM when the process that started this one (dvc, make) is killed: no orphaned kernels."""
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    pr_set_pdeathsig = 1
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
-    if os.getppid() != parent:
-        raise KeyboardInterrupt("the parent process ended")

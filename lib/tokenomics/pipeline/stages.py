@@ -22,6 +22,12 @@ def declared_deps(stage: str) -> list[str]:
     return list(stages()[stage].get("deps", []))
 
 
+def declared_outs(stage: str) -> list[str]:
+    """The files and folders that a stage makes, as project-relative paths."""
+    outs = stages()[stage].get("outs", [])
+    return [name for each in outs for name in ([each] if isinstance(each, str) else each)]
+
+
 def declared_tables(stage: str) -> list[Path]:
     """Every table that a stage depends on, by itself or as part of a folder."""
     declared = [paths.ROOT / dep for dep in declared_deps(stage)]

@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 
 from tokenomics.compute import bounds
+from tokenomics.estimate import held
 from tokenomics.facts import catalogue, measurements
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.measurements import METRICS
-from tokenomics.rows import reading
+from tokenomics.rows import reading, units
 from tokenomics.rows.bounds import PREDICTORS as BOUNDS
 from tokenomics.rows.bounds import training_device_seconds
 from tokenomics.rows.case import Case, Prediction, Predictor
@@ -76,9 +77,8 @@ def _predict(case: Case) -> Prediction:
     efficiencies = efficiency(case.metric, case.load, case.device, family_of(case.model))
     if np.isnan(efficiencies).all():
         return Prediction(np.full_like(case["n_gpu"], np.nan))
-    value, lowest, highest = (np.asarray(each, float) for each in (reference.value, reference.low, reference.high))
-    low, median, high = (np.fmin(np.fmax(value * share, lowest), highest) for share in efficiencies)
-    return Prediction(median, low, high, reference.fits)
+    low, median, high = (np.asarray(reference.value, float) * share for share in efficiencies)
+    return Prediction(*held(median, low, high, reference.low, reference.high), reference.fits)
 
 
 PREDICTORS: Mapping[str, Predictor] = {
@@ -167,5 +167,5 @@ def quantity(metric: str) -> str:
 def limit(metric: str) -> str:
     """The kind of a metric, the dimension of its unit and which direction is better, as text."""
     facts = METRICS[metric]
-    dimension = next(iter(reading.DIMENSIONS[facts.units[0]])).replace("GPU-hours", "s") if facts.units else ""
+    dimension = next(iter(units.DIMENSIONS[facts.units[0]])).replace("GPU-hours", "s") if facts.units else ""
     return f"{facts.kind} {dimension} {facts.better}"

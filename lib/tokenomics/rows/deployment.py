@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute.deployment import Deployment
-from tokenomics.compute.inference import durations, engines, memory
+from tokenomics.compute.inference import durations, engines, memory, saturation
 from tokenomics.compute.inference.engines import Profile
 from tokenomics.compute.inference.server import put_together
 from tokenomics.compute.layout import Layout
@@ -20,6 +20,8 @@ BEAMS = "GPT-J"
 """The model family that MLPerf runs with four beams, which nothing here models."""
 DOMAIN = 8
 """Devices joined by fast links, where the vendor states no number."""
+MOST_REQUESTS, FEWEST_REQUESTS, MOST_TOKENS = 10_000, 5, 2e7
+"""Requests of a replica that are simulated, and the tokens that they may write together."""
 SIZES = ("n_gpu", "tp", "pp", "dp", "ep")
 
 
@@ -72,6 +74,12 @@ def _layout(case: Case, sizes: Sequence[int]) -> Layout:
     return Layout(tp=tp, pp=pp, dp=dp, ep=ep)
 
 
+def simulated(requests: ArrayLike, osl: ArrayLike) -> NDArray[np.float64]:
+    """How many of the requests sent to a replica are simulated: all, unless they are very many or very long."""
+    most = np.clip(MOST_TOKENS / np.fmax(osl, 1.0), FEWEST_REQUESTS, MOST_REQUESTS)
+    return np.floor(np.fmin(np.fmax(np.round(requests), 1.0), most))
+
+
 def attention_groups(n: int, tp: int, pp: int, dp: int, ep: int) -> int:
     """Attention groups that a row leaves unsaid: experts spread over more devices than tp and dp name. 0: none."""
     return ep // tp if dp == 1 and ep > tp and not ep % tp and not n % (ep * pp) else 0
@@ -79,13 +87,14 @@ def attention_groups(n: int, tp: int, pp: int, dp: int, ep: int) -> int:
 
 def fastest(case: Case, n: int) -> Layout:
     """The tensor-parallel replica with which ``n`` devices deliver most, as a submitter would choose."""
-    profile, osl, prompt = profile_of(case), float(np.nanmedian(case["osl"])), case.setting.prompt
+    known = case["osl"][~np.isnan(case["osl"])]
+    profile, osl, prompt = profile_of(case), float(np.median(known)) if known.size else np.nan, case.setting.prompt
     sizes = [tp for tp in (1, 2, 4, 8) if n % tp == 0]
     rates = {}
     for tp in sizes:
         on = serving(case, Layout(tp=tp))
         if memory.capacity(on, profile.name, prompt + osl) >= 1:
             running = durations.in_flight(on, profile.name, np.inf, prompt, osl)
-            cycle = durations.saturated_cycle(on, profile.name, prompt, osl)
+            cycle = saturation.saturated_cycle(on, profile, prompt, osl)
             rates[tp] = float(running / cycle.seconds(profile) / tp)
     return Layout(tp=max(rates, key=rates.get, default=sizes[-1]))

@@ -104,11 +104,24 @@ def _judge_requests(case: Case, status: Texts, assumed: Texts) -> None:
     good = np.flatnonzero(status == OK)
     for layout, replicas, some in deployment.layouts(case.only(good)):
         on, rows = deployment.serving(case, layout), good[some]
+        _note_simulated(case, replicas, rows, assumed)
         for row, found in _memory(case, on, rows, context[rows], np.maximum(batch[rows] / replicas, 1.0)):
             if isinstance(found, Infeasible):
                 status[row] = _status(found)
             else:
                 assumed[row] = feasibility.joined(filter(None, [assumed[row], *found]))
+
+
+def _note_simulated(case: Case, replicas: float, rows: NDArray[np.int64], assumed: Texts) -> None:
+    """Say where fewer requests are simulated than a row was sent."""
+    if case.load != "open" or "requests" not in case.columns:
+        return
+    sent = np.round(case["requests"][rows] / replicas)
+    taken = deployment.simulated(sent, case["osl"][rows])
+    for row, all_of_them, some in zip(rows, sent, taken, strict=True):
+        if some < all_of_them:
+            note = f"{some:,.0f} of {all_of_them:,.0f} requests simulated"
+            assumed[row] = feasibility.joined(filter(None, [assumed[row], note]))
 
 
 def _memory(

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute import bounds
 from tokenomics.compute.deployment import Deployment
-from tokenomics.compute.inference import durations, memory
+from tokenomics.compute.inference import durations, memory, saturation
 from tokenomics.compute.inference.engines import Profile, Work
 from tokenomics.compute.inference.intervals import interval
 from tokenomics.estimate import held
@@ -39,6 +39,16 @@ class Group:
     batch: Values
     isl: Values
     osl: Values
+
+    @property
+    def each(self) -> Values:
+        """Sequences of a replica that has any."""
+        return np.maximum(self.batch / self.replicas, 1.0)
+
+    @property
+    def busy(self) -> Values:
+        """Replicas that have any."""
+        return np.minimum(self.replicas, self.batch)
 
 
 Formula = Callable[[Case, Group], Values]
@@ -92,7 +102,7 @@ def first_token(case: Case, g: Group) -> Values:
     """Seconds to the first token."""
     if case.load == "static":
         return _seconds(g, durations.prefill(g.on, g.batch, g.isl))
-    return durations.closed_loop(g.on, g.profile, g.batch / g.replicas, g.isl, g.osl).ttft_s
+    return durations.closed_loop(g.on, g.profile, g.each, g.isl, g.osl).ttft_s
 
 
 def per_token(case: Case, g: Group) -> Values:
@@ -100,7 +110,7 @@ def per_token(case: Case, g: Group) -> Values:
     isl, osl = np.nan_to_num(g.isl, nan=1.0), np.nan_to_num(g.osl, nan=1.0)
     if case.load == "static":
         return _seconds(g, durations.decode_step(g.on, g.batch, isl + 1 + osl / 2))
-    return _seconds(g, durations.closed_loop(g.on, g.profile, g.batch / g.replicas, isl, osl).step)
+    return _seconds(g, durations.closed_loop(g.on, g.profile, g.each, isl, osl).step)
 
 
 def request(case: Case, g: Group) -> Values:
@@ -113,13 +123,12 @@ def request(case: Case, g: Group) -> Values:
 def per_output_token(case: Case, g: Group) -> Values:
     """Seconds for one output token of all replicas together."""
     if case.load == "static":
-        seconds = _seconds(g, durations.static_batch(g.on, g.profile.name, g.batch / g.replicas, g.isl, g.osl))
+        seconds = _seconds(g, durations.static_batch(g.on, g.profile.name, g.each, g.isl, g.osl))
         return seconds / (g.batch * g.osl)
-    most = g.batch / g.replicas
     isl = np.where(np.isnan(g.isl), case.setting.prompt, g.isl)
-    running = durations.in_flight(g.on, g.profile.name, most, isl, g.osl)
-    cycle = _seconds(g, durations.saturated_cycle(g.on, g.profile.name, isl, g.osl, most))
-    return cycle / (running * g.osl * g.replicas)
+    running = durations.in_flight(g.on, g.profile.name, g.each, isl, g.osl)
+    cycle = _seconds(g, saturation.saturated_cycle(g.on, g.profile, isl, g.osl, g.each))
+    return cycle / (running * g.osl * g.busy)
 
 
 def prefill_token(case: Case, g: Group) -> Values:

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenomics.compute import bounds
-from tokenomics.compute.deployment import Settings
 from tokenomics.compute.inference import memory
 from tokenomics.compute.inference.server import Server
 from tokenomics.errors import Infeasible
@@ -23,15 +22,13 @@ from tokenomics.estimate import ENDS
 from tokenomics.rows import held_out
 from tokenomics.rows.bounds import MLPERF, TTFT
 from tokenomics.rows.case import Case, Prediction
-from tokenomics.rows.deployment import BEAMS, SERVER, layouts, profile_of, serving
+from tokenomics.rows.deployment import BEAMS, SERVER, layouts, profile_of, serving, simulated
 from tokenomics.service.qoe import MLPERF as LIMITS
 from tokenomics.service.qoe import Slo
-from tokenomics.service.replica import Limits, Replica
+from tokenomics.service.replica import Replica
 from tokenomics.service.simulator import Outcome, Requests
 from tokenomics.service.workload.arrivals import Poisson, arrival_times
 
-TOLD = Limits(Settings.max_num_seqs, Settings.max_num_batched_tokens)
-"""Limits with the settings of published throughput runs."""
 REQUESTS, DRAWS = 500, 5
 """Requests of an open run where a row states none (as many as TensorRT-LLM's online runs), and streams drawn."""
 SERVER_S, FEWEST, MOST = 600.0, 1000, 10_000
@@ -98,15 +95,15 @@ def _complete(case: Case) -> NDArray[np.bool_]:
     """Rows that state what is needed: lengths of answers and, unless it is predicted, a rate; no model with beams, or
     without limits in the benchmark."""
     known = (case["osl"] > 0) & ((case["rate_qps"] > 0) | (case.metric in MLPERF))
+    known &= case.metric not in MLPERF or _limits(case) is not None
     if case.load != SERVER:
         return known & (case["isl"] > 0)
-    limited = case.metric not in MLPERF or _limits(case) is not None
-    return known & limited & (not case.model.family.startswith(BEAMS))
+    return known & (not case.model.family.startswith(BEAMS))
 
 
 def _at_ends(case: Case, server: Server, without: str) -> list[Replica]:
     """A replica as modelled, and with its steps at the two ends of their interval."""
-    modelled = Replica(server, TOLD)
+    modelled = Replica(server)
     return [modelled.at(end, without) for end in (ENDS[:1] if case.setting.plain else ENDS)]
 
 
@@ -120,7 +117,8 @@ def _answers(case: Case, row: int, replica: Replica, replicas: float) -> NDArray
     isl = float(case.known("isl", case.setting.prompt)[row])
     if case.metric in MLPERF:
         return np.array([highest_rate(replica, (isl, osl), _limits(case)) * replicas * osl])
-    value = np.array(statistics(replica, _offered(case, row, (isl, osl), replicas)).get(case.metric, (np.nan,)))
+    load, gaps = _offered(case, row, (isl, osl), replicas), case.metric.startswith("itl")
+    value = np.array(statistics(replica, load, gaps).get(case.metric, (np.nan,)))
     if case.metric not in RATES:
         return value
     return value * replicas / (case["n_gpu"][row] if case.metric == "output_throughput_per_gpu" else 1.0)
@@ -132,7 +130,7 @@ def _offered(case: Case, row: int, lengths: tuple[float, float], replicas: float
     if case.load == SERVER:
         return OfferedLoad(rate, server_requests(rate), *lengths, drawn=True)
     sent = case.known("requests", REQUESTS)[row] if "requests" in case.columns else REQUESTS
-    return OfferedLoad(rate, max(round(sent / replicas), 1), *lengths)
+    return OfferedLoad(rate, int(simulated(sent / replicas, lengths[1])), *lengths)
 
 
 def _limits(case: Case) -> Slo | None:
@@ -140,17 +138,26 @@ def _limits(case: Case) -> Slo | None:
     return LIMITS.get(f"{case.model.name} server")
 
 
+@lru_cache(maxsize=8)
+def _streams(load: OfferedLoad) -> list[Requests]:
+    """What is sent to a replica, the same at every end of its step times; drawn lengths make one long stream enough."""
+    return [load.stream(seed) for seed in range(SEED, SEED + (1 if load.drawn else DRAWS))]
+
+
 @lru_cache(maxsize=4096)
-def statistics(replica: Replica, load: OfferedLoad) -> dict[str, tuple[float, ...]]:
+def statistics(replica: Replica, load: OfferedLoad, gaps: bool = True) -> dict[str, tuple[float, ...]]:
     """Metrics of a replica by name, in SI units, one of each stream.
 
-    Streams with drawn lengths are long, and one is enough; they have no percentiles of single gaps between tokens.
+    Args:
+        replica: the replica.
+        load: what it is offered.
+        gaps: whether percentiles of single gaps between tokens are wanted, which take the time of every token; drawn
+            lengths have none.
 
     Raises:
         Infeasible: a request does not fit.
     """
-    seeds = range(SEED, SEED + (1 if load.drawn else DRAWS))
-    streams = [_summary(replica.run(load.stream(seed), tokens=not load.drawn)) for seed in seeds]
+    streams = [_summary(replica.run(each, tokens=gaps and not load.drawn)) for each in _streams(load)]
     return {name: tuple(stream[name] for stream in streams) for name in streams[0]}
 
 
@@ -169,7 +176,8 @@ def _summary(outcome: Outcome) -> dict[str, float]:
             times["itl"] = np.delete(np.diff(outcome.token_s), outcome.token_start[1:] - 1)
     for name, values in times.items():
         summary |= {name: float(values.mean()), f"{name}_mean": float(values.mean())}
-        summary |= {f"{name}_{percentile}": float(np.quantile(values, q)) for percentile, q in PERCENTILES.items()}
+        quantiles = np.quantile(values, list(PERCENTILES.values()))
+        summary |= {f"{name}_{p}": float(each) for p, each in zip(PERCENTILES, quantiles, strict=True)}
     return summary
 
 

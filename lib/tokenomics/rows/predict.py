@@ -4,7 +4,7 @@ The scorer calls its models through ``predict`` only: it passes on the input col
 only, and converts SI to the unit of each row. A row that cannot be predicted gets a status, never an exception.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
 import numpy as np
@@ -13,21 +13,26 @@ from numpy.typing import NDArray
 
 from tokenomics.compute.bounds import Precision
 from tokenomics.compute.counts.precision import fastest, parse
-from tokenomics.errors import DataError
+from tokenomics.errors import DataError, one_of
 from tokenomics.facts import catalogue, names
 from tokenomics.facts.accelerators import DTYPES, Accelerator
 from tokenomics.rows import feasibility, reading
 from tokenomics.rows.case import USUAL, Case, Predictor, Setting
 from tokenomics.rows.feasibility import Texts
+from tokenomics.rows.units import unit
 
 MODELS = ("best", "bounds", "constant", "inference")
 """Models that ``tokenomics score --scorer`` accepts."""
 OUTPUT = ["predicted", "low", "high"]
-SHARED = ["metric", "load", "model", "hardware", "precision", "kv_precision", "engine"]
+SHARED = ["model", "hardware", "precision", "kv_precision", "engine", "load", "metric"]
+"""Texts by which rows are grouped; in this order, so that rows of one deployment come together and share its tables."""
 LOADS = ("static", "closed", "open", "max", "production", "training")
 KNOWN_NUMBERS = frozenset(name for columns in reading.NUMBERS.values() for name in columns)
 UNSTATED = {"mlperf_": ("isl",)}
 """Columns that results of such loads never state: a model assumes them, or does not predict the row."""
+PIECES = {"open": 16}
+"""Rows of a group that are predicted at a time, of loads that are simulated row by row: progress is told between."""
+VERDICT = "fits_in_memory"
 
 
 def predictors(model: str) -> Mapping[str, Predictor]:
@@ -36,21 +41,25 @@ def predictors(model: str) -> Mapping[str, Predictor]:
     Raises:
         DataError: an unknown model.
     """
+    one_of("score", "model", model, MODELS)
     if model == "best":
         from tokenomics.rows.fallback import PREDICTORS
     elif model == "bounds":
         from tokenomics.rows.bounds import PREDICTORS
     elif model == "constant":
         from tokenomics.rows.constant import PREDICTORS
-    elif model == "inference":
-        from tokenomics.rows.inference import PREDICTORS
     else:
-        raise DataError("score", "model", model, ", ".join(MODELS))
+        from tokenomics.rows.inference import PREDICTORS
     return PREDICTORS
 
 
 def predict(
-    inputs: pd.DataFrame, model: str | Mapping[str, Predictor] = "bounds", setting: Setting = USUAL
+    inputs: pd.DataFrame,
+    model: str | Mapping[str, Predictor] = "bounds",
+    setting: Setting = USUAL,
+    *,
+    refused: NDArray[np.object_] | None = None,
+    told: Callable[[int], None] = lambda rows: None,
 ) -> pd.DataFrame:
     """Predictions of rows in their own units.
 
@@ -58,6 +67,8 @@ def predict(
         inputs: ``Chunk.inputs``; other columns are ignored.
         model: one of :data:`MODELS`, or predictors of one's own by metric.
         setting: settings of the caller, for every row.
+        refused: ``Chunk.refused``: the status of rows that are not to be predicted; empty for all others.
+        told: called with the number of rows done since it was called last, again and again.
 
     Returns:
         One row an input row, same index: predicted, low, high (NaN where open or not predicted), status, and what was
@@ -70,17 +81,34 @@ def predict(
     numbers = {name: inputs[name].to_numpy(float) for name in inputs if name in KNOWN_NUMBERS}
     values, status = np.full((len(inputs), 3), np.nan), np.full(len(inputs), "ok", dtype=object)
     assumed, units = np.full(len(inputs), "", dtype=object), inputs["unit"].to_numpy()
-    for key, rows in inputs.groupby(SHARED, sort=False).indices.items():
-        shared = dict(zip(SHARED, key, strict=True))
+    if refused is not None:
+        status = np.where(refused == "", status, refused)
+    good = np.flatnonzero(status == "ok")
+    done = len(inputs) - len(good)
+    for shared, rows in _groups(inputs, good):
+        told(done)
+        done = len(rows)
         reason = _refusal(by_metric, shared)
         if reason:
             status[rows] = reason
             continue
         columns = {name: column[rows] for name, column in numbers.items()}
         predictor = by_metric[shared["metric"]]
-        values[rows], status[rows], assumed[rows] = _predict_group(predictor, shared, columns, units[rows], setting)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # what comes of it has a status
+            values[rows], status[rows], assumed[rows] = _predict_group(predictor, shared, columns, units[rows], setting)
+    told(done)
     result = pd.DataFrame(values, columns=OUTPUT, index=inputs.index)
     return result.assign(status=status, assumed=assumed)
+
+
+def _groups(inputs: pd.DataFrame, good: NDArray[np.int64]) -> Iterator[tuple[dict[str, str], NDArray[np.int64]]]:
+    """What rows share, and their numbers, a piece at a time."""
+    for key, places in inputs.iloc[good].groupby(SHARED).indices.items():
+        shared = dict(zip(SHARED, key, strict=True))
+        rows = good[places]
+        size = PIECES.get(shared["load"], len(rows))
+        for start in range(0, len(rows), size):
+            yield shared, rows[start : start + size]
 
 
 def _refusal(by_metric: Mapping[str, Predictor], shared: dict[str, str]) -> str:
@@ -132,29 +160,37 @@ def _answers(predictor: Predictor, case: Case, units: NDArray) -> tuple[NDArray[
     """Values (rows x 3) and statuses of feasible rows."""
     count = len(units)
     nothing, status = np.full((count, 3), np.nan), np.full(count, "ok", dtype=object)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        try:
-            prediction = predictor.predict(case)
-        except DataError as reason:  # the device publishes no such peak
-            status[:] = f"not judgeable: {reason.key} {reason.value}"
-            return nothing, status
-        ends = (prediction.value, prediction.low, prediction.high)
-        ends = [np.broadcast_to(np.asarray(each, float), count) for each in ends]
-        values = _in_units(case, np.stack(ends, axis=1), units)
-    nothing_known = (
-        np.isnan if case.setting.plain else lambda value: ~np.isfinite(value)
-    )  # a fit asks for rates of no time
-    status[nothing_known(values[:, 0])] = "metric not modelled"
+    try:
+        prediction = predictor.predict(case)
+    except DataError as reason:  # the device publishes no such peak
+        status[:] = f"not judgeable: {reason.key} {reason.value}"
+        return nothing, status
+    ends = (prediction.value, prediction.low, prediction.high)
+    ends = [np.broadcast_to(np.asarray(each, float), count) for each in ends]
+    values = _in_units(case, np.stack(ends, axis=1), units)
+    status[np.isnan(values[:, 0])] = "metric not modelled"
+    if not case.setting.plain:  # a fit asks for rates of no time
+        _refuse_impossible(case, values, status)
     status[~np.broadcast_to(np.asarray(prediction.fits, bool), count)] = "infeasible: weights do not fit"
     return np.where((status == "ok")[:, None], values, np.nan), status
 
 
-def _in_units(case: Case, values: NDArray[np.float64], units: NDArray) -> NDArray[np.float64]:
+def _refuse_impossible(case: Case, values: NDArray[np.float64], status: Texts) -> None:
+    """Rows whose answer is no number that could be measured: without end, or nothing at all."""
+    value = values[:, 0]
+    status[np.isinf(value)] = f"not judgeable: {case.metric} under load {case.load} has no end"
+    if case.metric == VERDICT:
+        return
+    none = "no rate keeps the limits" if case.metric.startswith("mlperf_server") else f"{case.metric} of nothing"
+    status[value <= 0] = f"not judgeable: {none}"
+
+
+def _in_units(case: Case, values: NDArray[np.float64], names: NDArray) -> NDArray[np.float64]:
     result = np.empty_like(values)
-    for name in dict.fromkeys(units):
-        rows = np.flatnonzero(units == name)
+    for name in dict.fromkeys(names):
+        rows = np.flatnonzero(names == name)
         columns = {key: column[rows][:, None] for key, column in case.columns.items()}
-        result[rows] = reading.unit(case.metric, name).from_si(values[rows], case.metric, columns)
+        result[rows] = unit(case.metric, name).from_si(values[rows], case.metric, columns)
     return result
 
 

@@ -1,134 +1,139 @@
 """``tokenomics score``: read, predict, write, report."""
 
-import os
-import textwrap
+import contextlib
+import difflib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from tokenomics import paths
+from tokenomics import outputs, paths
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue
+from tokenomics.facts.measurements import METRICS
 from tokenomics.rows import reading
 from tokenomics.rows.predict import OUTPUT, predict, predictors
+from tokenomics.rows.records import STDIN, Records
+from tokenomics.rows.units import usual
 from tokenomics.scoring import report
+from tokenomics.scoring.outcome import Outcome
 
 PICTURES = (".png", ".pdf", ".svg")
 BASELINE = "constant"
 """The model reported beside the one that is scored."""
 NAME_STATUS = {"unknown model": "model", "unknown accelerator": "accelerator"}
 """Statuses of rows whose names do not resolve, and what kind of name it is."""
+NOT_MODELLED = "metric not modelled"
 MOST_NAMES = 5
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The outcome of scoring a file.
-
-    Attributes:
-        rows: rows read.
-        statuses: how many rows have each status.
-        report: errors by group and model (see :mod:`tokenomics.scoring.report`); ``None`` without values.
-        notes: lines on ignored columns and names that do not resolve.
-        written: files written.
-    """
-
-    rows: int
-    statuses: Counter
-    report: pd.DataFrame | None
-    notes: list[str]
-    written: list[Path]
-
-    @property
-    def text(self) -> str:
-        """The outcome as printed."""
-        counts = ", ".join(f"{name} {count:,}" for name, count in self.statuses.most_common())
-        lines = [f"{self.rows:,} rows: {counts}", *self.notes]
-        if self.report is not None:
-            lines += ["", report.as_text(self.report), "", *textwrap.wrap(report.LEGEND, 110)]
-        lines += [f"written: {paths.shown(path)}" for path in self.written]
-        return "\n".join(lines)
+MOST_COLUMNS = 100
+"""Columns of a file that a message names."""
+LONGEST_NAME = 80
 
 
 def score_file(
-    path: Path,
+    path: Path | str,
     *,
     out: Path | None = None,
     group_by: Sequence[str] = ("metric",),
     plot: Path | None = None,
     model: str = "best",
-    progress: Callable[[int], None] = lambda rows: None,
+    force: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Outcome:
     """Predict every row of a file, write the predictions and measure the errors.
 
     Args:
-        path: CSV in the public input format; see :mod:`tokenomics.rows.reading`.
+        path: CSV in the public input format, see :mod:`tokenomics.rows.reading`; ``-`` is standard input.
         out: where to write all input columns with predicted, low, high, unit and status; default ``NAME.pred.csv`` in
             the working directory.
         group_by: input columns that make the report's groups.
         plot: parity plot; default beside ``out`` as ``.png``. Only drawn where rows have values.
         model: what is written and drawn; the baseline is reported beside it.
-        progress: called with the rows done after every chunk of a file that has several.
+        force: replace files that this program did not make, or that were changed since.
+        progress: called with the rows done and the rows in all, as far as known, again and again.
 
     Raises:
-        DataError: bad input (one line each), an unknown model, or a path that cannot be written.
+        DataError: bad input (one line each), an unknown model, or a path that may not be written (see
+            :func:`tokenomics.outputs.check_file`).
     """
-    _check_groups(path, group_by)
     predictors(model)
-    out, plot = _outputs(path, out, plot)
     models = list(dict.fromkeys((model, BASELINE)))
-    unfinished, statuses, notes = beside(out), Counter(), _ignored(path)
-    unresolved, measured, rows = [], [], 0
-    try:
-        for chunk in reading.chunks(path):
-            predictions = {name: predict(chunk.inputs, name) for name in models}
+    statuses, unresolved, measured, rows = Counter(), [], [], 0
+    with contextlib.ExitStack() as stack:
+        table = stack.enter_context(reading.opened(path))
+        _check_groups(table, group_by)
+        out, plot = _outputs(path, out, plot, force)
+        unfinished = stack.enter_context(outputs.file(out, "--out", force=force))
+        for chunk in reading.pieces(table):
+            predictions = _predictions(chunk, models, _counter(progress, rows, len(chunk), table.share_read()))
             own = predictions[model]
             output_text(chunk, own).to_csv(
                 unfinished, mode="a" if rows else "w", header=not rows, index=False, lineterminator="\n"
             )
             statuses.update(own["status"])
-            names = chunk.inputs[["model", "hardware"]].assign(status=own["status"])
-            unresolved.append(names[own["status"].isin(NAME_STATUS)])
+            names = chunk.inputs[["model", "hardware", "metric"]].assign(status=own["status"])
+            unresolved.append(names[own["status"].isin([*NAME_STATUS, NOT_MODELLED])])
             measured.append(_measured(chunk, predictions, group_by))
-            rows += len(chunk.text)
-            if rows > len(chunk.text) or len(chunk.text) == reading.ROWS:
-                progress(rows)
-        unfinished.replace(out)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    named = unknown_names(pd.concat(unresolved))
-    errors, drawn = _report(pd.concat(measured), models, plot)
-    outcome = Outcome(rows, statuses, errors, [*notes, *named], [out, *drawn])
+            rows += len(chunk)
+        notes = reading.notes(table)
+    unresolved = pd.concat(unresolved)
+    named = unknown_names(unresolved)
+    errors, drawn = _report(pd.concat(measured), models, plot, force)
+    outcome = Outcome(rows, statuses, errors, [*notes, *named, *unknown_metrics(unresolved)], [out, *drawn])
     if named and set(statuses) <= set(NAME_STATUS):
-        raise DataError(paths.shown(path), "no row predicted", named[0], "names that resolve (statuses are written)")
+        raise DataError(table.where, "no row predicted", named[0], "names that resolve (statuses are written)")
     return outcome
 
 
-def _outputs(path: Path, out: Path | None, plot: Path | None) -> tuple[Path, Path]:
-    """Where predictions and plot are written, checked to be writable."""
-    out = out or Path.cwd() / f"{path.stem}.pred.csv"
-    check_writable("--out", out, path)
-    plot = plot or out.with_suffix(".png")
-    check_writable("--plot", plot, path)
+def _predictions(chunk: reading.Chunk, models: Sequence[str], told: Callable[[int], None]) -> dict[str, pd.DataFrame]:
+    """Predictions of each model, of which the first tells how far it is."""
+    made = {}
+    for name in reversed(models):
+        told_of = {"told": told} if name == models[0] else {}
+        made[name] = predict(chunk.inputs, name, refused=chunk.refused, **told_of)
+    return made
+
+
+def _counter(progress: Callable[[int, int], None], before: int, rows: int, share: float) -> Callable[[int], None]:
+    """Adds up rows of a chunk for ``progress``; the rest of the file is taken to be like what was read of it."""
+    done, total = before, max(before + rows, round((before + rows) / max(share, 1e-9)))
+    if not before:
+        progress(0, total)
+
+    def told(more: int) -> None:
+        nonlocal done
+        done += more
+        progress(done, total)
+
+    return told
+
+
+def _outputs(path: Path | str, out: Path | None, plot: Path | None, force: bool) -> tuple[Path, Path]:
+    """Where predictions and plot are written, checked before anything is computed."""
+
+    def checked(option: str, given: Path) -> Path:
+        if given.exists() and str(path) != STDIN and given.samefile(path):
+            raise DataError("score", option, paths.shown(given), "another file than the input")
+        return outputs.check_file(given, option, force=force)
+
+    name = "stdin" if str(path) == STDIN else Path(path).stem
+    out = checked("--out", out or Path.cwd() / f"{name}.pred.csv")
+    plot = checked("--plot", plot or out.with_suffix(".png"))
     if plot.suffix not in PICTURES or plot.resolve() == out.resolve():
         raise DataError("score", "--plot", paths.shown(plot), "another file, ending in " + ", ".join(PICTURES))
     return out, plot
 
 
-def _check_groups(path: Path, group_by: Sequence[str]) -> None:
-    names = reading.header(path)
+def _check_groups(table: Records, group_by: Sequence[str]) -> None:
     for name in group_by:
-        if name not in names:
-            raise DataError("score", "--group-by", name, ", ".join(names))
-
-
-def _ignored(path: Path) -> list[str]:
-    names = reading.ignored(reading.header(path))
-    return [f"columns not used: {', '.join(names)}"] if names else []
+        if name not in table.names:
+            near = difflib.get_close_matches(name, table.names[:MOST_COLUMNS], 1)
+            allowed = ", ".join(table.names[:MOST_COLUMNS]) + (f"; nearest: {near[0]}" if near else "")
+            raise DataError("score", "--group-by", name, allowed)
+    if not group_by:
+        raise DataError("score", "--group-by", "empty", "one column or more")
 
 
 def unknown_names(rows: pd.DataFrame) -> list[str]:
@@ -151,6 +156,22 @@ def unknown_names(rows: pd.DataFrame) -> list[str]:
     return lines
 
 
+def unknown_metrics(rows: pd.DataFrame) -> list[str]:
+    """One line a metric that nobody knows, with the nearest known one; at most five, then how many more.
+
+    Args:
+        rows: metric and status of rows that are not predicted.
+    """
+    unknown = rows[(rows["status"] == NOT_MODELLED) & ~rows["metric"].isin(list(METRICS))]
+    counts = unknown["metric"].value_counts()
+    lines = []
+    for name, count in counts.head(MOST_NAMES).items():
+        near = difflib.get_close_matches(name.casefold(), METRICS, 1, 0.5) if len(name) <= LONGEST_NAME else []
+        hint = f"did you mean {near[0]}?" if near else "see `tokenomics list metrics`"
+        lines.append(f"{count} rows: metric = {name[:LONGEST_NAME]} is unknown; {hint}")
+    return lines + ([f"and {len(counts) - MOST_NAMES} more unknown metrics"] if len(counts) > MOST_NAMES else [])
+
+
 def output_text(chunk: reading.Chunk, predictions: pd.DataFrame) -> pd.DataFrame:
     """All input columns as published, then predicted, low, high, unit (unless the input has it), status, assumed.
 
@@ -164,29 +185,16 @@ def output_text(chunk: reading.Chunk, predictions: pd.DataFrame) -> pd.DataFrame
             cells = cells.mask(verdict, cells.replace({"1": "ok", "0": "OOM"}))
         text[name] = cells
     given = text.get("unit", pd.Series("", index=text.index))
-    text["unit"] = given.mask(chunk.inputs["unit"] == "", chunk.inputs["metric"].map(reading.usual))
+    text["unit"] = given.mask(chunk.inputs["unit"] == "", chunk.inputs["metric"].map(usual))
     return text.assign(status=predictions["status"], assumed=predictions["assumed"])
-
-
-def check_writable(option: str, path: Path, given: Path) -> None:
-    """Refuse an output that cannot be written or that would replace the input.
-
-    Raises:
-        DataError: the folder is missing or read-only, the path is a folder, or it is the input.
-    """
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise DataError("score", option, paths.shown(path), "a file in a folder that exists and can be written")
-    if path.resolve() == given.resolve():
-        raise DataError("score", option, paths.shown(path), "another file than the input")
 
 
 def _measured(chunk: reading.Chunk, predictions: dict[str, pd.DataFrame], group_by: Sequence[str]) -> pd.DataFrame:
     """Rows with a value: group, unit, verdict, measured and each model's predicted, low, high."""
     parts = [chunk.text[name].replace("", "(empty)") for name in group_by]
     group = parts[0].str.cat(parts[1:], sep=" | ")
-    usual = chunk.inputs["metric"].map(reading.usual)
     frame = pd.DataFrame({"group": group, "measured": chunk.measured})
-    frame["unit"] = chunk.inputs["unit"].mask(chunk.inputs["unit"] == "", usual)
+    frame["unit"] = chunk.inputs["unit"].mask(chunk.inputs["unit"] == "", chunk.inputs["metric"].map(usual))
     frame["verdict"] = chunk.inputs["metric"] == "fits_in_memory"
     for model, answers in predictions.items():
         for name in OUTPUT:
@@ -194,20 +202,13 @@ def _measured(chunk: reading.Chunk, predictions: dict[str, pd.DataFrame], group_
     return frame[~np.isnan(chunk.measured)]
 
 
-def _report(frame: pd.DataFrame, models: list[str], plot: Path) -> tuple[pd.DataFrame | None, list[Path]]:
+def _report(frame: pd.DataFrame, models: list[str], plot: Path, force: bool) -> tuple[pd.DataFrame | None, list[Path]]:
     if frame.empty:
         return None, []
     shared = frame[["group", "measured", "unit", "verdict"]]
     frames = {model: shared.assign(**{name: frame[f"{model} {name}"] for name in OUTPUT}) for model in models}
     from tokenomics.scoring.plot import parity
 
-    unfinished = beside(plot)
-    drawn = parity(frames[models[0]], unfinished, models[0])
-    if drawn:
-        unfinished.replace(plot)
+    with outputs.file(plot, "--plot", force=force) as unfinished:
+        drawn = parity(frames[models[0]], unfinished, models[0])
     return report.report(frames), [plot] if drawn else []
-
-
-def beside(path: Path) -> Path:
-    """A hidden sibling in which a file is written before it takes its name, so that none is ever half written."""
-    return path.with_name(f".{os.getpid()}.{path.name}")

@@ -1,6 +1,7 @@
 """Operating points of closed loops that more than one notebook shows: the frontier of speed against throughput."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -37,8 +38,7 @@ def frontier(
 
 
 def _points(load: Load, model: Model, device: Accelerator, most: int, at: np.ndarray) -> pd.DataFrame:
-    single = Load(load.prompt, load.output, 1, load.weight_bits, load.kv_bits, load.engine)
-    least = fastest(single, model, device)
+    least = fastest(replace(load, batch=1), model, device)
     if least is None:
         return pd.DataFrame()
     most = max(most, least.devices)

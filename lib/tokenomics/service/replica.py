@@ -1,15 +1,15 @@
-"""One replica under load: a deployment and what its engine is told, through the serving simulator.
+"""One replica under load: a deployment, with what its engine is told, through the serving simulator.
 
 >>> from tokenomics.compute.inference.server import server
 >>> from tokenomics.service.simulator import Requests
->>> it = Replica(server("Llama-3.1-8B", "H100-SXM-80GB", engine="vLLM 0.19"), Limits(max_num_seqs=64))
+>>> it = Replica(server("Llama-3.1-8B", "H100-SXM-80GB", engine="vLLM 0.19").told(max_num_seqs=64))
 >>> done = it.run(Requests([0.0, 0.1], prompt=[300, 200], output=[30, 20]))
 >>> bool(done.finished.all())
 True
 
 Step times are those of the calibrated operators with what the engine's profile adds; how the engine schedules comes
-with the profile's name, pipeline stages with the layout, blocks of cache with the memory. Left out: the engine's front
-end (a profile's ``wait_s`` was learned together with the queue that is simulated here).
+with the deployment's settings, pipeline stages with the layout, blocks of cache with the memory. Left out: the engine's
+front end (a profile's ``wait_s`` was learned together with the queue that is simulated here).
 """
 
 from collections.abc import Callable
@@ -18,13 +18,13 @@ from functools import lru_cache
 
 import numpy as np
 
+from tokenomics.compute.inference.feasibility import refuse_told
 from tokenomics.compute.inference.intervals import kind_of, quantiles_of
 from tokenomics.compute.inference.server import Server
 from tokenomics.errors import Infeasible, positive, require
 from tokenomics.estimate import ENDS
-from tokenomics.facts.engines import of_profile
 from tokenomics.service.qoe import Slo
-from tokenomics.service.simulator import Outcome, Requests, Rules, StepTable, capacity, simulate, step_tables
+from tokenomics.service.simulator import Outcome, Prefixes, Requests, Rules, StepTable, capacity, simulate, step_tables
 from tokenomics.service.timeline import quantiles
 
 SHORTEST = 2048
@@ -34,51 +34,19 @@ ABOVE, SPAN = 1.2, 1e4
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What an engine is told when it is started, in vLLM's words.
-
-    Attributes:
-        max_num_seqs: requests that run at a time.
-        max_num_batched_tokens: tokens of a step.
-        block_tokens: tokens of a block of cache.
-        watermark: share of blocks that starting a request must leave free.
-        max_model_len: tokens of the longest sequence; ``None``: as the requests need, rounded up to a power of two.
-        kv_blocks: blocks of cache; ``None``: what memory leaves.
-        policy: of :class:`tokenomics.service.simulator.Rules`; empty: the engine's own.
-    """
-
-    max_num_seqs: int = 256
-    max_num_batched_tokens: int = 2048
-    block_tokens: int = 16
-    watermark: float = 0.01
-    max_model_len: int | None = None
-    kv_blocks: int | None = None
-    policy: str = ""
-
-    @classmethod
-    def of(cls, server: Server, **stated) -> "Limits":
-        """What a server's engine is told, in blocks of the size that its documentation names.
-
-        Args:
-            stated: fields that are known otherwise.
-        """
-        told, engine = server.on.settings, of_profile(server.profile.name)
-        usual = {"max_num_seqs": told.max_num_seqs, "max_num_batched_tokens": told.max_num_batched_tokens}
-        return cls(**(usual | {"block_tokens": engine.block_tokens or cls.block_tokens} | stated))
-
-
-@dataclass(frozen=True)
 class Replica:
     """A deployment as its engine runs it.
 
     Attributes:
-        server: model, devices, engine.
-        limits: what the engine is told.
+        server: model, devices, engine and what it is told.
+        max_model_len: tokens of the longest sequence; ``None``: as the requests need, rounded up to a power of two.
+        kv_blocks: blocks of cache; ``None``: what memory leaves.
         decode, prompt: factors on the times of decodes and of prompts.
     """
 
     server: Server
-    limits: Limits = Limits()
+    max_model_len: int | None = None
+    kv_blocks: int | None = None
     decode: float = 1.0
     prompt: float = 1.0
 
@@ -107,13 +75,13 @@ class Replica:
     def longest(self, requests: Requests) -> int:
         """Tokens of the longest sequence that steps are made for."""
         most = int((requests.prompt + requests.output).max())
-        return self.limits.max_model_len or max(SHORTEST, 1 << (most - 1).bit_length())
+        return self.max_model_len or max(SHORTEST, 1 << (most - 1).bit_length())
 
     def table_and_rules(self, longest: int) -> tuple[StepTable, Rules]:
         """Seconds of a step (of one stage), and how steps are made, for sequences of up to ``longest`` tokens.
 
         Raises:
-            Infeasible: memory does not hold one such sequence.
+            Infeasible: memory does not hold one such sequence, or the engine drafts tokens.
         """
         return _table_and_rules(self, longest)
 
@@ -129,12 +97,22 @@ class Replica:
             Infeasible: memory does not hold the longest sequence.
         """
         table, rules = self.table_and_rules(self.longest(requests))
+        requests = self._as_read(requests)
         rules = replace(rules, most_waiting=most_waiting) if most_waiting else rules
         return simulate(requests, table, rules, **options)
 
+    def _as_read(self, requests: Requests) -> Requests:
+        """Requests with what the prefix cache knows of them: their own units, else the beginning that all share."""
+        on = self.server.on
+        if not on.settings.prefix_cache:
+            return replace(requests, prefix=None)
+        if requests.prefix is not None or not on.known_tokens:
+            return requests
+        return replace(requests, prefix=Prefixes.of([[0]] * len(requests), on.known_tokens))
+
     def saturated_tok_per_s(self, requests: Requests) -> float:
         """Output tokens a second where requests wait at all times; errors as for :meth:`run` and where none wait."""
-        return capacity.saturated_tok_per_s(requests, *self.table_and_rules(self.longest(requests)))
+        return capacity.saturated_tok_per_s(self._as_read(requests), *self.table_and_rules(self.longest(requests)))
 
     def highest_rate(
         self,
@@ -181,21 +159,23 @@ def keeps(outcome: Outcome, slo: Slo) -> bool:
 @lru_cache(maxsize=16)
 def _table_and_rules(replica: Replica, longest: int) -> tuple[StepTable, Rules]:
     """:meth:`Replica.table_and_rules`."""
-    table, rules = _modelled(replica.server, replica.limits, longest)
+    table, rules = _modelled(replica.server, replica.kv_blocks, longest)
     if (replica.decode, replica.prompt) != (1.0, 1.0):
         table = table.scaled(replica.decode, replica.prompt)
     return table, rules
 
 
 @lru_cache(maxsize=8)
-def _modelled(server: Server, limits: Limits, longest: int) -> tuple[StepTable, Rules]:
+def _modelled(server: Server, kv_blocks: int | None, longest: int) -> tuple[StepTable, Rules]:
+    told = server.on.settings
+    refuse_told(server.on, "Replica", "drafts")
     rules = Rules(
-        limits.policy or of_profile(server.profile.name).policy,
-        max_batch=limits.max_num_seqs,
-        max_tokens=limits.max_num_batched_tokens,
-        kv_blocks=limits.kv_blocks or step_tables.cache_blocks(server, limits.block_tokens, longest),
-        block_tokens=limits.block_tokens,
-        watermark=limits.watermark,
+        told.policy,
+        max_batch=told.max_num_seqs,
+        max_tokens=told.max_num_batched_tokens,
+        kv_blocks=kv_blocks or step_tables.cache_blocks(server, told.block_tokens, longest),
+        block_tokens=told.block_tokens,
+        watermark=told.watermark,
         stages=server.on.layout.pp,
     )
     room = (rules.kv_blocks - rules.kept_blocks) * rules.block_tokens

@@ -4,7 +4,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from tokenomics import paths
+from tokenomics import outputs, paths
 from tokenomics.errors import RunError
 from tokenomics.facts import tables
 from tokenomics.site import dictionary, notebooks, numbers, reference
@@ -19,28 +19,29 @@ def build(folder: Path = paths.RESULTS, out: Path = BUILD) -> Path:
 
     Args:
         folder: folder that holds ``NN_name/`` results.
-        out: build folder; its old content is replaced.
+        out: build folder, replaced if it is an earlier one that nobody changed.
 
     Raises:
+        DataError: see :func:`tokenomics.outputs.check_folder`.
         RunError: nothing to show, or Sphinx warned.
     """
     sys.modules.setdefault("rfc3987_syntax", None)  # see tokenomics.pipeline.run
     from sphinx.cmd.build import build_main
 
-    shutil.rmtree(out, ignore_errors=True)
-    source, html = out / "source", out / "html"
-    prepare(results(folder), source)
-    options = ["-q", "-W", "--keep-going", "-j", "2", "-d", str(out / "doctrees")]
-    if build_main([*options, "-b", "html", str(source), str(html)]):
-        raise RunError(f"site: Sphinx warned; the pages it read are in {paths.shown(source)}")
-    return html
+    with outputs.folder(out, "site", failed=paths.FAILED / "site") as fresh:
+        source = fresh / "source"
+        prepare(results(folder), source)
+        options = ["-q", "-W", "--keep-going", "-j", "2", "-d", str(fresh / "doctrees")]
+        if build_main([*options, "-b", "html", str(source), str(fresh / "html")]):
+            raise RunError("site: Sphinx warned")
+    return out / "html"
 
 
 def prepare(runs: list[Result], source: Path) -> None:
     """Write everything that Sphinx reads: hand-written pages, generated pages, notebooks and the files they link to."""
     import nbformat
 
-    shutil.copytree(SITE, source, ignore=shutil.ignore_patterns("_build", "__pycache__"))
+    shutil.copytree(SITE, source, ignore=shutil.ignore_patterns("_build", ".*", "__pycache__"))
     for font in math_fonts():
         shutil.copyfile(font, source / "style" / font.name)
     for name, text in generated_pages(runs, source).items():

@@ -26,13 +26,13 @@ BOUNDS = {
 }
 UNIT = re.compile(r"\[([^\]]+)\]\s*(.*)", re.S)
 LAYERS = (
-    *("errors", "paths", "facts", "parameters", "estimate", "compute", "service", "footprint", "economics", "routing"),
-    *("answers", "rows", "calibration", "notebook", "scoring", "sections", "pipeline", "site", "cli"),
+    *("errors", "paths", "outputs", "facts", "parameters", "estimate", "compute", "service", "footprint", "economics"),
+    *("routing", "answers", "rows", "calibration", "notebook", "scoring", "sections", "pipeline", "site", "cli"),
 )
 """Packages of the library from the lowest layer up: a module imports from its own and from lower ones only."""
 APART = "experiment"
 """The package outside the layers: it uses the two lowest only, and only a section reads what it measured."""
-NOT_IN_API = ("errors", "paths", "parameters", "pipeline", "site", "cli", "sections", APART)
+NOT_IN_API = ("errors", "paths", "outputs", "parameters", "pipeline", "site", "cli", "sections", APART)
 """Packages that readers of the reference do not need."""
 TEX = str.maketrans({**{sign: f"\\{sign}" for sign in "&%#_${}"}, "~": r"\~{}", "\\": ""})
 PARAMETERS_INTRODUCTION = """\

@@ -14,7 +14,6 @@ from tokenomics.compute.inference.durations import (
     decode_step,
     in_flight,
     prefill,
-    saturated_cycle,
 )
 from tokenomics.compute.inference.engines import Profile
 from tokenomics.compute.inference.server import server
@@ -96,17 +95,6 @@ def test_waves_follow_capacity():
 def test_no_static_batch_is_faster_than_its_bound(on, batch, prompt, output):
     least = bounds.generate_seconds(bounds.IdealDevices(on.model, on.device, on.precision, 8), batch, prompt, output)
     assert durations.static_batch(on, PLAIN.name, batch, prompt, output).seconds(PLAIN) >= least
-
-
-@given(deployments, st.integers(1, 8000), st.integers(1, 2000), st.floats(0, 11))
-def test_no_queue_delivers_more_than_its_bound(on, prompt, output, log_most):
-    least = bounds.IdealDevices(on.model, on.device, on.precision, 8)
-    for most in (np.inf, 2.0**log_most):
-        running = in_flight(on, PLAIN.name, most, prompt, output)
-        if memory.capacity(on, PLAIN.name, prompt + output) < 1:
-            return
-        rate = running * output / saturated_cycle(on, PLAIN.name, prompt, output, most).seconds(PLAIN)
-        assert rate <= bounds.output_rate(least, prompt, output, in_flight=running)
 
 
 def test_no_engine_answers_faster_than_the_bound():
@@ -204,7 +192,6 @@ def test_arrays_equal_scalars():
     found = {
         "static": lambda b, p: durations.static_batch(on, "vllm 2024", b, p, 77).seconds(HOSTED),
         "first": lambda b, p: durations.closed_loop(on, HOSTED, b, p, 77).ttft_s,
-        "queue": lambda b, p: saturated_cycle(on, "vllm 2024", p, 77, b).seconds(HOSTED),
     }
     for ask in found.values():
         together = ask(batch, prompt)

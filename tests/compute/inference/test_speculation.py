@@ -9,12 +9,16 @@ from hypothesis import strategies as st
 
 from tokenomics.compute import bounds
 from tokenomics.compute.counts.parameters import parameters
+from tokenomics.compute.deployment import Drafts, Settings
 from tokenomics.compute.inference import durations, memory
+from tokenomics.compute.inference.adapters import Adapted, Adapters
 from tokenomics.compute.inference.server import server
 from tokenomics.compute.inference.speculation import LENGTHS, Speculative, expected_tokens, layer_share
 from tokenomics.compute.layout import Layout
-from tokenomics.errors import DataError
+from tokenomics.errors import DataError, Infeasible
 from tokenomics.facts import catalogue
+from tokenomics.service.replica import Replica
+from tokenomics.service.simulator import Requests
 
 H100 = catalogue.accelerator("H100-SXM-80GB")
 
@@ -50,6 +54,58 @@ def test_without_drafts_a_step_is_a_plain_step():
         plain, none = TARGET.tpot(batch, 2048), it.tpot(batch, 2048, 0)
         for end in ("value", "low", "high"):
             assert getattr(none, end) == pytest.approx(getattr(plain, end), rel=1e-12)
+
+
+def test_a_server_told_to_draft_answers_as_one_that_drafts():
+    batch, context = np.array([1.0, 16, 128]), 2048
+    told = TARGET.told(drafts=Drafts(3, 0.7, share=0.1))
+    alone = Speculative(TARGET, 0.7, share=0.1)
+    for end in ("value", "low", "high"):
+        assert getattr(told.tpot(batch, context), end) == pytest.approx(
+            getattr(alone.tpot(batch, context, 3), end), rel=1e-9
+        )
+    assert told.capacity(context) == pytest.approx(float(alone.capacity(context)), rel=1e-3)
+    assert (told.loaded_tpot(batch, 1000, 300).value < TARGET.loaded_tpot(batch, 1000, 300).value).all()
+    assert (told.output_rate(1000, 300, batch).value > TARGET.output_rate(1000, 300, batch).value).all()
+    never = TARGET.told(drafts=Drafts(3, 0.0, DRAFT.on))
+    assert (never.tpot(batch, context).value > TARGET.tpot(batch, context).value).all()
+    assert never.ttft(1000).value == TARGET.ttft(1000).value
+
+
+def test_who_cannot_draft_says_so():
+    told = TARGET.told(drafts=Drafts(3, 0.7, share=0.1))
+    asked = {
+        "limited_by": lambda: told.limited_by(1, 1000),
+        "Replica": lambda: Replica(told).run(Requests([0.0], 100, 10)),
+        "Adapted": lambda: Adapted(told, Adapters(count=2, rank=8)),
+    }
+    for where, ask in asked.items():
+        with pytest.raises(Infeasible, match=f"{where}: drafts = .*not modelled"):
+            ask()
+    with pytest.raises(Infeasible, match="drafting in stages is not modelled"):
+        serve(layout=Layout(tp=4, pp=2), settings=Settings(drafts=Drafts(3, 0.7, share=0.1)))
+    with pytest.raises(DataError, match="drafts 3 tokens already"):
+        Speculative(told, 0.7, DRAFT)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"tokens": 0, "share": 0.1}, "drafts.tokens = 0"),
+        ({"acceptance": 1.2, "share": 0.1}, "drafts.acceptance = 1.2"),
+        ({"share": 2.0}, "drafts.share = 2.0"),
+        ({}, "drafts = neither"),
+        ({"share": 0.1, "draft": DRAFT.on}, "drafts = both"),
+    ],
+)
+def test_impossible_drafts_are_refused(given, says):
+    with pytest.raises(DataError, match=says):
+        Drafts(**{"tokens": 3, "acceptance": 0.7} | given)
+
+
+def test_a_draft_model_lies_on_the_same_devices():
+    with pytest.raises(DataError, match="drafts.draft.devices = 8; allowed: at most 1"):
+        DRAFT.told(drafts=Drafts(3, 0.7, TARGET.on))
 
 
 def test_a_step_is_its_passes_by_hand():

@@ -233,3 +233,18 @@ def test_short_answers_do_not_wait_for_a_compiler(kept, loop, tmp_path, monkeypa
         os.utime(index, (kept, kept))
     monkeypatch.setattr(simulator, "__file__", str(tmp_path / "simulator.py"))
     assert simulator.without_compiling() == loop
+
+
+def test_set_up_compiles_all_that_streams_of_any_kind_need():
+    assert simulator.keep_compiled() is True
+    from tokenomics.service.simulator.compiled_loop import drive
+
+    compiled = list(drive.signatures)
+    assert len(compiled) == 1
+    simulate(offered(20), TABLE, Rules(max_batch=8), loop="compiled", replicas=2, tokens=True, log=True)
+    assert drive.signatures == compiled
+
+
+def test_without_numba_there_is_nothing_to_set_up(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    assert simulator.keep_compiled() is False

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tokenomics.compute.inference.engines import Profile
 from tokenomics.facts.engines import GENERIC, ProfileName
-from tokenomics.rows import reading
+from tokenomics.rows import reading, units
 from tokenomics.rows.case import Setting
 from tokenomics.rows.predict import predict
 
@@ -61,7 +61,7 @@ class Design:
 def duration(rows: pd.DataFrame, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Values as something that grows with time: rates are inverted, times are in seconds."""
     rate = rows["metric"].str.contains(RATES).to_numpy()
-    si = [reading.unit(*each).si for each in zip(rows["metric"], rows["unit"], strict=True)]
+    si = [units.unit(*each).si for each in zip(rows["metric"], rows["unit"], strict=True)]
     with np.errstate(divide="ignore"):
         return np.where(rate, 1 / values, values * np.array(si))
 

@@ -29,6 +29,7 @@ from tokenomics.compute.counts.matrices import ATTENTION, MLP, Matrix, matrices
 from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import durations, memory
 from tokenomics.compute.inference.engines import Work
+from tokenomics.compute.inference.feasibility import refuse_told
 from tokenomics.compute.inference.server import Server
 from tokenomics.compute.layout import ROUTER, Layout
 from tokenomics.compute.operators import times
@@ -230,6 +231,9 @@ class Adapted:
     base: Server
     adapters: Adapters
     host_bytes_per_s: float = PCIE_BYTES_PER_S
+
+    def __post_init__(self):
+        refuse_told(self.base.on, "Adapted", "drafts", "prefix_tokens")
 
     @property
     def load_seconds(self) -> float:

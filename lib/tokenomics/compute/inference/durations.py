@@ -1,17 +1,15 @@
-"""What a request sees and a replica delivers: prefill, decode, static batches, closed loops, saturation.
+"""What a request sees: prefill, decode, static batches, closed loops. What a replica delivers: :mod:`.saturation`.
 
 Everything is put together from steps (:mod:`.steps`) as :class:`tokenomics.compute.inference.engines.Work`,
 whose duration an engine's profile gives; how many sequences run at a time follows from memory
 (:mod:`.memory`). Arguments are numbers or arrays and are broadcast. Intervals are in
 ``inference.intervals``.
 
-Left out: preemption, prefixes shared between requests (give fewer prompt tokens after ``cached`` ones). Drafted tokens,
-adapters and images are in :mod:`.speculation`, :mod:`.adapters` and
-:mod:`.vision`.
+Left out: preemption, beginnings that some prompts share and others do not. Adapters and images are in :mod:`.adapters`
+and :mod:`.vision`; how many tokens to draft, in :mod:`.speculation`.
 """
 
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,26 +18,30 @@ from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import memory
 from tokenomics.compute.inference.engines import Profile, Work
 from tokenomics.compute.inference.steps import Parts, device_seconds
+from tokenomics.errors import DataError
 
 STRETCHES = 4
 """Points at which a growing context is looked at; a step's time is nearly linear in it."""
-SERIES = 256, 4
-"""Steps of a pipeline that are looked at, and series of them."""
-BLOCK = 4096
-"""Requests that are looked at together, so that series of steps do not fill the memory."""
-NEARLY_NONE = 1e-12
-"""Stands for zero in a logarithm or a quotient, and for a chance that is left out."""
 LADDER = np.geomspace(1, 4096, 49)
 """Concurrencies between which open loads are interpolated."""
 
 
-def prefill(on: Deployment, batch: ArrayLike, prompt: ArrayLike, cached: ArrayLike = 0) -> Work:
-    """Reading ``batch`` prompts of ``prompt`` new tokens, after ``cached`` ones each, until all have a first token.
+def unread(on: Deployment, prompt: ArrayLike) -> tuple[NDArray, NDArray]:
+    """New tokens of whole prompts, and those that the prefix cache knows; at least one token is read."""
+    prompt = np.asarray(prompt, dtype=float)
+    known = np.where(prompt > on.known_tokens, float(on.known_tokens), 0.0)
+    return prompt - known, known
+
+
+def prefill(on: Deployment, batch: ArrayLike, prompt: ArrayLike, cached: ArrayLike | None = None) -> Work:
+    """Reading ``batch`` prompts of ``prompt`` new tokens, after ``cached`` ones each, until all have a first token;
+    where ``None``, of ``prompt`` tokens of which the engine's prefix cache knows some.
 
     Whole prompts are packed into steps of as many tokens as the settings allow; with pipeline stages the batch goes
     through in as many parts as there are stages.
     """
-    batch, prompt = np.asarray(batch, dtype=float), np.asarray(prompt, dtype=float)
+    batch = np.asarray(batch, dtype=float)
+    prompt, cached = unread(on, prompt) if cached is None else (np.asarray(prompt, dtype=float), cached)
     together = np.clip(np.floor(on.settings.max_num_batched_tokens / np.maximum(prompt, 1)), 1, np.maximum(batch, 1))
     count = batch / together
     one = device_seconds(on, new=together * prompt, past=cached, prompts=together).total
@@ -49,12 +51,58 @@ def prefill(on: Deployment, batch: ArrayLike, prompt: ArrayLike, cached: ArrayLi
     return Work(prefill_s=count * one * filling, prefill_steps=count * chunks, layers_together=on.layers_together)
 
 
-def decode_step(on: Deployment, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike = 1) -> Work:
-    """One token for each of ``batch`` sequences whose context, the new token included, is ``context``; or a step that
-    verifies ``tokens`` of each (:mod:`.speculation`)."""
+def decode_step(on: Deployment, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike | None = None) -> Work:
+    """One token for each of ``batch`` sequences whose context, the new token included, is ``context``: where the engine
+    drafts, its part of a step that drafts and verifies; or a whole step that verifies ``tokens`` of each."""
+    drafts = on.settings.drafts
+    if tokens is None and drafts:
+        context, length = np.asarray(context, dtype=float), float(drafts.tokens)
+        step = decode_step(on, batch, context + length, length + 1)
+        step = step + drafting(on, batch, context, length, drafts.by)
+        return step.times(1 / expected_tokens(drafts.acceptance, length))
+    tokens = 1 if tokens is None else tokens
     seconds = decode_parts(on, batch, context, tokens).total
     batch = np.asarray(batch, dtype=float)
     return Work(decode_s=seconds, decode_steps=1.0, sequence_steps=batch, layers_together=on.layers_together)
+
+
+def drafting(on: Deployment, batch: ArrayLike, context: ArrayLike, length: ArrayLike, by: Deployment | float) -> Work:
+    """Drafting ``length`` tokens for each of ``batch`` sequences: steps of a draft model, which pay the host once a
+    step but not once a sequence, or a share of the device time of as many decode steps."""
+    length = np.asarray(length, dtype=float)
+    middle = context + np.maximum(length - 1, 0) / 2  # a step's time is nearly linear in the context
+    if isinstance(by, Deployment):
+        return replace(decode_step(by, batch, middle, 1), sequence_steps=0.0).times(length)
+    return Work(decode_s=by * np.asarray(decode_step(on, batch, middle, 1).decode_s)).times(length)
+
+
+def expected_tokens(acceptance: ArrayLike, length: ArrayLike) -> NDArray[np.float64]:
+    """Tokens that a step yields on average: ``1 + a + ... + a^length``, the model's own token among them
+    (Leviathan et al. 2023, arXiv:2211.17192, equation 1).
+
+    Args:
+        acceptance: probability that a drafted token is accepted, 0 to 1.
+        length: drafted tokens.
+
+    Returns:
+        Tokens, in the broadcast shape of both.
+
+    Raises:
+        DataError: an acceptance outside 0 to 1, or a negative length.
+    """
+    acceptance, length = np.asarray(acceptance, dtype=float), np.asarray(length, dtype=float)
+    if not np.all((acceptance >= 0) & (acceptance <= 1)):
+        raise DataError("expected_tokens", "acceptance", acceptance.tolist(), "0 to 1")
+    if not np.all(length >= 0):
+        raise DataError("expected_tokens", "length", length.tolist(), ">= 0")
+    below = np.where(acceptance < 1, acceptance, 0.0)
+    return np.where(acceptance < 1, (1 - below ** (length + 1)) / (1 - below), length + 1)
+
+
+def tokens_of_step(on: Deployment) -> float:
+    """Tokens that a step of decodes yields of each sequence, on average: 1 where nothing is drafted."""
+    drafts = on.settings.drafts
+    return float(expected_tokens(drafts.acceptance, drafts.tokens)) if drafts else 1.0
 
 
 def decode_parts(on: Deployment, batch: ArrayLike, context: ArrayLike, tokens: ArrayLike = 1) -> Parts:
@@ -136,7 +184,7 @@ def closed_loop(
     step = alone + one.times(others / output)
     waiting = np.maximum(np.asarray(concurrency, dtype=float) - running, 0.0)
     queued = waiting * output * step.seconds(profile) / running
-    first = np.asarray(one.prefill_s) * (1 + profile.burst * others) + 0.5 * alone.seconds(profile)
+    first = np.asarray(one.prefill_s) * (1 + profile.burst * others) + 0.5 * alone.seconds(profile) * tokens_of_step(on)
     return ClosedLoop(running, step, profile.wait_s + first + queued)
 
 
@@ -161,98 +209,3 @@ def open_loop_concurrency(
     for place in np.ndindex(rate.shape):
         found[place] = np.exp(np.interp(rate[place], served[(slice(None), *place)], np.log(LADDER)))
     return np.minimum(found, most)
-
-
-def saturated_cycle(
-    on: Deployment, engine: str, prompt: ArrayLike, output: ArrayLike, most: ArrayLike = np.inf
-) -> Work:
-    """Time in which a saturated replica finishes as many as it runs at a time.
-
-    Divide ``running x output`` by its seconds for output tokens a second. Prompts are read in steps that decode too.
-    """
-    prompt, output = np.asarray(prompt, dtype=float), np.asarray(output, dtype=float)
-    running = in_flight(on, engine, most, prompt, output)
-    decoded = decode_step(on, running, prompt + output / 2).times(output)
-    return decoded + _read_beside_decodes(on, running, prompt, output)
-
-
-def _read_beside_decodes(on: Deployment, running: NDArray, prompt: NDArray, output: NDArray) -> Work:
-    """What reading the prompts of all ``running`` requests adds to a saturated replica while each of them is served.
-
-    As many steps as stages are in flight, each with its share of the requests. Each of them ends with a chance of
-    ``1 / output`` and is replaced by one whose prompt is read beside the decodes, so that a step reads a binomial
-    number of prompts, and no more than the settings allow. A step that reads takes longer in every stage and none
-    overtakes another: where every step reads as much, stages overlap and a prompt counts once; where prompts are rare,
-    all other steps wait for one in every stage.
-
-    If all stages moved on together, the steps in flight would go round at the pace of the slowest: the mean of the
-    largest of as many draws as stages, exact for one and two stages. With more, a step waits only for the step before
-    it and for its own way through the stage before (:func:`_over_in_step`). Left out: policies that read prompts in
-    steps of their own, and prompts of unequal lengths.
-    """
-    given = np.broadcast_arrays(running, prompt, output)
-    blocks = [np.array_split(each.ravel(), -(-each.size // BLOCK) or 1) for each in given]
-    seconds = np.concatenate([_seconds_read(on, *block) for block in zip(*blocks, strict=True)])
-    return Work(prefill_s=seconds.reshape(given[0].shape), layers_together=on.layers_together)
-
-
-def _seconds_read(on: Deployment, running: NDArray, prompt: NDArray, output: NDArray) -> NDArray:
-    """Device seconds of :func:`_read_beside_decodes`; shape (requests,), as each of its arguments."""
-    stages = on.layout.pp
-    sequences, ends = np.maximum(running / stages, 1.0), 1 / np.maximum(output, 1 + NEARLY_NONE)
-    most = np.minimum(sequences, np.maximum(on.settings.max_num_batched_tokens / prompt, 1.0))
-    chance, place, each = sequences * np.log1p(-ends), _places()[..., None], 0.0
-    up_to, mean, slowest = np.exp(chance), np.zeros(most.shape), np.zeros(most.shape)
-    read = np.zeros((*SERIES, most.size) if stages > 2 else 0)
-    for count in range(int(np.ceil(np.nanmax(most, initial=1.0)))):
-        if count & (count - 1) == 0:
-            each = _seconds_of_one_more(on, sequences, prompt, prompt + output / 2, count)
-        more = np.clip(most - count, 0.0, 1.0)
-        mean, slowest = mean + more * (1 - up_to), slowest + more * each * (1 - up_to**stages)
-        if stages > 2:
-            read += (place > up_to) * more * each
-        if np.all(up_to > 1 - NEARLY_NONE):
-            break
-        chance = chance + np.log(np.maximum(sequences - count, NEARLY_NONE) / (count + 1) * ends / (1 - ends))
-        up_to = np.minimum(up_to + np.exp(chance), 1.0)
-    return running * slowest / mean * (_over_in_step(stages, read) if stages > 2 else 1.0)
-
-
-def _seconds_of_one_more(on: Deployment, decode: NDArray, prompt: NDArray, context: NDArray, count: int) -> NDArray:
-    """Device seconds that one more prompt takes in a stage's step of decodes that reads ``count``, as a mean over the
-    next ones up to twice as many."""
-    least, most = (
-        device_seconds(on, decode=decode, context=context, new=n * prompt, prompts=max(n, 1)).total
-        for n in (count, 2 * count or 1)
-    )
-    return (most - least) / max(count, 1) * on.stage_share
-
-
-def _over_in_step(stages: int, read: NDArray) -> NDArray:
-    """Time of a pipeline over that of one whose stages all move on together, for a series of steps' times.
-
-    A step enters a stage when it has left the stage before and the step before it has left this one; a sequence's next
-    step enters the first stage when its last has left the last.
-
-    Args:
-        stages: of the pipeline.
-        read: time of each step in a stage; shape (steps, series, ...).
-
-    Returns:
-        At most 1, in the shape of ``read`` without steps and series.
-    """
-    left, behind, together = np.zeros((stages, *read.shape[1:])), np.arange(stages), np.zeros(read.shape[1:])
-    for time in range(len(read)):
-        inside = read[(time - behind) % len(read)]
-        left = np.maximum(left, np.roll(left, 1, axis=0)) + inside
-        together += inside.max(axis=0)
-    together = together.sum(axis=0)
-    return np.where(together > 0, left.max(axis=0).sum(axis=0) / np.maximum(together, NEARLY_NONE), 1.0)
-
-
-@cache
-def _places() -> NDArray:
-    """Quantiles of steps in a few fixed series without order: each holds every one of them once."""
-    steps, series = SERIES
-    order = np.random.default_rng(0).permuted(np.tile(np.arange(steps), (series, 1)), axis=1)
-    return (order.T + 0.5) / steps

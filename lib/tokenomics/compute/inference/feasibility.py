@@ -23,6 +23,22 @@ SIZES = ("tp", "pp", "dp", "ep")
 GIGA = 1e9
 
 
+def refuse_told(on: Deployment, where: str, *names: str) -> None:
+    """Refuse settings that a prediction does not model, rather than ignore them.
+
+    Args:
+        on: the deployment.
+        where: what predicts.
+        names: ``drafts``, ``prefix_tokens``.
+
+    Raises:
+        Infeasible: one of them is set.
+    """
+    for name in names:
+        if told := getattr(on.settings, name):
+            raise Infeasible(where, name, told, f"{name} are not modelled here", f"no {name}")
+
+
 def check_counts(devices: float, tp: float = 1, pp: float = 1, dp: float = 1, ep: float = 1) -> None:
     """Refuse devices and sizes of a layout that are no whole numbers, at least one.
 

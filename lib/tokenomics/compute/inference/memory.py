@@ -116,10 +116,26 @@ def capacity(
 ) -> Bytes:
     """Sequences of ``context`` tokens whose caches fit at a time in the whole replica; 0 where the weights do not fit.
 
-    Of one device, ``beside`` bytes are taken by something else, and each sequence takes ``each_beside`` more.
+    Of one device, ``beside`` bytes are taken by something else, and each sequence takes ``each_beside`` more. What
+    drafts takes its part, and a beginning that all prompts share is kept once.
     """
-    one = cache_bytes_per_device(on, context) + each_beside
+    one, drafts = cache_bytes_per_device(on, context) + each_beside, on.settings.drafts
+    if drafts:
+        weights, cache = drafting_bytes(on, context, drafts.by)
+        one, beside = one + cache, beside + weights
+    if on.known_tokens:
+        shared = cache_bytes_per_device(on, np.minimum(on.known_tokens, np.asarray(context) - 1))
+        one, beside = one - shared, beside + shared
     return np.maximum(np.floor(free_bytes(on, engine, beside=beside) / one) * on.layout.dp, 0.0)
+
+
+def drafting_bytes(on: Deployment, context: ArrayLike, by: Deployment | float) -> tuple[float, Bytes]:
+    """Bytes on the fullest device that drafting takes (by a draft model, or by a share of the model): weights, and the
+    cache of each sequence of the device."""
+    if isinstance(by, Deployment):
+        spread = on.layout.dp / by.layout.dp  # sequences of a device for each of the target's
+        return weight_bytes_per_device(by), cache_bytes_per_device(by, context) * spread
+    return by * weight_bytes_per_device(on), by * cache_bytes_per_device(on, context)
 
 
 def admitted(on: Deployment, engine: str, prompt: ArrayLike, output: ArrayLike) -> Bytes:

@@ -1,11 +1,12 @@
 """What is asked of a deployment, and which deployment answers: fewest devices, or the fastest layout of so many."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from tokenomics.compute import bounds, sizing
+from tokenomics.compute.deployment import Settings
 from tokenomics.compute.inference.search import layouts
 from tokenomics.compute.inference.server import Server, server
 from tokenomics.compute.layout import Layout
@@ -28,6 +29,7 @@ class Load:
         weight_bits, kv_bits: 16, 8 or 4 bits a weight and a cached value.
         engine: software as published; the generic profile where empty.
         cached: tokens of the prompt that are known already.
+        settings: what the engine is told.
     """
 
     prompt: float = 1024
@@ -37,6 +39,7 @@ class Load:
     kv_bits: int = 16
     engine: str = ""
     cached: float = 0
+    settings: Settings = field(default_factory=Settings)
 
     @property
     def context(self) -> float:
@@ -52,7 +55,7 @@ class Load:
 def ask(load: Load, model: Model, device: Accelerator, layout: Layout | None = None) -> Server:
     """The server of a load on a layout; one device where ``None``."""
     texts = {"precision": TEXTS[load.weight_bits], "kv_precision": TEXTS[load.kv_bits]}
-    return server(model, device, engine=load.engine, layout=layout or Layout(), **texts)
+    return server(model, device, engine=load.engine, layout=layout or Layout(), settings=load.settings, **texts)
 
 
 def deployment(load: Load, it: Server) -> bounds.IdealDevices:

@@ -4,12 +4,13 @@ All layouts of a device count are tried (powers of two in TP, PP, attention grou
 replicas), each at many concurrencies at once; the best by a goal is kept.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tokenomics.compute.deployment import Settings
 from tokenomics.compute.inference.server import Server, server
 from tokenomics.compute.layout import Layout
 from tokenomics.compute.operators.communication import domain
@@ -79,6 +80,7 @@ def search(
     most_tpot_s: float = np.inf,
     most_ttft_s: float = np.inf,
     among: Iterable[Layout] | None = None,
+    settings: Callable[[Layout], Settings] | None = None,
 ) -> list[Candidate]:
     """Layouts of ``devices`` by output rate within limits of latency, best first.
 
@@ -90,6 +92,7 @@ def search(
         precision, kv_precision, engine: as for :func:`tokenomics.compute.inference.server.server`.
         most_tpot_s, most_ttft_s: limits in a closed loop.
         among: layouts of at most ``devices`` to look at; all of :func:`layouts` where ``None``.
+        settings: what the engine is told on a layout; as published throughput runs set it where ``None``.
 
     Returns:
         One candidate a layout that fits and keeps the limits; empty where none does.
@@ -101,7 +104,7 @@ def search(
         raise DataError("search", "devices", devices, ">= 1")
     found, texts = [], {"precision": precision, "kv_precision": kv_precision, "engine": engine}
     for layout in layouts(model, device, devices) if among is None else among:
-        one = server(model, device, layout=layout, **texts)
+        one = server(model, device, layout=layout, settings=settings and settings(layout), **texts)
         best = _best(one, prompt, output, most_tpot_s, most_ttft_s) if one.fits() else None
         if best is not None:
             at, tpot, ttft, rate = best

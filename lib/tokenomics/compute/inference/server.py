@@ -18,7 +18,7 @@ from tokenomics.compute import bounds
 from tokenomics.compute.bounds import Precision
 from tokenomics.compute.counts.precision import parse
 from tokenomics.compute.deployment import Deployment, Settings
-from tokenomics.compute.inference import durations, engines, feasibility, memory
+from tokenomics.compute.inference import durations, engines, feasibility, memory, saturation
 from tokenomics.compute.inference.engines import Profile, Work
 from tokenomics.compute.inference.intervals import interval
 from tokenomics.compute.inference.steps import Parts
@@ -43,6 +43,10 @@ class Server:
     def devices(self) -> int:
         """Devices of the replica."""
         return self.on.layout.devices
+
+    def told(self, **settings: Any) -> "Server":
+        """The same deployment with other settings of its engine (:class:`tokenomics.compute.deployment.Settings`)."""
+        return replace(self, on=replace(self.on, settings=replace(self.on.settings, **settings)))
 
     @property
     def bound(self) -> bounds.IdealDevices:
@@ -70,8 +74,9 @@ class Server:
             feasibility.refuse(self.on, self.profile.name, float(context.min()), float(batch.min()))
         return fits
 
-    def ttft(self, prompt: ArrayLike, batch: ArrayLike = 1, cached: ArrayLike = 0) -> Estimate:
-        """Seconds of reading ``batch`` prompts, on an idle server; ``cached`` tokens before them are known.
+    def ttft(self, prompt: ArrayLike, batch: ArrayLike = 1, cached: ArrayLike | None = None) -> Estimate:
+        """Seconds of reading ``batch`` prompts, on an idle server; ``cached`` tokens before them are known, or, where
+        ``None``, what the engine's prefix cache knows of them.
 
         As everywhere here, NaN stands for what of an array is not feasible.
 
@@ -80,15 +85,17 @@ class Server:
             Infeasible: none of it is feasible.
         """
         feasibility.refuse_unless_positive(prompt=prompt, batch=batch)
-        fits = self.room(np.asarray(prompt, dtype=float) + cached)
+        fits = self.room(np.asarray(prompt, dtype=float) + (0 if cached is None else cached))
+        prompt, cached = durations.unread(self.on, prompt) if cached is None else (prompt, cached)
         least = bounds.prefill_seconds(self.bound, batch, prompt)
         return _where(fits, self._work(durations.prefill(self.on, batch, prompt, cached), "prefill", least))
 
     def tpot(self, batch: ArrayLike, context: ArrayLike) -> Estimate:
-        """Seconds of a decode step of ``batch`` sequences of ``context`` tokens; errors as for :meth:`ttft`."""
+        """Seconds per token of ``batch`` sequences of ``context`` tokens: of a decode step, or of its part where it
+        yields several tokens; errors as for :meth:`ttft`."""
         feasibility.check_task(self.on.model)
         fits = self.room(context, batch)
-        least = bounds.decode_step_seconds(self.bound, batch, context)
+        least = bounds.decode_step_seconds(self.bound, batch, context) / durations.tokens_of_step(self.on)
         return _where(fits, self._work(durations.decode_step(self.on, batch, context), "decode", least))
 
     def request(self, batch: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
@@ -124,7 +131,7 @@ class Server:
         :meth:`ttft`."""
         fits = self._requests(concurrency, prompt, output)
         running = durations.in_flight(self.on, self.profile.name, concurrency, prompt, output)
-        cycle = durations.saturated_cycle(self.on, self.profile.name, prompt, output, concurrency)
+        cycle = saturation.saturated_cycle(self.on, self.profile, prompt, output, concurrency)
         return _where(fits, self._work(cycle, "throughput").over(running * np.asarray(output, dtype=float)))
 
     def fits(self) -> bool:
@@ -154,6 +161,7 @@ class Server:
         """
         from tokenomics.compute.sizing import decode_flop_per_byte
 
+        feasibility.refuse_told(self.on, "limited_by", "drafts")
         feasibility.refuse_unless_positive(batch=batch, context=context)
         parts, work = self.step_parts(batch, context), durations.decode_step(self.on, batch, context)
         total = np.maximum(work.seconds(self.profile), bounds.decode_step_seconds(self.bound, batch, context))
@@ -214,9 +222,11 @@ def put_together(
 
     Args:
         name: of the engine's profile (:func:`tokenomics.compute.inference.engines.profile_name`).
-        known: ``settings``, ``alike`` and ``left_out``, see :class:`tokenomics.compute.deployment.Deployment`.
+        known: ``settings`` (filled as the engine does), ``alike`` and ``left_out``, as in
+            :class:`tokenomics.compute.deployment.Deployment`.
     """
     facts = of_profile(name)
+    known["settings"] = known.get("settings", Settings()).filled(facts)
     return Deployment(
         engines.as_run(model, name), device, precision, layout, kernels=facts.kernels, fused=facts.fuses, **known
     )

@@ -16,15 +16,16 @@ drafts, sequences of one batch that accept unevenly, drafting while the model ve
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute import bounds
 from tokenomics.compute.counts.parameters import parameters
+from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import durations, memory
-from tokenomics.compute.inference.engines import Work
+from tokenomics.compute.inference.durations import expected_tokens
 from tokenomics.compute.inference.server import Server
 from tokenomics.errors import DataError
 from tokenomics.estimate import Estimate
@@ -33,28 +34,6 @@ from tokenomics.facts.models import Model
 Values = NDArray[np.float64]
 LENGTHS = tuple(range(1, 11))
 """Drafted tokens a step that are tried."""
-
-
-def expected_tokens(acceptance: ArrayLike, length: ArrayLike) -> Values:
-    """Tokens that a step yields on average: ``1 + a + ... + a^length``, the model's own token among them.
-
-    Args:
-        acceptance: probability that a drafted token is accepted, 0 to 1.
-        length: drafted tokens.
-
-    Returns:
-        Tokens, in the broadcast shape of both.
-
-    Raises:
-        DataError: an acceptance outside 0 to 1, or a negative length.
-    """
-    acceptance, length = np.asarray(acceptance, dtype=float), np.asarray(length, dtype=float)
-    if not np.all((acceptance >= 0) & (acceptance <= 1)):
-        raise DataError("expected_tokens", "acceptance", acceptance.tolist(), "0 to 1")
-    if not np.all(length >= 0):
-        raise DataError("expected_tokens", "length", length.tolist(), ">= 0")
-    below = np.where(acceptance < 1, acceptance, 0.0)
-    return np.where(acceptance < 1, (1 - below ** (length + 1)) / (1 - below), length + 1)
 
 
 def layer_share(model: Model) -> float:
@@ -88,6 +67,9 @@ class Speculative:
 
     def __post_init__(self):
         expected_tokens(self.acceptance, 0)
+        told = self.target.on.settings.drafts
+        if told:
+            raise DataError("Speculative", "target", f"drafts {told.tokens} tokens already", "one that drafts none")
         if (self.draft is None) == (self.share is None):
             raise DataError("Speculative", "draft", self.draft and self.draft.on.model.name, "a draft model or a share")
         if self.share is not None and not 0 <= self.share <= 1:
@@ -112,13 +94,13 @@ class Speculative:
         verified = durations.decode_step(self.target.on, batch, context + length, length + 1)
         return verified.seconds(self.target.profile) + self._drafting(batch, context, length)
 
+    @property
+    def _by(self) -> Deployment | float:
+        return self.draft.on if self.draft else self.share
+
     def _drafting(self, batch: ArrayLike, context: Values, length: Values) -> Values:
-        middle = context + np.maximum(length - 1, 0) / 2  # a step's time is nearly linear in the context
-        if self.draft is None:
-            own = durations.decode_step(self.target.on, batch, middle)
-            return Work(decode_s=self.share * np.asarray(own.decode_s)).times(length).seconds(self.target.profile)
-        one = replace(durations.decode_step(self.draft.on, batch, middle), sequence_steps=0.0)
-        return one.times(length).seconds(self.draft.profile)
+        work = durations.drafting(self.target.on, batch, context, length, self._by)
+        return work.seconds((self.draft or self.target).profile)
 
     def speed_up(self, batch: ArrayLike, context: ArrayLike, length: ArrayLike) -> Estimate:
         """Time per token without drafts over time per token with them; below one where drafts do not pay.
@@ -151,11 +133,4 @@ class Speculative:
 
     def drafting_bytes(self, context: ArrayLike) -> tuple[float, Values]:
         """Bytes on the fullest device that drafting takes: weights, and the cache of each sequence of the device."""
-        on = self.target.on
-        if self.draft is None:
-            cache = memory.cache_bytes_per_device(on, context)
-            return self.share * memory.weight_bytes_per_device(on), self.share * cache
-        drafts = self.draft.on
-        spread = on.layout.dp / drafts.layout.dp  # sequences of a device for each of the target's
-        cache = memory.cache_bytes_per_device(drafts, context) * spread
-        return memory.weight_bytes_per_device(drafts), cache
+        return memory.drafting_bytes(self.target.on, context, self._by)

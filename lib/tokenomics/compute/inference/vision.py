@@ -24,6 +24,7 @@ from tokenomics.compute.counts.precision import parse
 from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import durations, memory
 from tokenomics.compute.inference.engines import Work
+from tokenomics.compute.inference.feasibility import refuse_told
 from tokenomics.compute.inference.server import Server
 from tokenomics.compute.inference.steps import device_seconds
 from tokenomics.compute.layout import ROUTER, Layout
@@ -195,6 +196,9 @@ class Sighted:
 
     base: Server
     encoder: Encoder
+
+    def __post_init__(self):
+        refuse_told(self.base.on, "Sighted", "drafts", "prefix_tokens")
 
     @property
     def encoding(self) -> Deployment:

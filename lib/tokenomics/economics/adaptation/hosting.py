@@ -47,7 +47,7 @@ def queries_per_s(
     """The highest rate of Poisson arrivals at which a share of queries gets its first token in time.
 
     Args:
-        server: one replica; chunked prefill, continuous batching.
+        server: one replica.
         reading: tokens of a query, the same for all; its ``cached`` tokens are a beginning that all prompts share.
         ttft_s: seconds to the first token.
         kept: share of queries that must keep it.
@@ -62,23 +62,20 @@ def queries_per_s(
         Infeasible: memory does not hold a query.
     """
     from tokenomics.service.qoe import Slo
-    from tokenomics.service.replica import Limits, Replica
-    from tokenomics.service.simulator import Prefixes, Requests
+    from tokenomics.service.replica import Replica
+    from tokenomics.service.simulator import Requests
 
     checked("served", "ttft_s", ttft_s)
     share("served", "kept share", kept)
     prompt, output = _whole(reading.input), _whole(reading.output)
-    limits = Limits(max_model_len=prompt + output)
-    block = limits.block_tokens
-    shared = min(int(Estimate.of(reading.cached).value), prompt - 1) // block * block
-    replica = Replica(server, limits)
+    shared = min(int(Estimate.of(reading.cached).value), prompt - 1)
+    replica = Replica(server.told(prefix_tokens=shared), max_model_len=prompt + output)
 
     def stream(rate: float, count: int = queries) -> Requests:
         arrivals = np.random.default_rng(seed).exponential(size=count).cumsum() / rate
-        alike = Prefixes.of([[0]] * count, shared) if shared else None
-        return Requests(arrivals, prompt, output, prefix=alike)
+        return Requests(arrivals, prompt, output)
 
-    crowd = stream(1.0, max(queries, CROWD * limits.max_num_seqs))
+    crowd = stream(1.0, max(queries, CROWD * server.on.settings.max_num_seqs))
     saturated_rps = replica.saturated_tok_per_s(crowd) / output
     return replica.highest_rate(stream, Slo(ttft_s, np.inf, kept), saturated_rps)
 

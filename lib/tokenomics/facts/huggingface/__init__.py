@@ -1,8 +1,8 @@
 """From a Hugging Face ``config.json`` (or a mapping in our own column names) to a :class:`Model`.
 
 A configuration states sizes; the rest is fixed in the code that reads it (:mod:`tokenomics.facts.huggingface.config`).
-An unknown ``model_type`` is read as a Llama if all of a Llama's fields are there. Approximated: layers of
-differing width (NAS models) need our own columns; sparse-attention patterns count as sparse in every layer.
+Only architectures that are known to be counted right are read (:mod:`tokenomics.facts.huggingface.architectures`); any
+other needs our own columns. Approximated: sparse-attention patterns count as sparse in every layer.
 """
 
 from collections.abc import Mapping
@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from tokenomics import paths
-from tokenomics.errors import DataError
+from tokenomics.errors import DataError, require
 from tokenomics.facts import tables, yaml_file
+from tokenomics.facts.huggingface import architectures
 from tokenomics.facts.huggingface.config import (
     CONTEXT,
     EXTRA_POSITIONS,
-    HEADS,
-    INNER,
     LAYERS,
     TRAITS,
     WIDTH,
@@ -25,10 +24,7 @@ from tokenomics.facts.huggingface.config import (
 from tokenomics.facts.huggingface.layers import attention, mixers, mlp
 from tokenomics.facts.models import Model
 
-# Parts that our columns cannot describe: caches that layers share, embeddings in every layer, compressed caches.
-UNREAD = ("is_encoder_decoder", "num_kv_shared_layers", "hidden_size_per_layer_input", "compress_ratios")
 TABLE = "catalogue/models"
-COMMON_TYPES = ("llama", "mistral", "mixtral", "qwen3", "gemma3_text", "deepseek_v3", "gpt_oss")
 
 
 def read_model(path: Path) -> Model:
@@ -38,6 +34,7 @@ def read_model(path: Path) -> Model:
         DataError: an unreadable file, or what :func:`model_from_mapping` refuses.
     """
     values = yaml_file.read(path)
+    require(values, paths.shown(path), "file", "empty", "a config.json, or a YAML of our columns")
     stem = path.resolve().parent.name if path.stem == "config" else path.stem
     return model_from_mapping(values, values.get("name") or stem, paths.shown(path))
 
@@ -52,10 +49,11 @@ def model_from_mapping(values: Mapping[str, Any], name: str | None = None, where
         where: the file to name in an error.
 
     Raises:
-        DataError: a field is missing, wrong or beyond what ``models.meta.yaml`` allows, or the model type is unknown
-            and not like a Llama.
+        DataError: a field is missing, wrong or beyond what ``models.meta.yaml`` allows, or the architecture is not
+            known to be counted right.
     """
-    read = _from_own_columns if "layers" in values and "d_model" in values else from_config
+    named = "model_type" in values or "architectures" in values
+    read = _from_own_columns if not named and ("layers" in values or "d_model" in values) else from_config
     try:
         model = read(values, name, where)
     except DataError as error:
@@ -91,12 +89,9 @@ def _minus(row: Mapping[str, Any], first: str, *others: str) -> Any:
 def from_config(values: Mapping[str, Any], name: str | None = None, where: str = "config.json") -> Model:
     """A model from a Hugging Face configuration; arguments as for :func:`model_from_mapping`, which checks it."""
     config = Config(values, where)
-    if config.type not in TRAITS:
-        _demand_llama(config)
-    for key in UNREAD:
-        if config.get(key):
-            raise DataError(where, key, config.get(key), "nothing: such models are not described by our columns")
-    name = name or config.get("_name_or_path") or config.type or "model"
+    config.type = architectures.known_type(config)
+    config.check_types()
+    name = name or config.get("_name_or_path") or config.type
     return Model(name=name, family=name, **_fields(config))
 
 
@@ -105,7 +100,7 @@ def _fields(config: Config) -> dict[str, Any]:
     tables.check_record(TABLE, sizes, config.where)  # before layers are walked one by one
     parts = {
         "tied_embeddings": False,
-        **TRAITS.get(config.type, {}),
+        **TRAITS[config.type],
         **sizes,
         **attention(config),
         **_biases_and_norms(config),
@@ -114,17 +109,6 @@ def _fields(config: Config) -> dict[str, Any]:
     if config.get("tie_word_embeddings") is not None:
         parts["tied_embeddings"] = bool(config.get("tie_word_embeddings"))
     return parts | mixers(config, parts)
-
-
-def _demand_llama(config: Config) -> None:
-    """An unknown type is taken for a Llama only if nothing essential has to be guessed."""
-    odd = [key for key in ("kv_lora_rank", "mamba_num_heads", "linear_num_value_heads") if config.get(key)]
-    names = (LAYERS[0], WIDTH[0], HEADS[0], INNER[0], "vocab_size", "num_key_value_heads", "tie_word_embeddings")
-    missing = [key for key in names if config.get(key) is None]
-    if odd or missing:
-        reason = f"{config.type or 'missing'} ({'has' if odd else 'lacks'} {(odd or missing)[0]})"
-        known = f"a known type ({', '.join(COMMON_TYPES)} ...), or one with all fields of a llama and no others"
-        raise DataError(config.where, "model_type", reason, known)
 
 
 def _sizes(config: Config) -> dict[str, Any]:
@@ -157,8 +141,8 @@ def _biases_and_norms(config: Config) -> dict[str, Any]:
         parts["norms_per_layer"] = 7
     elif config.type == "kimi_linear":
         parts["attention_gate"] = bool(config.get("mla_use_output_gate"))
-    elif config.type in ("llama", "") and config.get("attention_bias"):
+    elif config.type == "llama" and config.get("attention_bias"):
         parts["attention_bias"] = "all"
-    if config.type in ("llama", "nemotron", "") and config.get("mlp_bias"):
+    if config.type in ("llama", "nemotron") and config.get("mlp_bias"):
         parts["mlp_bias"] = True
     return parts

@@ -17,7 +17,8 @@ KV_HEADS = ("num_global_key_value_heads", "num_key_value_heads", "num_kv_heads",
 INNER = ("intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size")
 CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
-ROUTED = ("num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_top_k")
+ROUTED = ("num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_top_k", "moe_k")
+SHARED = ("n_shared_experts", "num_shared_experts", "moe_num_shared_experts")
 
 # Model fields that the code of the model type fixes. Whatever is not named keeps the plain default of a Llama:
 # RMS norms before attention and MLP, gated MLP, no biases, no norm of queries and keys, untied head.
@@ -29,6 +30,8 @@ TRAITS: dict[str, dict[str, Any]] = {
     "deepseek_v2": {},
     "deepseek_v3": {},
     "deepseek_v32": {},
+    "ernie4_5_moe": {},
+    "exaone4": {"qk_norm": "head"},
     "falcon": {"gated_mlp": False, "norm_bias": True, "parallel_block": True, "tied_embeddings": True},
     "gemma": {"tied_embeddings": True},
     "gemma2": {"tied_embeddings": True, "norms_per_layer": 4},
@@ -42,10 +45,12 @@ TRAITS: dict[str, dict[str, Any]] = {
     "gpt_neox": PLAIN_GPT,
     "gpt_oss": {"mlp_bias": True, "attention_bias": "all"},
     "gptj": {**PLAIN_GPT, "attention_bias": "none", "norms_per_layer": 1, "parallel_block": True},
+    "granite": {},
     "kimi_k2": {},
     "kimi_linear": {},
     "llama": {},
     "llama4_text": {},
+    "mimo": {"attention_bias": "qkv"},
     "mimo_v2_flash": {},
     "minimax_m2": {"qk_norm": "full"},
     "minimax_m3": {"qk_norm": "head"},
@@ -69,6 +74,8 @@ TRAITS: dict[str, dict[str, Any]] = {
     "qwen3_next": {"qk_norm": "head", "attention_gate": True},
     "qwen3_vl_moe_text": {"qk_norm": "head"},
     "qwen3_vl_text": {"qk_norm": "head"},
+    "seed_oss": {"attention_bias": "qkv"},
+    "smollm3": {},
     "starcoder2": {**PLAIN_GPT, "tied_embeddings": True},
     "step3p5": {"qk_norm": "head"},
     "step3p7": {"qk_norm": "head"},
@@ -92,7 +99,7 @@ FULL_EVERY = {
 FOUR_WIDE = ("bloom", "falcon", "gpt2", "gpt_bigcode", "gptj", "mpt")
 
 # Types whose experts, not their dense layers, have the width called intermediate_size.
-EXPERTS_OF_INNER_WIDTH = ("gpt_oss", "llama4_text", "minimax_m2", "mixtral")
+EXPERTS_OF_INNER_WIDTH = ("gpt_oss", "llama4_text", "minimax_m2", "mixtral", "olmoe")
 
 # Sizes that published configurations of a type leave to the defaults of its code.
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -102,6 +109,14 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 
 # Rows that the position table has beyond the longest context (OPT starts counting at two).
 EXTRA_POSITIONS = {"gpt2": 0, "gpt_bigcode": 0, "opt": 2}
+
+# What the optional fields hold that are calculated with; the others are checked where they are read.
+WHOLE = (
+    *("sliding_window", "attention_chunk_size", "full_attention_interval", "qk_rope_head_dim", "expansion_ratio"),
+    *("first_k_dense_replace", "moe_layer_start_index", "moe_layer_end_index", "moe_intermediate_size", *SHARED),
+)
+LISTS, LISTS_OR_TEXT = ("mlp_only_layers",), ("moe_layers", "moe_layers_enum")
+MAPPINGS = ("linear_attn_config", "sparse_attention_config", "attention_other_setting", "attn_config")
 
 
 class Config:
@@ -113,10 +128,27 @@ class Config:
     def __init__(self, values: Mapping[str, Any], where: str):
         text = values.get("text_config")
         if isinstance(text, Mapping):
-            values = {**values, **text}
+            inner = {key: value for key, value in text.items() if value is not None}
+            values = {**values, **inner, "architectures": values.get("architectures") or inner.get("architectures")}
         self.type = str(values.get("model_type") or "")
         known = {key: value for key, value in values.items() if value is not None}
         self.values, self.where = {**DEFAULTS.get(self.type, {}), **known}, where
+
+    def check_types(self) -> None:
+        """Refuse an optional field of another type than its kind.
+
+        Raises:
+            DataError: the first one, with what it should hold.
+        """
+        for keys, kind, allowed in (
+            (WHOLE, int, "a whole number"),
+            (LISTS, list | tuple, "a list"),
+            (LISTS_OR_TEXT, list | tuple | str, "a list, or text with commas"),
+            (MAPPINGS, Mapping, "a mapping of key: value"),
+        ):
+            for key in keys:
+                if key in self.values and not isinstance(self.values[key], kind):
+                    raise DataError(self.where, key, self.values[key], allowed)
 
     def get(self, *keys: str, default: Any = None) -> Any:
         """The first of ``keys`` that is there and not null."""

@@ -4,7 +4,7 @@ route, and how wide they are."""
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tokenomics.errors import DataError
+from tokenomics.errors import DataError, require
 from tokenomics.facts.huggingface.config import (
     CONTEXT,
     EXPERTS,
@@ -16,6 +16,7 @@ from tokenomics.facts.huggingface.config import (
     KV_HEADS,
     LAYERS,
     ROUTED,
+    SHARED,
     WIDTH,
     Config,
 )
@@ -134,7 +135,7 @@ def _shared(config: Config) -> dict[str, Any]:
     if config.type == "gemma4_text":  # its dense MLP runs beside the experts of the same layer
         return {"shared_width": config.number("intermediate_size")}
     whole = config.get("shared_expert_intermediate_size", "share_expert_dim", "moe_shared_expert_intermediate_size")
-    each = config.get("n_shared_experts", "num_shared_experts", default=0)
+    each = config.get(*SHARED, default=0)
     return {"shared_width": whole if whole is not None else each * config.get("moe_intermediate_size", default=0)}
 
 
@@ -145,15 +146,16 @@ def _moe_layers(config: Config, layers: int) -> int:
     named = config.get("moe_layers", "moe_layers_enum")
     if named:
         return len(named.split(",")) if isinstance(named, str) else len(named)
-    steps = ("moe_layer_freq", "decoder_sparse_step", "interleave_moe_layer_step")
+    steps = ("moe_layer_freq", "decoder_sparse_step", "interleave_moe_layer_step", "moe_layer_interval")
     every = config.get(*steps, default=1)
     if not every:
         return 0
     if isinstance(every, Iterable):
         return sum(map(bool, config.each_layer(*steps)))
-    first = config.get("first_k_dense_replace", default=0)
+    first = config.get("first_k_dense_replace", "moe_layer_start_index", default=0)
+    last = config.get("moe_layer_end_index", default=-1) % layers  # -1: the last layer
     plain = config.get("mlp_only_layers", default=())
-    return sum(1 for i in range(first, layers) if (i + 1) % every == 0 and i not in plain)
+    return sum(1 for i in range(first, last + 1) if (i + 1) % every == 0 and i not in plain)
 
 
 def mixers(config: Config, parts: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,8 +191,15 @@ def _kinds(config: Config) -> list | None:
                 allowed = ", ".join(map(str, FULL + SLIDING + LINEAR + NO_MIXER))
                 raise DataError(config.where, "layer_types", kind, allowed)
         return listed[: config.get(*LAYERS)]  # some list the prediction layers after the model's own
+    pattern = config.get("sliding_window_pattern", default=0)
+    letters = isinstance(pattern, str)  # one a layer, L local or G global, repeated
+    good = set(pattern) <= {"L", "G"} if letters else isinstance(pattern, int) and pattern >= 0
+    require(good, config.where, "sliding_window_pattern", pattern, "a whole number, or letters L and G")
+    if letters and pattern:
+        return [SLIDING[0] if pattern[i % len(pattern)] == "L" else FULL[0] for i in range(config.number(*LAYERS))]
     if config.get("linear_attn_config"):
         full = config.get("linear_attn_config").get("full_attn_layers", ())  # numbered from one
+        require(isinstance(full, list | tuple), config.where, "full_attn_layers", full, "a list of layers")
         return [FULL[0] if i + 1 in full else LINEAR[0] for i in range(config.number(*LAYERS))]
     if config.get("full_attention_interval"):
         every = config.get("full_attention_interval")

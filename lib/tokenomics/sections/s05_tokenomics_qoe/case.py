@@ -10,7 +10,7 @@ from tokenomics.compute.inference.server import Server
 from tokenomics.errors import DataError, require
 from tokenomics.estimate import ENDS, OPPOSITE, Estimate, combine, from_ends
 from tokenomics.service import qoe, workload
-from tokenomics.service.replica import Limits, Replica
+from tokenomics.service.replica import Replica
 from tokenomics.service.simulator import Outcome, Pool, Requests, Rules, Transfer, simulate_pools
 
 LEAST_LOADED = "least loaded"
@@ -23,18 +23,25 @@ class Case:
     """A replica under load.
 
     Attributes:
-        server: model, devices, engine.
-        limits: what the engine is told; the longest sequence is that of the pool.
+        server: model, devices, engine and what it is told.
         pool: requests at one a second; faster or slower they are the same requests.
         count: how many of them a simulation of one replica takes; of several, as many for each.
         usd_per_device_hour: rent.
     """
 
     server: Server
-    limits: Limits
     pool: workload.Stream
     count: int
     usd_per_device_hour: Estimate
+
+    @property
+    def max_num_seqs(self) -> int:
+        """Requests that the engine runs at a time, at most."""
+        return self.server.on.settings.max_num_seqs
+
+    def told(self, **settings) -> "Case":
+        """The same under other settings of the engine."""
+        return replace(self, server=self.server.told(**settings))
 
     @property
     def name(self) -> str:
@@ -45,12 +52,12 @@ class Case:
     def replica(self) -> Replica:
         """Server and engine, ready for the longest request of the pool."""
         longest = int((self.pool.input_tokens + self.pool.output_tokens).max())
-        return Replica(self.server, replace(self.limits, max_model_len=longest))
+        return Replica(self.server, max_model_len=longest)
 
     @property
     def rules(self) -> Rules:
         """Scheduling and memory."""
-        return self.replica.table_and_rules(self.replica.limits.max_model_len)[1]
+        return self.replica.table_and_rules(self.replica.max_model_len)[1]
 
     @cached_property
     def stream(self) -> workload.Stream:
@@ -109,7 +116,7 @@ class Case:
         """
         on, context = self.server.on, float(stream.input_tokens.mean())
         token_bytes = float(memory.cache_bytes_per_device(on, context)) * on.layout.devices / context
-        table, rules = self.replica.table_and_rules(self.replica.limits.max_model_len)
+        table, rules = self.replica.table_and_rules(self.replica.max_model_len)
         pools = [Pool(table, rules, n, LEAST_LOADED) for n in (prefill, decode)]
         return simulate_pools(Requests.of(stream), *pools, Transfer.over(token_bytes, bytes_per_s), tokens=True)
 

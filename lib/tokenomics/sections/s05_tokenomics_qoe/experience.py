@@ -72,7 +72,7 @@ def closed(case: Case, rates: Sequence[float]) -> pd.DataFrame:
         ``rate_rps, concurrency, ttft_s, tpot_ms, e2e_s``; missing where no number that fits the replica is so fast.
     """
     server, prompt, output = case.server, case.prompt, case.output
-    most = min(float(server.capacity(prompt + output / 2)), case.limits.max_num_seqs)
+    most = min(float(server.capacity(prompt + output / 2)), case.max_num_seqs)
     flight = CONCURRENCY[max(most, 1.0) >= CONCURRENCY]
     ttft = server.loaded_ttft(flight, prompt, output).value
     tpot = server.loaded_tpot(flight, prompt, output).value
@@ -263,7 +263,7 @@ def _prices(case: Case, rate: float, done: Outcome) -> dict[str, float]:
     """USD per million output tokens, in two ways that share nothing but rent and lengths: simulated, and the closed
     form ``C_sat / U`` with the output rate of a saturated closed loop and ``U`` the offered over that, at most 1."""
     devices, prompt, output, rent = case.server.devices, case.prompt, case.output, case.usd_per_device_hour
-    saturated = case.server.output_rate(prompt, output, case.limits.max_num_seqs)
+    saturated = case.server.output_rate(prompt, output, case.max_num_seqs)
     used = min(rate * output / float(saturated.value), 1.0)
     prices = units.columns("simulated_usd_per_mtok", cost.simulated(done, rent, devices))
     price = cost.usd_per_mtoken(rent, float(saturated.value), devices)

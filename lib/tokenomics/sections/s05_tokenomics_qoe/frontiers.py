@@ -175,7 +175,7 @@ def added(case: Case, bits: float, rates: Sequence[float], day: Day) -> pd.DataF
     server, prompt, output, rent = case.server, case.prompt, case.output, case.usd_per_device_hour
     middle, devices = prompt + output / 2, server.devices
     found = [_epoch(case, bits, middle)]
-    flight = CONCURRENCIES[min(float(server.capacity(middle)), case.limits.max_num_seqs) >= CONCURRENCIES]
+    flight = CONCURRENCIES[min(float(server.capacity(middle)), case.max_num_seqs) >= CONCURRENCIES]
     tpot_s = server.tpot(flight, middle).value
     found.append(_line(DECODE, 1 / tpot_s, cost.usd_per_mtoken(rent, flight / tpot_s, devices).value))
     saturated = cost.usd_per_mtoken(rent, server.output_rate(prompt, output, flight), devices)
@@ -261,7 +261,7 @@ def underused(cases: Mapping[str, Case], rates: Sequence[float] = LOW_LOADS) -> 
     rows = []
     for name, case in cases.items():
         full, devices, rent = float(case.saturated_tok_per_s.value), case.server.devices, case.usd_per_device_hour
-        formula = float(case.server.output_rate(case.prompt, case.output, case.limits.max_num_seqs).value)
+        formula = float(case.server.output_rate(case.prompt, case.output, case.max_num_seqs).value)
         least = cost.usd_per_mtoken(rent, full, devices)
         for rate in rates:
             if rate > 0.9 * case.saturated_rps:

@@ -100,6 +100,6 @@ def variants(case: Case, slo: qoe.Slo, load: provision.Load, least: int) -> dict
         "bursts (gaps' cv 3)": lambda: asked(replace(case.pool, arrival_s=gaps)),
         "prompts twice as long": lambda: asked(replace(case.pool, input_tokens=2 * case.pool.input_tokens)),
         "replies twice as long": lambda: asked(replace(case.pool, output_tokens=2 * case.pool.output_tokens)),
-        "prefill goes first": lambda: (replace(case, limits=replace(case.limits, policy="prefill")), slo),
-        "chunks of 512 tokens": lambda: (replace(case, limits=replace(case.limits, max_num_batched_tokens=512)), slo),
+        "prefill goes first": lambda: (case.told(policy="prefill"), slo),
+        "chunks of 512 tokens": lambda: (case.told(max_num_batched_tokens=512), slo),
     }

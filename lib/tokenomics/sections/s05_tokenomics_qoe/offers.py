@@ -221,7 +221,7 @@ def _offer(offer: ApiPrice, task: Task) -> dict:
 
 
 def _own(case: Case, task: Task, used: float) -> dict:
-    settings = {"concurrency": case.limits.max_num_seqs, "utilisation": used}
+    settings = {"concurrency": case.max_num_seqs, "utilisation": used}
     made = cost.self_hosted(case.server, case.usd_per_device_hour, task.prompt, task.output, **settings)
     row = {"date": "", "tokens_ratio": 1.0} | units.columns("task_usd", made.usd(task.prompt, task.output))
     row["cached_usd"] = float(made.usd(task.prompt, task.output, 0.0, CACHED).value)

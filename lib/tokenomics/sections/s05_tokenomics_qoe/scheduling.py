@@ -13,7 +13,6 @@ from tokenomics.notebook.report import Metric, cell
 from tokenomics.sections.s05_tokenomics_qoe.case import LEAST_LOADED, Case
 from tokenomics.sections.s05_tokenomics_qoe.experience import Reader
 from tokenomics.service import workload
-from tokenomics.service.replica import Limits
 from tokenomics.service.simulator import Outcome
 from tokenomics.service.simulator.fleet import PREFIX_AWARE, ROUTINGS
 
@@ -23,26 +22,24 @@ AGENT = "agent, tools"
 TOGETHER = "together"
 
 
-def policies(case: Case, narrow: int = 512) -> dict[str, Limits]:
-    """The three policies of :class:`tokenomics.service.simulator.Rules`, chunks of two sizes."""
-    chunked = replace(case.limits, policy="chunked")
+def policies(case: Case, narrow: int = 512) -> dict[str, Case]:
+    """The case under the three policies of :data:`tokenomics.facts.engines.POLICIES`, chunks of two sizes."""
+    chunked = case.told(policy="chunked")
+    narrower = min(narrow, case.server.on.settings.max_num_batched_tokens)
     return {
         "chunked": chunked,
-        f"chunked, {narrow} tokens": replace(
-            chunked, max_num_batched_tokens=min(narrow, chunked.max_num_batched_tokens)
-        ),
-        "prefill first": replace(chunked, policy="prefill"),
-        "decode first": replace(chunked, policy="decode"),
+        f"chunked, {narrow} tokens": chunked.told(max_num_batched_tokens=narrower),
+        "prefill first": case.told(policy="prefill"),
+        "decode first": case.told(policy="decode"),
     }
 
 
 def compared(
-    case: Case, limits: Mapping[str, Limits], stream: workload.Stream, shares: Sequence[float], reader: Reader
+    case: Case, policies: Mapping[str, Case], stream: workload.Stream, shares: Sequence[float], reader: Reader
 ) -> pd.DataFrame:
     """A row a policy and load (shares of what the case itself saturates at), all with the same requests."""
     rows = []
-    for name, each in limits.items():
-        under = replace(case, limits=each)
+    for name, under in policies.items():
         for share in shares:
             done = under.serve(stream.at_rate(share * case.saturated_rps), tokens=True)
             row = {"policy": name, "share": share, "stable": bool(done.load().stable)} | reader.sees(done, 50, 95, 99)

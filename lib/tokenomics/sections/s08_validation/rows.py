@@ -25,7 +25,7 @@ from tokenomics.facts.engines import of_profile
 from tokenomics.notebook.report import Metric
 from tokenomics.rows import reading
 from tokenomics.rows.inference import quantity
-from tokenomics.rows.reading import unit
+from tokenomics.rows.units import unit
 
 FOLDS = ("family", "accelerator")
 """What is held out of the profile that predicts a row; the second also takes the operators of another accelerator."""

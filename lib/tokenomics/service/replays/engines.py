@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tokenomics.compute.deployment import Settings
 from tokenomics.compute.inference.server import server
 from tokenomics.facts import catalogue, yaml_file
-from tokenomics.service.replica import Limits, Replica
+from tokenomics.service.replica import Replica
 from tokenomics.service.simulator import Outcome, Requests
 
 FOLDER = "serving_runs"
@@ -42,7 +43,7 @@ class Run:
     Attributes:
         name: of its files.
         rows: requests in order of arrival, with measured times in seconds.
-        replica: model, devices and limits of the engine; blocks of cache as recorded, else as modelled.
+        replica: model, devices and settings of the engine; blocks of cache as recorded, else as modelled.
     """
 
     name: str
@@ -79,10 +80,11 @@ def run(folder: Path, name: str) -> Run:
     rows = pd.read_csv(folder / FOLDER / f"{name}.csv").sort_values("queued_s", kind="stable")
     model, device = RUNS[name]
     tp = engine["tensor_parallel_size"]
-    deployment = server(catalogue.model(model), catalogue.accelerator(device), engine=ENGINE, tp=tp)
     most = engine["max_num_seqs"], engine["max_num_batched_tokens"]
-    blocks = {"watermark": 0.0, "max_model_len": LONGEST, "kv_blocks": engine["num_gpu_blocks"]}
-    return Run(name, rows.reset_index(drop=True), Replica(deployment, Limits(*most, **blocks)))
+    told = {"engine": ENGINE, "tp": tp, "settings": Settings(*most, watermark=0.0)}
+    deployment = server(catalogue.model(model), catalogue.accelerator(device), **told)
+    replica = Replica(deployment, max_model_len=LONGEST, kv_blocks=engine["num_gpu_blocks"])
+    return Run(name, rows.reset_index(drop=True), replica)
 
 
 def replayed(folder: Path) -> Iterator[tuple[Run, str, Factors, Outcome]]:

@@ -69,7 +69,7 @@ def _measured(folder: Path) -> Iterator[tuple[Row, list[Row]]]:
             "accelerator": run.replica.server.on.device.name,
             "tp": run.replica.server.on.layout.tp,
             "pp": 1,
-            "scheduler": f"{engines.ENGINE}, {run.replica.limits.max_num_batched_tokens} tokens a pass",
+            "scheduler": f"{engines.ENGINE}, {run.replica.server.on.settings.max_num_batched_tokens} tokens a pass",
             "rate_qps": (len(run.rows) - 1) / span,
             "decode_factor": factors[0],
             "prompt_factor": factors[1],

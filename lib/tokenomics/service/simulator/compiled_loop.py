@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from tokenomics.facts.engines import CHUNKED, DECODE
 from tokenomics.service.simulator import compiled, compiled_arrays, compiled_state, outcome, times
 from tokenomics.service.simulator.compiled_arrays import (
     AT,
@@ -58,7 +59,7 @@ from tokenomics.service.simulator.compiled_arrays import (
 from tokenomics.service.simulator.fleet import LEAST_LOADED, PREFIX_AWARE, ROUND_ROBIN, Fleet, Held
 from tokenomics.service.simulator.outcome import COLUMNS, UNSERVED, Outcome
 from tokenomics.service.simulator.requests import Requests
-from tokenomics.service.simulator.rules import CHUNKED, DECODE, SWAP, Rules
+from tokenomics.service.simulator.rules import SWAP, Rules
 from tokenomics.service.simulator.times import StepTable
 
 SOURCES = outcome, times, compiled_arrays, compiled_state, compiled

@@ -1,8 +1,9 @@
 """The reference loop: replicas behind a router, step by step in plain Python, written to be read.
 
 A step is composed when the first stage can take one, and completed when it leaves the last stage; then its tokens
-exist, finished requests free their blocks, and the next step is composed. Composing goes in order of priority, then of
-arrival, and never overtakes the first waiting request.
+exist, finished requests free their blocks, and the next step is composed. With several stages it decodes for at most
+an even share of the running requests, so that each stage has a step of its own. Composing goes in order of priority,
+then of arrival, and never overtakes the first waiting request.
 
 Cache: a waiting request starts when blocks for what it has to read are free above the watermark. A decode writes one
 token and needs a new block whenever the last one is full; where blocks are short, running requests lose their place
@@ -21,11 +22,12 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenomics.facts.engines import CHUNKED, DECODE
 from tokenomics.service.simulator.fleet import LEAST_LOADED, ROUND_ROBIN, Fleet, Held
 from tokenomics.service.simulator.outcome import Outcome, Record
 from tokenomics.service.simulator.prefix import PrefixCache, Prefixes
 from tokenomics.service.simulator.requests import Requests
-from tokenomics.service.simulator.rules import CHUNKED, DECODE, SWAP, Rules
+from tokenomics.service.simulator.rules import SWAP, Rules
 from tokenomics.service.simulator.times import StepTimes
 
 
@@ -246,7 +248,8 @@ class Replica:
         """The next token of running requests, after making room for it; then swapped ones come back."""
         step = Step()
         while True:
-            ready = [job for job in self.running if job.decoding and not job.in_flight][: self.rules.step_requests]
+            share = min(self.rules.step_requests, -(-len(self.running) // self.rules.stages))
+            ready = [job for job in self.running if job.decoding and not job.in_flight][:share]
             if sum(self._next_blocks(job) - job.blocks for job in ready) <= self.free:
                 break
             self._preempt(step)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokenomics.errors import DataError, require, whole
+from tokenomics.facts.engines import CHUNKED, POLICIES
 from tokenomics.service.simulator.requests import Requests
 
-PREFILL, DECODE, CHUNKED = "prefill", "decode", "chunked"
 RECOMPUTE, SWAP = "recompute", "swap"
 UNLIMITED = 2**40
 
@@ -50,7 +50,7 @@ class Rules:
     most_waiting: int = UNLIMITED
 
     def __post_init__(self):
-        for name, allowed in (("policy", (PREFILL, DECODE, CHUNKED)), ("preemption", (RECOMPUTE, SWAP))):
+        for name, allowed in (("policy", POLICIES), ("preemption", (RECOMPUTE, SWAP))):
             require(getattr(self, name) in allowed, "Rules", name, getattr(self, name), ", ".join(allowed))
         for name in ("max_batch", "max_tokens", "kv_blocks", "block_tokens", "stages", "most_waiting"):
             whole("Rules", name, getattr(self, name))

@@ -85,6 +85,15 @@ def without_compiling() -> str:
     return AUTO if any(each.stat().st_mtime > changed for each in kept) else REFERENCE
 
 
+def keep_compiled() -> bool:
+    """Compile the loop on the smallest stream there is; numba keeps it for later processes. False without numba."""
+    table = StepTable(decode_s=np.ones((2, 2)), linear_s=np.ones(2) - [1, 0])
+    if not _can_compile(table, Rules(), wanted=False):
+        return False
+    simulate(Requests([0.0], prompt=[1], output=[1]), table, Rules(max_batch=1, max_tokens=1), loop=COMPILED)
+    return True
+
+
 def _check(replicas: int, routing: str, most_ahead: int, loop: str) -> None:
     whole("simulate", "replicas", replicas)
     whole("simulate", "most_ahead", most_ahead, 0)

@@ -1,0 +1,7 @@
+"""``python -m tokenomics.service.simulator`` compiles the simulator for all later commands; a part of set-up."""
+
+import sys
+
+from tokenomics.service.simulator.simulator import keep_compiled
+
+print("simulator compiled" if keep_compiled() else "no numba: the simulator runs in Python", file=sys.stderr)
