@@ -17,9 +17,9 @@ _ANSWERS = {
     "against": ("answers.rank", "against"),
     "show": ("answers.show", "show"),
     "score": ("scoring.files", "score"),
+    "convert": ("rows.formats.convert", "convert"),
     "list": ("sections.listing", "list_names"),
     "list_names": ("sections.listing", "list_names"),
-    "convert": ("rows.formats.convert", "convert"),
 }
 """Functions that are this package's own: their modules, and their names there. ``list_names`` is ``list`` for those who
 import it by name and keep Python's own."""

@@ -244,7 +244,7 @@ def convert(
         if out is None:
             click.echo(text, nl=False)
             return
-        with outputs.file(out, force=force) as unfinished:
+        with outputs.file(outputs.check_file(out, "--out", force=force), "--out", force=force) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
 
 
@@ -263,11 +263,11 @@ def score(
     *,
     file: Path,
     group_by: str,
+    as_json: bool,
+    scorer: str | None,
     out: Path | None,
     plot: Path | None,
-    scorer: str | None,
     force: bool,
-    as_json: bool,
     **given: Any,
 ) -> None:
     """Does it match MY benchmark? Predict each row of FILE without its value, and report the errors.
@@ -275,7 +275,7 @@ def score(
     FILE is a CSV (- is standard input) with columns model, hardware, metric and, as known, n_gpu, precision, isl, osl,
     load, batch, rate_qps, requests (training: seq_len, global_batch_seq, tokens_b ...), unit and value; extra columns
     are ignored. Without `value` rows are only predicted. A row that cannot be predicted says why in `status`.
-    Metrics: `tokenomics list metrics`. Or FILE is a result file of a benchmark tool or a folder of such, with the
+    Metrics: `tokenomics list metrics`. Or FILE is a result file of a benchmark tool, or a folder of such, with the
     options of `tokenomics convert`.
 
     \b

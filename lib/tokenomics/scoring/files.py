@@ -8,18 +8,17 @@ from typing import Any
 from tokenomics import paths
 from tokenomics.errors import require
 from tokenomics.rows.formats.convert import as_table
-from tokenomics.rows.records import STDIN
 from tokenomics.scoring.run import Outcome, score_file
 
 
 def score(
-    path: str | Path, *, given: Mapping[str, Any] | None = None, out: str | Path | None = None, **options: Any
+    path: str | Path, *, given: Mapping[str, Any] | None = None, out: Path | None = None, **options: Any
 ) -> Outcome:
     """Predict every row of a file, write the predictions and measure the errors.
 
     Args:
-        path: a table in the public input format, a result file of a benchmark tool, or a folder of such files; ``-`` is
-            a table on standard input.
+        path: a table in the public input format (``-`` is standard input), a result file of a benchmark tool, or a
+            folder of such files.
         given: what a result file does not state, by option: see :func:`tokenomics.rows.formats.convert.convert`.
         out: where to write the predictions; default ``NAME.pred.csv`` in the working directory.
         options: of :func:`tokenomics.scoring.run.score_file`.
@@ -28,12 +27,11 @@ def score(
         DataError: bad input (one line each), or a path that cannot be written.
         TokenomicsError: a result file leaves something unsaid, with the line to type.
     """
-    out = Path(out) if out else None
-    if str(path) == STDIN:
-        return score_file(path, out=out, **options)
     path = Path(path)
-    out = out or Path.cwd() / f"{path.resolve().stem}.pred.csv"
-    require(out.resolve() != path.resolve(), "score", "--out", paths.shown(out), "another file than the input")
+    other = out is None or out.resolve() != path.resolve()
+    require(other, "score", "--out", paths.shown(out or path), "another file than the input")
     with as_table(path, given) as (table, notes):
-        outcome = score_file(table, out=out, **options)
+        if table == path:
+            return score_file(path, out=out, **options)
+        outcome = score_file(table, out=out or Path.cwd() / f"{path.resolve().stem}.pred.csv", **options)
     return replace(outcome, notes=[*notes, *outcome.notes])

@@ -8,7 +8,7 @@ import pytest
 import tokenomics
 from tokenomics.errors import DataError, TokenomicsError
 from tokenomics.facts.measurements import METRICS
-from tokenomics.rows import units
+from tokenomics.rows import reading, units
 from tokenomics.rows.formats.convert import as_table, convert, converted
 
 GIVEN = {"model": "Llama-3.1-8B", "xpu": "H100-SXM-80GB", "tp": 1, "precision": "bf16"}
@@ -40,9 +40,9 @@ def test_every_row_is_read_by_the_scorer_with_its_unit(data, tmp_path, kind):
     answer.table.to_csv(path, index=False)
     (chunk,) = reading.chunks(path)
     assert len(chunk.inputs) == len(answer.table) and (chunk.measured > 0).all()
-    assert reading.kind_of(path, list(answer.table), answer.table["metric"]) == kind
+    assert {METRICS[metric].kind for metric in answer.table["metric"]} <= {kind, "memory"}
     for metric, unit in set(zip(answer.table["metric"], answer.table["unit"], strict=True)):
-        assert METRICS[metric] and units.unit(metric, unit)
+        assert units.unit(metric, unit).si > 0
 
 
 def test_a_folder_names_what_it_does_not_read(data, tmp_path):

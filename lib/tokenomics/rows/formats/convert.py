@@ -169,7 +169,8 @@ def _runs(files: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[str]]:
         more = f", and {len(unread) - MOST_NAMED} more" if len(unread) > MOST_NAMED else ""
         notes.append(f"not read: {', '.join(unread[:MOST_NAMED])}{more}")
     shown = ", ".join(paths.shown(path) for path in files)
-    require(bool(found), shown, "measurements", "none", ALLOWED)
+    none = "none in a folder" if any(path.is_dir() for path in files) else "none"
+    require(bool(found), shown, "measurements", none, ALLOWED)
     for path, run in found:
         if str(run.conditions.get("load")).startswith("mlperf"):
             _join_system(path, run, systems)
