@@ -16,6 +16,7 @@ from tokenomics.compute.counts.precision import fastest, parse
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue, names
 from tokenomics.facts.accelerators import DTYPES, Accelerator
+from tokenomics.facts.measurements import METRICS
 from tokenomics.rows import feasibility, reading
 from tokenomics.rows.case import USUAL, Case, Predictor, Setting
 from tokenomics.rows.feasibility import Texts
@@ -93,7 +94,8 @@ def _refusal(by_metric: Mapping[str, Predictor], shared: dict[str, str]) -> str:
         return "unknown precision"
     if shared["load"] not in LOADS and not shared["load"].startswith("mlperf_"):
         return "unknown load"
-    return "" if shared["metric"] in by_metric else "metric not modelled"
+    other_kind = shared["load"] == "training" and METRICS[shared["metric"]].kind != "training"
+    return "metric not modelled" if other_kind or shared["metric"] not in by_metric else ""
 
 
 def _predict_group(

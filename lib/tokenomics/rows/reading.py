@@ -45,6 +45,8 @@ MARKS = {
 }
 """Columns that only one kind has."""
 KIND_OF_METRIC = {"inference": "inference", "memory": "inference", "energy": "energy", "training": "training"}
+ALSO_OF = {"fits_in_memory": "training"}
+"""A second kind in which a metric is measured: whether a model fits, or whether its training ran."""
 NEARLY, SHORTEST_MISSPELT = 0.79, 4
 """How similar to a known column, and how long, the name of an unknown one must be to count as misspelt."""
 ROWS = 100_000
@@ -159,7 +161,7 @@ def kind_of(path: Path, names: list[str], metrics: pd.Series) -> str:
         raise DataError(paths.shown(path), "columns", named, "one kind a file: inference, energy or training")
     kind = kinds[0] if kinds else "inference"
     for other, metric in asked.items():
-        if other != kind:
+        if other != kind and ALSO_OF.get(metric) != kind:
             raise DataError(paths.shown(path), "metric", metric, f"metrics of one kind; the columns are of {kind}")
     return kind
 
@@ -243,7 +245,7 @@ def _check_metrics(inputs: pd.DataFrame, kind: str, where: _Where) -> None:
             unit(metric, name)
         except DataError as error:
             raise DataError(where.of(rows[0]), error.key, error.value or "empty", error.allowed) from None
-        if KIND_OF_METRIC[METRICS[metric].kind] != kind:
+        if kind not in (KIND_OF_METRIC[METRICS[metric].kind], ALSO_OF.get(metric)):
             raise DataError(where.of(rows[0]), "metric", metric, f"a metric of {kind}: one kind a file")
 
 
