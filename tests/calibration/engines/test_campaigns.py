@@ -107,7 +107,8 @@ def test_a_campaign_can_be_left_out(rows):
     parts = {"batch": 2.0 ** random.integers(0, 9, 40), "seconds": np.round(random.uniform(0.01, 0.05, 40), 9)}
     own = [{"batch": b, "seconds": s} for b, s in zip(*parts.values(), strict=True)]
     third = [{"source": "three", "accelerator": "H200-SXM-141GB"} | row for row in own]
-    table = rows(*own, *(OTHER | row for row in own), *third).assign(profile="sglang", moe=True)
+    table = rows(*own, *(OTHER | row for row in own), *third).assign(moe=False)
+    table["profile"] = np.where(table["source"] == "three", "vllm 2026", "sglang")
     table["campaign"] = campaigns.campaigns(table, campaigns.copies(table))
     coefficients = random.uniform(0.5, 1.5, (len(table), 4)) * [0.01, 0.01, 1, 10]
     copied = (table["campaign"] == table["campaign"][0]).to_numpy()

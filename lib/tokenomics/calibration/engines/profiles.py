@@ -143,7 +143,7 @@ def profiles(data: Design, column: str = "family") -> list[Fitted]:
 
     Args:
         data: the rows.
-        column: what is left out in turn, ``family`` or ``accelerator``; an empty value leaves out nothing.
+        column: what is left out in turn, ``family``, ``accelerator`` or ``campaign``; an empty value leaves none out.
     """
     fitted = []
     for without in ("", *sorted(data.rows[column].unique())):
