@@ -66,7 +66,7 @@ def write_examined(everything: pd.DataFrame, folder: Path = FOLDER) -> None:
 
 
 def _round(measured: pd.DataFrame, column: str) -> tuple[list[Fitted], Waits, pd.DataFrame]:
-    """Leave every family (or accelerator, then with its operators hidden too) out in turn.
+    """Leave every family out in turn (or campaign, or accelerator, then with its operators hidden too).
 
     Returns:
         Profiles, waits, and all predicted rows with ``seconds, predicted, residual, kind, quantity``.
