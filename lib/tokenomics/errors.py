@@ -43,14 +43,14 @@ class DataError(TokenomicsError):
     Args:
         where: file (and row) or function in which the value stands.
         key: column, parameter or field.
-        value: the offending value; long values are shortened.
+        value: the offending value; long ones show their two ends.
         allowed: what would have been accepted, in words.
     """
 
     def __init__(self, where: str, key: str, value: object, allowed: str):
         self.where, self.key, self.value, self.allowed = str(where), str(key), value, allowed
         shown = value if isinstance(value, str) else SHORT.repr(value)
-        shown = shown if len(shown) <= LONGEST else shown[: LONGEST - 3] + "..."
+        shown = shown if len(shown) <= LONGEST else f"{shown[: LONGEST // 2 - 2]}...{shown[1 - LONGEST // 2 :]}"
         super().__init__(f"{self.where}: {self.key} = {shown}; allowed: {allowed}")
 
 

@@ -202,6 +202,12 @@ def test_the_scorer_is_linear_in_a_profile(few):
     assert straight == pytest.approx(data.coefficients @ numbers, rel=1e-6)
 
 
+def test_whole_requests_of_a_closed_loop_are_not_fitted(published):
+    """They hold a queued first token, which is not linear, and repeat the rows of their run."""
+    whole = published[(published["metric"] == "e2e_latency") & (published["load"] == "closed")].reset_index(drop=True)
+    assert len(whole) > 50 and not len(design(whole).rows) and not profiles.is_queued(whole).any()
+
+
 def test_no_prediction_reads_a_measured_value(few):
     poisoned = few.assign(value=np.nan, case="x", source="y", grade="F", family="z", moe=True)
     numbers = profiles.profile_of(FIRST)

@@ -38,8 +38,10 @@ ANSWER_COLUMNS = {
 }
 """Columns of each table that hold the answer or an outcome of the same run (a note may quote one)."""
 
-DOUBTS = ("unverified", "suspect", "early_software", "estimated")
-"""Why a row may not serve validation."""
+DOUBTS = ("unverified", "suspect", "early_software", "estimated", "adapters")
+"""Why a row may not serve validation; ``adapters``: only adapters were trained, where models are of full training."""
+ADAPTERS, SWEEP = "lora", "layout sweep"
+"""Kinds of training runs: adapters only; and layouts tried on purpose, bad ones too."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,8 @@ def for_validation(table: "pd.DataFrame", without: Collection[str] = DOUBTS) -> 
         keep &= ~table["early_software"].astype(bool)
     if "estimated" in without and "basis" in table:
         keep &= table["basis"] != "estimated"
+    if "adapters" in without and "kind" in table:
+        keep &= table["kind"] != ADAPTERS
     return table[keep]
 
 

@@ -140,6 +140,8 @@ def ratios() -> pd.DataFrame:
 def _ratios(kind: str) -> pd.DataFrame:
     chunk = reading.published(kind)
     inputs = chunk.inputs.loc[measurements.for_validation(measurements.read(kind)).index]
+    if kind == "training_runs":  # a sweep says how layouts differ, not how well training runs
+        inputs = inputs[chunk.text.loc[inputs.index, "kind"] != measurements.SWEEP]
     references = predict(inputs, REFERENCES)
     inputs = inputs[(references["status"] == "ok") & (inputs["metric"] != "fits_in_memory")]
     devices = [record("accelerator", name) for name in inputs["hardware"]]

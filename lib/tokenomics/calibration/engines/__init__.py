@@ -2,7 +2,8 @@
 
 Run by ``make calibrate`` after the operators; writes to ``data/calibration`` the tables ``engines.csv`` and
 ``intervals.csv``, the predictions of held-out rows (``held_out_family.csv``, ``held_out_accelerator.csv``,
-``held_out_disaggregated.csv``) and what share of the silicon sample was predicted (``silicon_sample.csv``).
+``held_out_disaggregated.csv``) and what share of the silicon sample was predicted (``silicon_sample.csv``). What is
+known before any fit goes to ``copies.csv`` (one measurement in two sources) and ``left_out.csv`` (rows no fit reads).
 
 Method. An engine's profile is six numbers. Every measured duration, except a first token that waits in a queue, is
 linear in four of them. Their coefficients for a row are predictions of the scorer's own model with one number at a

@@ -76,6 +76,11 @@ def is_queued(rows: pd.DataFrame) -> NDArray[np.bool_]:
     return (rows["metric"].str.startswith("ttft") & rows["load"].isin(QUEUED)).to_numpy()
 
 
+def _waits_and_decodes(rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """Whole requests of a closed loop: a queued first token and decode steps, which rows of the same run give apart."""
+    return ((rows["metric"] == "e2e_latency") & rows["load"].isin(QUEUED)).to_numpy()
+
+
 def ask(rows: pd.DataFrame, profile: Profile, left_out: bool = False) -> NDArray[np.float64]:
     """The scorer's predictions of rows under one profile, as durations; NaN where there is none.
 
@@ -91,7 +96,7 @@ def ask(rows: pd.DataFrame, profile: Profile, left_out: bool = False) -> NDArray
 
 def design(rows: pd.DataFrame, left_out: bool = False) -> Design:
     """Coefficients of every row that the model predicts and that is linear in a profile."""
-    unfit = rows["metric"].isin(UNFIT).to_numpy()
+    unfit = rows["metric"].isin(UNFIT).to_numpy() | _waits_and_decodes(rows)
     rows = rows[~is_queued(rows) & ~unfit]
     zero = dict.fromkeys(NUMBERS, 0.0)
     columns = [ask(rows, Profile(**{**zero, name: 1.0}), left_out) for name in NUMBERS]
@@ -138,7 +143,7 @@ def profiles(data: Design, column: str = "family") -> list[Fitted]:
 
     Args:
         data: the rows.
-        column: what is left out in turn, ``family`` or ``accelerator``; an empty value leaves out nothing.
+        column: what is left out in turn, ``family``, ``accelerator`` or ``campaign``; an empty value leaves none out.
     """
     fitted = []
     for without in ("", *sorted(data.rows[column].unique())):

@@ -8,7 +8,7 @@ import pandas as pd
 
 from tokenomics import paths
 from tokenomics.calibration import intervals
-from tokenomics.calibration.engines import disaggregated, profiles, samples
+from tokenomics.calibration.engines import campaigns, disaggregated, profiles, samples
 from tokenomics.calibration.engines.profiles import NUMBERS, Fitted, Waits, ask, design, duration
 from tokenomics.compute.inference.engines import NONE, Profile
 from tokenomics.compute.inference.intervals import OWN, PROFILED, keys, pick
@@ -24,7 +24,9 @@ Row = dict[str, object]
 
 def learn(folder: Path = FOLDER) -> None:
     """Rewrite the tables of engines, intervals and held-out rows; the same inputs give the same bytes."""
-    measured = samples.measured()
+    everything = samples.examined()
+    write_examined(everything, folder)
+    measured = samples.fit_for(everything)
     fitted, waits, by_family = _round(measured, "family")
     _, _, by_accelerator = _round(measured, "accelerator")
     held = pd.concat([by_family, by_accelerator], ignore_index=True)
@@ -44,8 +46,27 @@ def learn(folder: Path = FOLDER) -> None:
         )
 
 
+def write_examined(everything: pd.DataFrame, folder: Path = FOLDER) -> None:
+    """Rewrite what was found before any fit: copies across sources, and rows of the sample that are left out.
+
+    Args:
+        everything: of :func:`samples.examined`.
+        folder: where the tables and their metadata lie.
+    """
+    pairs = campaigns.copies(everything)
+    one, other = (everything.loc[pairs[side]].reset_index(drop=True) for side in ("left", "right"))
+    found = one[["table", "case", "metric", "campaign"]].assign(
+        other_table=other["table"], other_case=other["case"], source=one["source"] + ";" + other["source"]
+    )
+    tables.write_rows(folder / "copies.csv", found.to_dict("records"), ("table", "case", "other_case"))
+    left = everything[everything["reason"] != ""].drop_duplicates(["table", "case"])
+    columns = ["table", "case", "campaign", "reason", "ratio", "source"]
+    records = left[columns].astype({"ratio": object}).where(left[columns].notna(), None).to_dict("records")
+    tables.write_rows(folder / "left_out.csv", records, ("table", "case"))
+
+
 def _round(measured: pd.DataFrame, column: str) -> tuple[list[Fitted], Waits, pd.DataFrame]:
-    """Leave every family (or accelerator, then with its operators hidden too) out in turn.
+    """Leave every family out in turn (or campaign, or accelerator, then with its operators hidden too).
 
     Returns:
         Profiles, waits, and all predicted rows with ``seconds, predicted, residual, kind, quantity``.

@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tokenomics.calibration.engines import campaigns, unfit
+from tokenomics.calibration.engines.profiles import duration
+from tokenomics.compute.counts.precision import parse
 from tokenomics.compute.inference.engines import profile_name
 from tokenomics.errors import RunError
 from tokenomics.facts import measurements
@@ -38,22 +41,53 @@ PUBLISHED_AS = {
 
 
 def measured() -> pd.DataFrame:
-    """All rows: inputs of the scorer, and ``table, case, value, source, family, profile, accelerator``.
+    """Rows to fit to: those of :func:`examined` that are not left out.
 
     Raises:
         RunError: the package with the silicon sample is not installed.
     """
+    return fit_for(examined())
+
+
+def fit_for(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of :func:`examined` that are not left out."""
+    return rows[rows["reason"] == unfit.FIT].reset_index(drop=True)
+
+
+def examined() -> pd.DataFrame:
+    """All rows: inputs of the scorer, ``table, case, value, source``, and what is known of each.
+
+    Returns:
+        ``family, accelerator, canonical`` (model), ``moe, profile, engine_word`` (no version), ``version, date`` and
+        ``spec_method`` (empty: not stated), ``bits`` of the weights, ``seconds`` (a duration; rates inverted),
+        ``campaign`` (:mod:`.campaigns`), ``reason`` and ``ratio`` (:mod:`.unfit`).
+
+    Raises:
+        RunError: the package with the silicon sample is not installed.
+    """
+    rows = _named()
+    pairs = campaigns.copies(rows)
+    rows["campaign"] = campaigns.campaigns(rows, pairs)
+    return rows.join(unfit.reasons(rows, rows["table"] == SILICON))
+
+
+def _named() -> pd.DataFrame:
+    """Rows of known models and devices, with everything that tells a campaign or a copy."""
     frames = [_published(kind) for kind in KINDS] + [silicon()]
     rows = pd.concat(frames, ignore_index=True)
     devices = {name: record("accelerator", name) for name in rows["hardware"].unique()}
     models = {name: record("model", name) for name in rows["model"].unique()}
     rows = rows[rows["hardware"].map(devices).notna() & rows["model"].map(models).notna()]
-    return rows.assign(
+    rows = rows.assign(
         accelerator=rows["hardware"].map(lambda name: devices[name].name),
         family=rows["model"].map(lambda name: family_of(models[name])),
+        canonical=rows["model"].map(lambda name: models[name].name),
         moe=rows["model"].map(lambda name: models[name].is_moe),
         profile=[profile_name(e, devices[h]) for e, h in zip(rows["engine"], rows["hardware"], strict=True)],
+        bits=rows["precision"].map(lambda text: round(np.max(parse(text or "fp16").weights.bits))),
+        seconds=duration(rows, rows["value"].to_numpy(float)),
     ).reset_index(drop=True)
+    return rows.assign(engine_word=rows["profile"].str.split().str[0])
 
 
 def _published(kind: str) -> pd.DataFrame:
@@ -71,6 +105,9 @@ def _published(kind: str) -> pd.DataFrame:
         source=table.loc[inputs.index, "source"],
         grade=table.loc[inputs.index, "grade"],
         early=early.loc[inputs.index].astype(bool),
+        version=table.loc[inputs.index, "engine_version"],
+        date=table.loc[inputs.index, "date"].dt.strftime("%Y-%m-%d"),
+        spec_method=table.loc[inputs.index, "spec_method"],
         value=chunk.measured[inputs.index],
     )
 
@@ -112,6 +149,9 @@ def silicon() -> pd.DataFrame:
             "source": SILICON,
             "grade": "B",
             "early": False,
+            "version": raw["backend_version"],
+            "date": raw["silicon_data_source"].str.extract(r"measured=(\d{4}-\d\d-\d\d)")[0],
+            "spec_method": "",
         }
     )
     return pd.concat([inputs.assign(metric=m, value=raw[column]) for m, column in TTFT_TPOT], ignore_index=True)
