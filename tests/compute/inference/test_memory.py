@@ -20,7 +20,7 @@ from tokenomics.facts.engines import Reserve
 from tokenomics.rows import predict as score
 from tokenomics.rows import reading
 
-GIB40, GIB80 = 40 * 2**30, 80 * 2**30
+GIB40, H100 = 40 * 2**30, 81_559 * 2**20
 ENGINES = ["generic", "vllm 2024", "trtllm 2023", "trtllm 2026", "sglang", "fastertransformer", "deepspeed"]
 MODELS = ["Llama-2-7B", "Llama-3.1-70B", "Mixtral-8x7B", "DeepSeek-V3", "Gemma-2-27B", "Falcon-7B"]
 
@@ -113,9 +113,9 @@ def test_capacity_is_what_still_fits(model, engine, tp, context):
         return  # room for activations then depends on the batch
     most = float(capacity(on, engine, context))
     assert most == int(most) >= 0
-    usable, rest = keep.usable * GIB80, used(on, engine, 1, 0).total
+    usable, rest = keep.usable * H100, used(on, engine, 1, 0).total
     if keep.of_free:
-        usable = rest + keep.usable * (GIB80 - rest)
+        usable = rest + keep.usable * (H100 - rest)
     if rest > usable:
         assert most == 0
     elif most:

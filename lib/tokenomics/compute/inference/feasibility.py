@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tokenomics.compute.bounds import LARGEST_GB, Precision
+from tokenomics.compute.bounds import Precision
 from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import memory
 from tokenomics.compute.layout import Layout
@@ -147,10 +147,10 @@ def check_memory(on: Deployment, engine: str, context: float, batch: float = 1, 
     if fit >= 1:
         return [f"in waves of {fit:.0f}"]
     weights, cache = memory.weight_bytes_per_device(on), float(memory.cache_bytes_per_device(on, context))
-    if measured and weights + cache <= on.device.memory_bytes * LARGEST_GB:
+    if measured and weights + cache <= on.device.driver_memory_bytes:
         return ["a smaller memory reserve than the engine's"]
     parts = f"weights take {weights / GIGA:.3g} GB, a sequence of {context:.0f} tokens {cache / GIGA:.3g} GB"
-    reason = f"{parts}, of {on.device.memory_bytes / GIGA:.0f} GB on each {on.device.name}"
+    reason = f"{parts}, of {on.device.driver_memory_bytes / GIGA:.3g} GB on each {on.device.name}"
     raise Infeasible(WHERE, "memory", f"{(weights + cache) / GIGA:.3g} GB", reason, "more devices or fewer bits")
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.compute.bounds import LARGEST_GB
 from tokenomics.compute.counts.parameters import activation_bytes, kv_bytes, parameters, weight_bytes
 from tokenomics.compute.deployment import Deployment
 from tokenomics.facts.engines import Reserve, of_profile
@@ -107,7 +106,7 @@ def free_bytes(
     ``beside`` are bytes that something else takes on every device: a draft model, adapters, an encoder of images.
     """
     share = usable(on, engine)
-    taken, memory = used(on, engine, batch, 0, prompt).total + beside, on.device.memory_bytes * LARGEST_GB
+    taken, memory = used(on, engine, batch, 0, prompt).total + beside, on.device.driver_memory_bytes
     return share * (memory - taken) if reserve(engine).of_free else share * memory - taken
 
 
