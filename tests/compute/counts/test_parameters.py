@@ -369,7 +369,7 @@ def test_weight_formats():
     body = count.total - tables - norms
     assert weight_bytes(model, 8) == body + tables + 2 * norms
     # 4 bits with a 16-bit scale for 128 weights, embeddings left at 16 bit
-    awq = WeightFormat(4, embedding_bits=16, group_size=128)
+    awq = WeightFormat(4, group_size=128, others=(("embedding", 16), ("head", 16)))
     assert weight_bytes(model, awq) == body * 4.125 / 8 + 2 * tables + 2 * norms
     assert decode_weight_bytes(model, 1, awq) == weight_bytes(model, awq) - 2 * count.embedding
     assert list(weight_bytes(model, [8, 16])) == [weight_bytes(model, 8), weight_bytes(model, 16)]

@@ -16,6 +16,8 @@ from tokenomics.compute.counts.matrices import (
     EXPERTS,
     HEAD,
     MLP,
+    ROUTER,
+    Matrix,
     attention_shapes,
     linear_widths,
     matrices,
@@ -129,41 +131,54 @@ class WeightFormat:
     """How weights are stored.
 
     Attributes:
-        bits: bits per weight of the matrices (16 BF16, 8 FP8 or INT8, 4.25 MXFP4 with its scales ...); may be an array.
-        embedding_bits: bits of tables and head; as ``bits`` where ``None`` (checkpoints often keep 16).
+        bits: bits per weight of the matrices (16 BF16, 8 FP8 or INT8 ...), without scales; may be an array.
         group_size: weights that share one scale; no scales where ``None``.
         scale_bits: bits of a group's scale (and zero point).
+        others: parts or matrices (``embedding``, ``head``, ``router``, ``mlp down`` ...) that are stored in other bits,
+            scales included; a matrix goes before its part.
+        beside_experts: the same, for what is no expert in a model that has experts.
+        wide_layers: layers whose dense MLP stays in 16 bit.
     """
 
     bits: ArrayLike = 16
-    embedding_bits: ArrayLike | None = None
     group_size: int | None = None
     scale_bits: int = 16
+    others: tuple[tuple[str, float], ...] = ()
+    beside_experts: tuple[tuple[str, float], ...] = ()
+    wide_layers: int = 0
 
-    def bytes(self, count: ParameterCount, body: ArrayLike, tables: float) -> np.ndarray:
-        """Bytes of ``body`` matrix weights, ``tables`` embedding and head weights, and the norms."""
-        bits = np.asarray(self.bits, dtype=float)
-        table_bits = bits if self.embedding_bits is None else np.asarray(self.embedding_bits, dtype=float)
+    def bits_of(self, matrix: Matrix, model: Model) -> np.ndarray:
+        """Bits per weight of one matrix of a model, scales included."""
+        known = dict(self.others) | (dict(self.beside_experts) if model.is_moe else {})
         scale = self.scale_bits / self.group_size if self.group_size else 0.0
-        return (body * (bits + scale) + tables * table_bits + count.norm * VECTOR_BITS) / 8
+        part = HEAD if matrix.part == EMBEDDING and model.tied_embeddings else matrix.part
+        bits = known.get(matrix.name, known.get(part, np.asarray(self.bits, dtype=float) + scale))
+        if matrix.part == MLP and matrix.name != ROUTER:
+            bits = bits + (VECTOR_BITS - bits) * min(self.wide_layers / model.layers, 1.0)
+        return np.asarray(bits, dtype=float)
+
+    def dense_bits(self, model: Model) -> float:
+        """Mean bits per weight of the dense products: attention, MLPs and shared experts, scales included."""
+        found = [each for each in matrices(model) if each.part in (ATTENTION, MLP) and each.name != ROUTER]
+        weights = [each.parameters for each in found]
+        return float(np.average([self.bits_of(each, model) for each in found], weights=weights))
 
 
-def weight_bytes(model: Model, bits: ArrayLike | WeightFormat = 16) -> np.ndarray:
-    """Bytes of all weights in memory.
-
-    Args:
-        model: the architecture.
-        bits: bits per weight, or a :class:`WeightFormat` with scales and another width for embeddings.
-
-    Returns:
-        Bytes, in the shape of the bit widths.
-    """
-    count = parameters(model)
-    body = count.attention + count.mlp + count.experts
-    return _format(bits).bytes(count, body, tables=count.embedding + count.head)
+Stored = ArrayLike | WeightFormat
+"""Bits per weight of everything, or a :class:`WeightFormat` that leaves some parts in other bits."""
 
 
-def decode_weight_bytes(model: Model, batch: ArrayLike, bits: ArrayLike | WeightFormat = 16) -> np.ndarray:
+def weight_bytes(model: Model, bits: Stored = 16) -> np.ndarray:
+    """Bytes of all weights in memory, in the shape of the bit widths."""
+    return sum(_stored_bytes(model, bits).values()) + float(_norm_parameters(model)) * VECTOR_BITS / 8
+
+
+def expert_weight_bytes(model: Model, bits: Stored = 16) -> np.ndarray:
+    """Bytes of all routed experts, in the shape of the bit widths; 0 for a dense model."""
+    return _stored_bytes(model, bits)[EXPERTS]
+
+
+def decode_weight_bytes(model: Model, batch: ArrayLike, bits: Stored = 16) -> np.ndarray:
     """Bytes of weights that one decode step reads: all but untouched experts and the table that is only looked up.
 
     Args:
@@ -174,13 +189,34 @@ def decode_weight_bytes(model: Model, batch: ArrayLike, bits: ArrayLike | Weight
     Returns:
         Bytes, in the broadcast shape of ``batch`` and the bit widths.
     """
-    count = parameters(model)
+    stored = _stored_bytes(model, bits)
     touched = expected_distinct_experts(model, batch) / max(model.experts, 1)
-    body = count.attention + count.mlp + count.experts * touched
-    return _format(bits).bytes(count, body, tables=float(model.d_model * model.vocab))
+    head = _token_table_bytes(model, _format(bits)) if model.tied_embeddings else stored[HEAD]
+    norms = float(_norm_parameters(model)) * VECTOR_BITS / 8
+    return stored[ATTENTION] + stored[MLP] + stored[EXPERTS] * touched + head + norms
 
 
-def _format(bits: ArrayLike | WeightFormat) -> WeightFormat:
+def _stored_bytes(model: Model, bits: Stored) -> dict[str, np.ndarray]:
+    """Bytes by part of the model."""
+    stored = _format(bits)
+    return _part_bytes(model, stored) if np.ndim(stored.bits) == 0 else _part_bytes.__wrapped__(model, stored)
+
+
+@cache
+def _part_bytes(model: Model, stored: WeightFormat) -> dict[str, np.ndarray]:
+    found = dict.fromkeys((EMBEDDING, ATTENTION, MLP, EXPERTS, HEAD), np.asarray(0.0))
+    for matrix in matrices(model):
+        found[matrix.part] = found[matrix.part] + matrix.parameters * stored.bits_of(matrix, model) / 8
+    return found
+
+
+def _token_table_bytes(model: Model, stored: WeightFormat) -> np.ndarray:
+    """Bytes of the embedding table, which is the head too where both are tied."""
+    table = next(matrix for matrix in matrices(model) if matrix.part == EMBEDDING)
+    return table.parameters * stored.bits_of(table, model) / 8
+
+
+def _format(bits: Stored) -> WeightFormat:
     return bits if isinstance(bits, WeightFormat) else WeightFormat(bits)
 
 

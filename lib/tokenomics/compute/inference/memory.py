@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.compute.counts.parameters import activation_bytes, kv_bytes, parameters, weight_bytes
+from tokenomics.compute.counts.parameters import activation_bytes, expert_weight_bytes, kv_bytes, weight_bytes
 from tokenomics.compute.deployment import Deployment
 from tokenomics.facts.engines import Reserve, of_profile
 
@@ -55,10 +55,9 @@ def usable(on: Deployment, name: str) -> float:
 def weight_bytes_per_device(on: Deployment) -> float:
     """Weights on a device of the fullest stage: routed experts, redundant ones included, over all devices of the stage,
     everything else over the TP group."""
-    layout, count = on.layout, parameters(on.model)
-    total = float(weight_bytes(on.model, on.precision.weights))
-    share = count.experts / count.total
-    experts, rest = total * share, total * (1 - share)
+    layout = on.layout
+    experts = float(expert_weight_bytes(on.model, on.precision.weights))
+    rest = float(weight_bytes(on.model, on.precision.weights)) - experts
     if on.model.is_moe:
         experts = experts * (layout.held_experts(on.model.experts) / on.model.experts)
     return (experts / (layout.tp * layout.dp) + rest / layout.tp) * layout.fullest_stage(on.model.layers)
