@@ -41,6 +41,7 @@ class Format:
     others: tuple[tuple[str, float], ...]
     beside_experts: tuple[tuple[str, float], ...]
     wide_layers: int
+    expert_multiple: int | None
 
 
 @cache
@@ -59,7 +60,9 @@ def _format(row: dict) -> Format:
     others = [(part, row[key]) for key, parts in PARTS.items() if row[key] for part in parts]
     beside = [(part, row[key]) for key, part in BESIDE.items() if row[key]]
     plain = {key: row[key] for key in ("name", "pattern", "bits", "arithmetic")}
-    whole = {key: None if row[key] is None else int(row[key]) for key in ("group_size", "scale_bits")}
+    whole = {
+        key: None if row[key] is None else int(row[key]) for key in ("group_size", "scale_bits", "expert_multiple")
+    }
     return Format(
         **plain, **whole, others=tuple(others), beside_experts=tuple(beside), wide_layers=int(row["wide_layers"] or 0)
     )

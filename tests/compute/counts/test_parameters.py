@@ -376,10 +376,13 @@ def test_weight_formats():
 
 
 def test_activations_by_hand():
-    # Llama-3.1-8B: residual and its norm 2 x 4096; gate, up and product 3 x 14336; 2 bytes; logits of one token 4 bytes
+    # Llama-3.1-8B: residual and its norm 2 x 4096; gate, up and product 3 x 14336; 2 bytes
     model = MODELS["Llama-3.1-8B"]
     assert activation_bytes(model, 10) == 10 * 2 * (2 * 4096 + 3 * 14336)
-    assert activation_bytes(model, 10, logit_tokens=1) - activation_bytes(model, 10) == 4 * 128256
+    assert activation_bytes(model, 10, tp=4) == 10 * 2 * (2 * 4096 + 3 * 14336 / 4)
+    # Mixtral-8x7B: two experts' inputs on every device, their inner values shared
+    mixture = MODELS["Mixtral-8x7B"]
+    assert activation_bytes(mixture, 10, tp=4) == 10 * 2 * (2 * 4096 + 2 * 4096 + 3 * 2 * 14336 / 4)
 
 
 def test_unknown_counting_rule_is_refused():

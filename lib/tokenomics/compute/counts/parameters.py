@@ -138,6 +138,7 @@ class WeightFormat:
             scales included; a matrix goes before its part.
         beside_experts: the same, for what is no expert in a model that has experts.
         wide_layers: layers whose dense MLP stays in 16 bit.
+        expert_multiple: kernels fill the width of an expert on a device up to a multiple of it, in memory.
     """
 
     bits: ArrayLike = 16
@@ -146,6 +147,7 @@ class WeightFormat:
     others: tuple[tuple[str, float], ...] = ()
     beside_experts: tuple[tuple[str, float], ...] = ()
     wide_layers: int = 0
+    expert_multiple: int | None = None
 
     def bits_of(self, matrix: Matrix, model: Model) -> np.ndarray:
         """Bits per weight of one matrix of a model, scales included."""
@@ -244,7 +246,14 @@ def kv_bytes_per_token(model: Model, bits: ArrayLike = 16) -> np.ndarray:
     return (full + sliding) * np.asarray(bits, dtype=float) / 8
 
 
-def kv_bytes(model: Model, context: ArrayLike, bits: ArrayLike = 16, *, state_bits: ArrayLike = 32) -> np.ndarray:
+def kv_bytes(
+    model: Model,
+    context: ArrayLike,
+    bits: ArrayLike = 16,
+    *,
+    state_bits: ArrayLike = 32,
+    sliding_tokens: ArrayLike | None = None,
+) -> np.ndarray:
     """Bytes that one sequence of ``context`` tokens keeps between steps.
 
     Full layers grow with the context, sliding layers stop at their window, linear layers hold a constant
@@ -255,13 +264,15 @@ def kv_bytes(model: Model, context: ArrayLike, bits: ArrayLike = 16, *, state_bi
         context: tokens in the sequence.
         bits: bits of a cached key or value.
         state_bits: bits of a value of the linear layers' state (engines keep 32).
+        sliding_tokens: tokens that sliding layers keep, at most; their window where ``None``.
 
     Returns:
         Bytes, in the broadcast shape of the arguments.
     """
     full, sliding = _kv_values_per_token(model)
     context, bits = np.asarray(context, dtype=float), np.asarray(bits, dtype=float)
-    kept = np.minimum(context, model.sliding_window_tokens or np.inf)
+    window = model.sliding_window_tokens or np.inf
+    kept = np.minimum(context, window if sliding_tokens is None else sliding_tokens)
     return (full * context + sliding * kept) * bits / 8 + state_bytes(model, state_bits)
 
 
@@ -288,22 +299,28 @@ def _kv_values_per_token(model: Model) -> tuple[float, float]:
     return values[0] + index, values[1]
 
 
-def activation_bytes(
-    model: Model, tokens: ArrayLike, bits: ArrayLike = 16, *, logit_tokens: ArrayLike = 0
-) -> np.ndarray:
-    """Peak bytes of intermediate values while ``tokens`` pass the model without gradients.
+def activation_bytes(model: Model, tokens: ArrayLike, bits: ArrayLike = 16, *, tp: float = 1) -> np.ndarray:
+    """Peak bytes of intermediate values on a device while ``tokens`` pass the model without gradients.
 
     Counted are the residual stream and its normed copy, plus the widest stage of a layer: queries, keys, values and
     mixed values of attention, or the inner values of the MLP (of all experts that a token passes). Attention scores
-    are not stored (fused kernels). ``logit_tokens`` adds 32-bit logits. Left out: an engine's own workspace.
+    are not stored (fused kernels). Left out: logits and an engine's own workspace.
+
+    Args:
+        model: the architecture.
+        tokens: of the step.
+        bits: of a value.
+        tp: devices that share heads and inner widths; each holds the residual stream, and the routed experts' inputs
+            and outputs, for itself.
 
     Returns:
         Bytes, in the broadcast shape of the arguments.
     """
     keys, values = linear_widths(model)
-    width = 2 * model.d_model + max(_attention_width(model), 2 * keys + 3 * values, _mlp_width(model))
+    shared = max(_attention_width(model), 2 * keys + 3 * values, _mlp_width(model)) / tp
+    routed = model.experts_per_token * (model.expert_input_width or model.d_model) if model.is_moe else 0.0
     tokens, bits = np.asarray(tokens, dtype=float), np.asarray(bits, dtype=float)
-    return tokens * width * bits / 8 + np.asarray(logit_tokens, dtype=float) * model.vocab * 4
+    return tokens * (2 * model.d_model + max(shared, routed + _expert_width(model) / tp)) * bits / 8
 
 
 def _attention_width(model: Model) -> float:
@@ -316,9 +333,15 @@ def _attention_width(model: Model) -> float:
 
 
 def _mlp_width(model: Model) -> float:
-    stages = 3 if model.gated_mlp else 2  # gate, up and their product; or up and its activation
-    dense = stages * model.d_ff if model.dense_layers else 0.0
+    return _stages(model) * model.d_ff if model.dense_layers else 0.0
+
+
+def _expert_width(model: Model) -> float:
+    """Inner values of the experts that a token passes, shared ones included."""
     if not model.is_moe:
-        return dense
-    routed = stages * model.expert_width + (model.expert_input_width or model.d_model)
-    return max(dense, model.experts_per_token * routed + stages * model.shared_width)
+        return 0.0
+    return _stages(model) * (model.experts_per_token * model.expert_width + model.shared_width)
+
+
+def _stages(model: Model) -> int:
+    return 3 if model.gated_mlp else 2  # gate, up and their product; or up and its activation

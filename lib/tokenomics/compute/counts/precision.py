@@ -25,18 +25,19 @@ FASTEST = (("fp4", 4.0), ("fp8", 8.0), ("int8", 8.0))
 
 
 @cache
-def parse(text: str = "", kv_text: str = "") -> Precision:
+def parse(text: str = "", kv_text: str = "", *, wide_cache: bool = False) -> Precision:
     """Storage and arithmetic that a published precision stands for.
 
     Args:
         text: weights and activations; empty means 16 bit.
         kv_text: the cache; empty means as the weights where they are floating point, else 16 bit.
+        wide_cache: where ``kv_text`` is empty the cache is in 16 bit, whatever the weights.
 
     Raises:
         DataError: a text that names no known format.
     """
     weights, dtype = _weights(text)
-    return Precision(weights=weights, kv_bits=_kv_bits(kv_text, weights, dtype), dtype=dtype)
+    return Precision(weights=weights, kv_bits=_kv_bits(kv_text or ("fp16" * wide_cache), weights, dtype), dtype=dtype)
 
 
 def fastest(peaks: frozenset[str]) -> Precision:
@@ -61,6 +62,7 @@ def _weights(text: str) -> tuple[WeightFormat, str]:
         others=found.others,
         beside_experts=found.beside_experts,
         wide_layers=found.wide_layers,
+        expert_multiple=found.expert_multiple,
     )
     return stored, found.arithmetic
 

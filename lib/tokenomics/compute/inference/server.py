@@ -26,7 +26,7 @@ from tokenomics.compute.layout import Layout
 from tokenomics.compute.operators.selection import completed
 from tokenomics.estimate import Estimate, Values, held
 from tokenomics.facts.accelerators import Accelerator
-from tokenomics.facts.engines import known, of_profile
+from tokenomics.facts.engines import default_share, known, of_profile
 from tokenomics.facts.models import Model
 
 MEMORY, HOST = "memory", "host"
@@ -135,6 +135,10 @@ class Server:
         """Sequences of ``context`` tokens that fit at a time."""
         return memory.capacity(self.on, self.profile.name, context)
 
+    def capacity_estimate(self, context: ArrayLike) -> Estimate:
+        """The same with its 80 % interval: what engines leave for the cache is known to about a tenth."""
+        return Estimate(self.capacity(context), *memory.capacity_interval(self.on, self.profile.name, context))
+
     def admitted(self, prompt: ArrayLike, output: ArrayLike) -> Values:
         """Requests of ``prompt`` and ``output`` tokens that the engine lets run at a time."""
         return memory.admitted(self.on, self.profile.name, prompt, output)
@@ -203,7 +207,11 @@ def server(
     layout = layout or Layout(tp=tp)
     feasibility.check_layout(model, layout)
     name = engines.profile_name(engine, device)
-    on = put_together(model, device, parse(precision, kv_precision), layout, name, settings=settings or Settings())
+    settings = settings or Settings()
+    if settings.memory_utilisation is None:
+        settings = replace(settings, memory_utilisation=default_share(engine))
+    stored = parse(precision, kv_precision, wide_cache=known(engine).wide_cache)
+    on = put_together(model, device, stored, layout, name, settings=settings)
     return Server(on, engines.profile(name, model.is_moe))
 
 
@@ -218,7 +226,8 @@ def put_together(
     """
     facts = of_profile(name)
     return Deployment(
-        engines.as_run(model, name), device, precision, layout, kernels=facts.kernels, fused=facts.fuses, **known
+        *(engines.as_run(model, name), device, precision, layout),
+        **{"kernels": facts.kernels, "fused": facts.fuses, "sliding": facts.sliding, **known},
     )
 
 
