@@ -84,6 +84,7 @@ class Model:
     parallel_block: bool = False
     encoder_only: bool = False
     context_tokens: int | None = None
+    published_format: str | None = None
 
     def __post_init__(self):
         for field in fields(self):

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from tokenomics.compute.counts import precision
 from tokenomics.compute.counts.parameters import decode_weight_bytes, expert_weight_bytes, parameters, weight_bytes
 from tokenomics.compute.counts.precision import parse
 from tokenomics.facts import catalogue
@@ -87,3 +88,33 @@ def test_formats_with_other_bits_beside_experts():
     assert parse("int4 g32 experts").weights.dense_bits(catalogue.model("Kimi-K2.6")) == 16
     assert 4.5 < parse("nvfp4").weights.dense_bits(catalogue.model("DeepSeek-V3")) < 16
     assert parse("nvfp4").weights.dense_bits(catalogue.model("Llama-3.1-70B")) == 4.5
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "found", "note"),
+    [
+        ("gpt-oss-20b", "", "mxfp4", ["format mxfp4, as published"]),
+        ("DeepSeek-V3", "", "fp8 block", ["format fp8 block, as published"]),
+        ("Llama-3.1-8B", "", "bf16", ["format bf16"]),
+        ("gpt-oss-20b", "bf16", "bf16", []),
+    ],
+)
+def test_nothing_stated_means_the_published_checkpoint(model, text, found, note):
+    assert precision.stored(catalogue.model(model), text) == (found, note)
+
+
+def test_a_label_of_eight_bits_on_a_checkpoint_of_four_names_activations():
+    weights, notes = precision.labelled(catalogue.model("gpt-oss-120b"), "fp8")
+    assert weights == "mxfp4" and notes
+    for model, text in (("DeepSeek-V3", "fp8"), ("gpt-oss-120b", "bf16"), ("gpt-oss-120b", "Q8_0")):
+        assert precision.labelled(catalogue.model(model), text) == (text, [])
+
+
+def test_every_published_format_is_a_known_one():
+    for name, model in catalogue.models().items():
+        assert model.published_format is None or parse(model.published_format), name
+
+
+def test_an_engine_may_keep_a_cache_in_16_bit_under_weights_of_8():
+    assert (parse("fp8").kv_bits, parse("fp8", wide_cache=True).kv_bits) == (8, 16)
+    assert parse("fp8", "fp8", wide_cache=True).kv_bits == 8

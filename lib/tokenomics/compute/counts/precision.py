@@ -13,6 +13,7 @@ from tokenomics.compute.bounds import Precision
 from tokenomics.compute.counts.parameters import WeightFormat
 from tokenomics.errors import DataError
 from tokenomics.facts.formats import named
+from tokenomics.facts.models import Model
 
 ALLOWED = "fp32, bf16, fp16, fp8, int8, int4, AWQ, GPTQ, MXFP4, NVFP4, Q4_K_M ..."
 KV_BITS = (
@@ -38,6 +39,28 @@ def parse(text: str = "", kv_text: str = "", *, wide_cache: bool = False) -> Pre
     """
     weights, dtype = _weights(text)
     return Precision(weights=weights, kv_bits=_kv_bits(kv_text or ("fp16" * wide_cache), weights, dtype), dtype=dtype)
+
+
+def stored(model: Model, text: str = "", otherwise: str = "bf16") -> tuple[str, list[str]]:
+    """The format in which a model is stored where a text may not say, and what was assumed in words.
+
+    Nothing stated means the published checkpoint's format, else ``otherwise``.
+    """
+    if text:
+        return text, []
+    own = model.published_format
+    return own or otherwise, [f"format {own}, as published" if own else f"format {otherwise}"]
+
+
+def labelled(model: Model, text: str) -> tuple[str, list[str]]:
+    """The format that a benchmark's label means, and what was assumed in words.
+
+    A label of 8 bits on a checkpoint that is published in 4 names its activations or its cache.
+    """
+    own, told = named(model.published_format or ""), named(text)
+    if text and own and told and own.bits < 8 == told.bits and told.arithmetic == "fp8":
+        return model.published_format, [f"weights {model.published_format}, as published; {text} names activations"]
+    return text, []
 
 
 def fastest(peaks: frozenset[str]) -> Precision:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute import bounds
 from tokenomics.compute.bounds import Precision
-from tokenomics.compute.counts.precision import parse
+from tokenomics.compute.counts.precision import parse, stored
 from tokenomics.compute.deployment import Deployment, Settings
 from tokenomics.compute.inference import durations, engines, feasibility, memory
 from tokenomics.compute.inference.engines import Profile, Work
@@ -179,7 +179,7 @@ def server(
     model: Model | str,
     device: Accelerator | str,
     *,
-    precision: str = "bf16",
+    precision: str = "",
     kv_precision: str = "",
     engine: str = "",
     layout: Layout | None = None,
@@ -191,8 +191,9 @@ def server(
     Args:
         model: the architecture, by record, name, alias or file.
         device: the accelerator, likewise.
-        precision: as published tables write it (``bf16``, ``fp8``, ``nvfp4``, ``AWQ`` ...).
-        kv_precision: of the cache; as the weights where empty.
+        precision: as published tables write it (``bf16``, ``fp8``, ``nvfp4``, ``AWQ``, ``Q4_K_M`` ...); the published
+            checkpoint's where empty.
+        kv_precision: of the cache; as the engine keeps it where empty: as the weights, or in 16 bit.
         engine: the software as published, with its version; the generic profile where empty.
         layout: how the model is cut; ``tp`` devices where ``None``.
         tp: devices of a tensor-parallel group.
@@ -210,8 +211,9 @@ def server(
     settings = settings or Settings()
     if settings.memory_utilisation is None:
         settings = replace(settings, memory_utilisation=default_share(engine))
-    stored = parse(precision, kv_precision, wide_cache=known(engine).wide_cache)
-    on = put_together(model, device, stored, layout, name, settings=settings)
+    weights, _ = stored(model, precision)
+    formats = parse(weights, kv_precision, wide_cache=known(engine).wide_cache)
+    on = put_together(model, device, formats, layout, name, settings=settings)
     return Server(on, engines.profile(name, model.is_moe))
 
 

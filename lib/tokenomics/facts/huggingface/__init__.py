@@ -23,6 +23,7 @@ from tokenomics.facts.huggingface.config import (
     Config,
 )
 from tokenomics.facts.huggingface.layers import attention, mixers, mlp
+from tokenomics.facts.huggingface.stored import KEY, published_format
 from tokenomics.facts.models import Model
 
 # Parts that our columns cannot describe: caches that layers share, embeddings in every layer, compressed caches.
@@ -113,6 +114,7 @@ def _fields(config: Config) -> dict[str, Any]:
     }
     if config.get("tie_word_embeddings") is not None:
         parts["tied_embeddings"] = bool(config.get("tie_word_embeddings"))
+    parts["published_format"] = published_format(config.get(KEY), config.where)
     return parts | mixers(config, parts)
 
 
