@@ -168,7 +168,6 @@ def ask(
     prompts, outputs, of_lengths = _lengths(prompt, output, workload)
     record = catalogue.model(model)
     weights, of_format = stored(record, format)
-    filled = [*_filled(engine, kv_format, weights, ttft_ms, tpot_ms), *of_format]
     asked = Question(
         record,
         catalogue.accelerator(xpu),
@@ -176,7 +175,7 @@ def ask(
         *(tp, pp, peak, mean, prompts, outputs),
         *(ttft_ms / 1e3 if ttft_ms else None, tpot_ms / 1e3 if tpot_ms else np.inf),
         *(attain, int(spares), price_list),
-        (*filled, *of_day, *of_lengths, ARRIVALS),
+        (*_filled(engine, kv_format, weights, ttft_ms, tpot_ms), *of_format, *of_day, *of_lengths, ARRIVALS),
     )
     feasibility.check_task(asked.model)
     feasibility.check_context(asked.model, asked.longest)

@@ -115,7 +115,7 @@ def _rival(asked: Question, offers: list, assumed: tuple[str, ...]) -> Rival:
         DataError: it cannot serve the model so.
     """
     emulated = feasibility.check_format(asked.device, asked.model, parse(asked.precision, asked.kv_precision))
-    if asked.precision == asked.model.published_format or asked.precision == "bf16":
+    if asked.precision in (asked.model.published_format, "bf16"):
         assumed, emulated = (*assumed, *emulated), []
     found = [] if emulated else ranked(asked, asked.tpot_s, asked.ttft_s or np.inf, NODES)
     if not found:

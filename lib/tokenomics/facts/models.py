@@ -85,6 +85,7 @@ class Model:
     encoder_only: bool = False
     context_tokens: int | None = None
     published_format: str | None = None
+    tower_parameters: float | None = None
 
     def __post_init__(self):
         for field in fields(self):

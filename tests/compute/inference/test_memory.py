@@ -187,6 +187,17 @@ def test_experts_are_spread_over_all_groups_and_the_rest_copied():
     assert memory.weight_bytes_per_device(on) == pytest.approx(2 * (experts / 4 + rest), rel=1e-3)
 
 
+def test_a_tower_lies_in_memory_beside_the_text_model():
+    on = serve("Gemma-3-27B", "H100-SXM-80GB", tp=2)
+    assert memory.weight_bytes_per_device(on) * 2 - float(weight_bytes(on.model)) == pytest.approx(2 * 417e6)
+
+
+def test_kernels_of_mxfp4_fill_the_width_of_an_expert_up():
+    """gpt-oss-120b: experts of 2880 become 3072 wide, 64.4 GiB in all (vllm-project/vllm issue 33155)."""
+    on = serve("gpt-oss-120b", "H100-SXM-80GB", "mxfp4")
+    assert memory.weight_bytes_per_device(on) / 2**30 == pytest.approx(64.38, rel=0.005)
+
+
 def test_the_right_reserve_is_found():
     for period in ("2023", "2024", "2025", "2026"):
         assert reserve(f"trtllm {period}").of_free and reserve(f"trtllm {period}").whole

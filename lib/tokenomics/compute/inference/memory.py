@@ -16,6 +16,7 @@ from tokenomics.compute.deployment import Deployment
 from tokenomics.facts.engines import Reserve, of_profile
 
 Bytes = NDArray[np.float64]
+WIDE_BYTES = 2.0
 SPREAD, DEVICE_SPREAD = 0.12, 0.025
 """Spread of what is free for the cache, as a share of it and of the device: what engines print at start against what is
 computed here, over models, devices and versions."""
@@ -67,16 +68,18 @@ def _step_tokens(on: Deployment) -> float:
 
 def weight_bytes_per_device(on: Deployment) -> float:
     """Weights on a device of the fullest stage: routed experts, redundant ones included, over all devices of the stage,
-    everything else over the TP group."""
+    everything else over the TP group, a tower of images or sounds in 16 bit too."""
     layout = on.layout
     experts = float(expert_weight_bytes(on.model, on.precision.weights))
     rest = float(weight_bytes(on.model, on.precision.weights)) - experts
+    tower = (on.model.tower_parameters or 0.0) * WIDE_BYTES / layout.tp
     if on.model.is_moe and on.precision.weights.expert_multiple:
         width, multiple = on.model.expert_width / layout.expert_tp, on.precision.weights.expert_multiple
         experts = experts * np.ceil(width / multiple) * multiple / width
     if on.model.is_moe:
         experts = experts * (layout.held_experts(on.model.experts) / on.model.experts)
-    return (experts / (layout.tp * layout.dp) + rest / layout.tp) * layout.fullest_stage(on.model.layers)
+    layers = (experts / (layout.tp * layout.dp) + rest / layout.tp) * layout.fullest_stage(on.model.layers)
+    return layers + tower
 
 
 def cache_bytes_per_device(on: Deployment, context: ArrayLike) -> Bytes:
