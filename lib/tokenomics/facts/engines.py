@@ -137,8 +137,8 @@ class Engine:
         return _by_memory(self.seqs_by_gib, device, self.max_num_seqs)
 
     def tokens(self, device: Accelerator) -> int | None:
-        """Tokens of a step by default on a device; ``None`` for whole prompts."""
-        return _by_memory(self.tokens_by_gib, device, self.max_num_batched_tokens)
+        """Tokens of a step for which room is kept by default on a device; ``None`` where nothing is documented."""
+        return _by_memory(self.tokens_by_gib, device, None)
 
     def has_version(self, version: tuple[int, int]) -> bool:
         """Whether a version falls into this period."""

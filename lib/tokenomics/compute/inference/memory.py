@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute.counts.parameters import activation_bytes, expert_weight_bytes, kv_bytes, weight_bytes
-from tokenomics.compute.deployment import Deployment
+from tokenomics.compute.deployment import Deployment, Settings
 from tokenomics.facts.engines import Reserve, of_profile
 
 Bytes = NDArray[np.float64]
@@ -56,14 +56,17 @@ def usable(on: Deployment, name: str) -> float:
     told, keep = on.settings.memory_utilisation, reserve(name)
     if told is not None:
         return told
-    tokens = max(_step_tokens(on), of_profile(name).tokens(on.device) or 0)
+    tokens = _step_tokens(on, name)
     held = keep.held_bytes + keep.held_token_bytes * tokens + keep.held_device_bytes * on.layout.tp * on.layout.pp
     return max(keep.usable - held / on.device.driver_memory_bytes, 0.0)
 
 
-def _step_tokens(on: Deployment) -> float:
-    """Tokens of the largest step of an attention group."""
-    return on.settings.max_num_batched_tokens / on.layout.dp
+def _step_tokens(on: Deployment, name: str) -> float:
+    """Tokens of the largest step of an attention group, for which an engine keeps room: as it is told, or its own
+    default on the device where it is told what :class:`Settings` say by themselves."""
+    told = on.settings.max_num_batched_tokens
+    own = of_profile(name).tokens(on.device) if told == Settings.max_num_batched_tokens else None
+    return own or told / on.layout.dp
 
 
 def weight_bytes_per_device(on: Deployment) -> float:
@@ -95,7 +98,7 @@ def cache_bytes_per_device(on: Deployment, context: ArrayLike) -> Bytes:
 def _window_tokens(on: Deployment) -> float:
     """Tokens that layers with a window keep, whatever the context."""
     window = on.model.sliding_window_tokens or np.inf
-    return window + (_step_tokens(on) if on.sliding.step else 0.0)
+    return window + (on.settings.max_num_batched_tokens / on.layout.dp if on.sliding.step else 0.0)
 
 
 def used(on: Deployment, engine: str, batch: ArrayLike, context: ArrayLike, prompt: ArrayLike | None = None) -> Memory:
@@ -110,7 +113,7 @@ def used(on: Deployment, engine: str, batch: ArrayLike, context: ArrayLike, prom
     """
     keep, layout = reserve(engine), on.layout
     local = np.asarray(batch, dtype=float) / layout.dp
-    tokens = _step_tokens(on)
+    tokens = _step_tokens(on, engine)
     if keep.one_step:
         tokens = local * np.asarray(context if prompt is None else prompt, dtype=float)
     peers = layout.devices > 1
