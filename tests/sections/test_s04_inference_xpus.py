@@ -62,7 +62,7 @@ def test_fewer_bits_never_take_more_devices():
     assert (np.diff(rows["devices"]) <= 0).all() and (rows["used_gb"] > rows["least_gb"]).all()
 
 
-@pytest.mark.parametrize("layout", [Layout(1), Layout(8), Layout(2, pp=4)])
+@pytest.mark.parametrize("layout", [Layout(2), Layout(8), Layout(2, pp=4)])
 def test_parts_add_up_to_the_step(layout):
     it = provision.ask(LOAD, LLAMA, H100, layout)
     parts = tables.step_parts(LOAD, {"one": it})
