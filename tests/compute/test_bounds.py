@@ -67,7 +67,7 @@ def test_devices_to_hold_are_whole():
 
 
 def test_four_bits_and_scales():
-    on = deploy(weights=WeightFormat(4, embedding_bits=16, group_size=128))
+    on = deploy(weights=WeightFormat(4, group_size=128, others=(("embedding", 16), ("head", 16))))
     read = BODY * (4 + 16 / 128) / 8 + 2 * TABLE + 2 * NORMS + KV
     assert bounds.decode_step_seconds(on, 1, 1) == pytest.approx(read / 2e12, rel=1e-12)
 

@@ -280,3 +280,32 @@ def test_records_are_frozen_and_rows_round_trip(table, devices):
         device.memory_bytes = 1.0
     assert Accelerator.from_row({"name": "H100-SXM-80GB", **table.loc["H100-SXM-80GB"].dropna()}) == device
     assert set(DTYPES) == set(FALLBACK)
+
+
+@pytest.mark.parametrize(
+    ("name", "mib"),
+    [
+        ("L4", 23_034),
+        ("A10G", 23_028),
+        ("T4", 15_360),
+        ("L40S", 46_068),
+        ("B300-SXM-288GB", 275_040),
+        ("H100-SXM-80GB", 81_559),
+    ],
+)
+def test_memory_is_what_the_driver_reports(devices, name, mib):
+    assert devices[name].driver_memory_bytes == mib * 2**20
+
+
+def test_a_device_whose_driver_was_not_seen_has_the_sheets_gigabytes_in_gib(devices):
+    assert devices["RTX-3090"].reported_memory_bytes is None
+    assert devices["RTX-3090"].driver_memory_bytes == 24 * 2**30
+
+
+def test_drivers_report_a_little_less_than_gib_and_a_sixteenth_less_with_correction_in_gddr6(table):
+    known = table[table["reported_memory_bytes"].notna()]
+    share = (known["reported_memory_bytes"] / (known["memory_bytes"] / 1e9 * 2**30)).astype(float)
+    corrected = ["A10", "A10G", "A40", "L4", "L40", "L40S", "T4"]
+    assert share[corrected].between(15 / 16 - 0.003, 15 / 16 + 0.003).all()
+    others = share.drop(corrected)
+    assert (others <= 1).all() and list(others.index[others < 0.98]) == ["B300-SXM-288GB"]

@@ -44,3 +44,27 @@ def test_a_new_row_is_a_new_engine():
     assert new.on.kernels == "vllm" and engines.published("Invented 2.0").reserve.usable == 0.5
     step = new.tpot(batch=16, context=2048)
     assert step.low < step.value < step.high
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "seqs", "tokens"),
+    [
+        ("vLLM 0.19", "H100-SXM-80GB", 1024, 8192),
+        ("vLLM 0.19", "A100-SXM-80GB", 256, 2048),
+        ("vLLM 0.19", "L4", 256, 2048),
+        ("vLLM 0.6", "H100-SXM-80GB", 256, None),
+        ("SGLang 0.5.9", "RTX-4090", None, 2048),
+        ("SGLang 0.5.9", "L40S", None, 4096),
+        ("SGLang 0.5.9", "B200-SXM-180GB", None, 16_384),
+    ],
+)
+def test_defaults_follow_the_memory_of_a_device(engine, device, seqs, tokens):
+    found, device = engines.published(engine), catalogue.accelerator(device)
+    assert (found.seqs(device), found.tokens(device)) == (seqs, tokens)
+
+
+@pytest.mark.parametrize(
+    ("text", "share"), [("vLLM 0.20.1", None), ("vLLM 0.21", 0.92), ("vllm v0.30.0", 0.92), ("vLLM", None), ("", None)]
+)
+def test_a_share_of_memory_changes_with_a_version(text, share):
+    assert engines.default_share(text) == share

@@ -38,13 +38,15 @@ DEVICES = (
 ENGINES = ("", "vLLM 0.3", "vLLM 0.19", "TensorRT-LLM 0.9", "TensorRT-LLM 1.2", "SGLang 0.5", "llama.cpp", "DeepSpeed")
 PRECISIONS = ("bf16", "fp8", "AWQ")
 LAYOUTS = ((1, 1, 1, 1), (2, 1, 1, 1), (4, 1, 1, 1), (8, 1, 1, 1), (2, 2, 1, 1), (4, 1, 2, 8), (8, 1, 2, 16))
+MOST = 16, 2000
+"""Sequences, and tokens of each, that are asked of a deployment at most."""
 ENDS = ("value", "low", "high")
 Row = dict[str, object]
 
 
 @cache
 def deployments() -> list[tuple[tuple, Server]]:
-    """The first 200 of all combinations, shuffled by a seed, that can exist."""
+    """The first 200 of all combinations, shuffled by a seed, that can exist and hold what is asked."""
     every = list(product(MODELS, DEVICES, ENGINES, PRECISIONS, LAYOUTS))
     found = []
     for place in np.random.default_rng(SEED).permutation(len(every)):
@@ -55,7 +57,7 @@ def deployments() -> list[tuple[tuple, Server]]:
             layout = Layout(tp=tp, pp=pp, dp=dp, ep=ep)
             on = catalogue.model(model), catalogue.accelerator(device)
             it = server(*on, precision=precision, engine=engine, layout=layout)
-            if it.fits():
+            if it.capacity(MOST[1]) >= MOST[0]:
                 found.append((every[place], it))
         except DataError:
             continue
@@ -70,12 +72,12 @@ def deployment_rows() -> Iterator[Row]:
         row = {"model": model, "device": device, "engine": engine, "precision": precision, "layout": str(layout)}
         saturated = it.output_rate(900, 300)
         usd = cost.usd_per_mtoken(cost.on_demand(2.5), saturated, it.devices)
-        row |= _ends("tpot_s", it.tpot(16, 2000)) | _ends("ttft_s", it.ttft(900))
+        row |= _ends("tpot_s", it.tpot(*MOST)) | _ends("ttft_s", it.ttft(900))
         row |= _ends("request_s", it.request(8, 500, 200)) | _ends("loaded_tpot_s", it.loaded_tpot(12, 900, 300))
         row |= _ends("loaded_ttft_s", it.loaded_ttft(12, 900, 300)) | _ends("tok_per_s", saturated)
         row |= _ends("usd_per_mtok", usd)
         row |= {"memory_bytes": _text(it.memory(4, 2000).total), "capacity": _text(it.capacity(2000))}
-        yield row | {"admitted": _text(it.admitted(900, 300)), "limit": str(it.limited_by(16, 2000))}
+        yield row | {"admitted": _text(it.admitted(900, 300)), "limit": str(it.limited_by(*MOST))}
 
 
 def simulated_rows() -> Iterator[Row]:

@@ -21,7 +21,7 @@ from tokenomics.rows.held_out import family_of
 KINDS = ("inference_throughput", "inference_latency")
 LOADS = ("static", "closed", "max", "mlperf_offline")
 INPUTS = [*reading.TEXTS, *reading.NUMBERS["inference"]]
-NO_ROOM = "infeasible: weights take 141 GB, a sequence of 1110 tokens 0.364 GB, of 40 GB on each A100-SXM-40GB"
+NO_ROOM = "infeasible: weights take 141 GB, a sequence of 1110 tokens 0.364 GB, of 42.9 GB on each A100-SXM-40GB"
 REASONS = r"ok|infeasible: .+|not judgeable: .+|columns missing: [\w, ]+|metric not modelled|unknown precision"
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tokenomics.compute import bounds
 from tokenomics.compute.inference import provision
 from tokenomics.compute.inference.search import search
 from tokenomics.compute.layout import Layout
@@ -63,7 +62,7 @@ def test_fewer_bits_never_take_more_devices():
     assert (np.diff(rows["devices"]) <= 0).all() and (rows["used_gb"] > rows["least_gb"]).all()
 
 
-@pytest.mark.parametrize("layout", [Layout(1), Layout(8), Layout(2, pp=4)])
+@pytest.mark.parametrize("layout", [Layout(2), Layout(8), Layout(2, pp=4)])
 def test_parts_add_up_to_the_step(layout):
     it = provision.ask(LOAD, LLAMA, H100, layout)
     parts = tables.step_parts(LOAD, {"one": it})
@@ -73,7 +72,7 @@ def test_parts_add_up_to_the_step(layout):
 
 def test_memory_adds_up_to_the_device(own):
     uses = tables.memory_parts(LOAD, {"one": own})
-    assert uses["used_gb"].sum() * 1e9 == pytest.approx(H100.memory_bytes * bounds.LARGEST_GB)
+    assert uses["used_gb"].sum() * 1e9 == pytest.approx(H100.driver_memory_bytes)
 
 
 def test_latencies_lie_above_the_lower_bound_and_grow(own):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenomics.compute.counts.precision import stored
 from tokenomics.compute.deployment import Settings
 from tokenomics.compute.inference import feasibility
 from tokenomics.compute.inference.server import Server, server
@@ -24,7 +25,6 @@ from tokenomics.service.workload.arrivals import Poisson, arrival_times, cosine_
 
 WHERE = "size"
 ENGINE = "vLLM 0.19"
-FORMAT = "bf16"
 PRICE_LIST = "skypilot_catalog"
 REQUESTS_PER_USER, DAY_SWING = 10.0, 0.5
 """Of a user a day, and how far the peak of a day lies above its mean; both as in the notebook on the cost of tokens."""
@@ -169,14 +169,16 @@ def ask(
     _check({"tp": tp, "pp": pp}, {"ttft_ms": ttft_ms, "tpot_ms": tpot_ms}, attain, spares)
     peak, mean, of_day = _demand(rate, users_per_day, requests_per_user, day_swing)
     prompts, outputs, of_lengths = _lengths(prompt, output, workload)
+    record = catalogue.model(model)
+    weights, of_format = stored(record, format)
     asked = Question(
-        catalogue.model(model),
+        record,
         catalogue.accelerator(xpu),
-        *(engine or ENGINE, format or FORMAT, kv_format),
+        *(engine or ENGINE, weights, kv_format),
         *(tp, pp, peak, mean, prompts, outputs),
         *(ttft_ms / 1e3 if ttft_ms else None, tpot_ms / 1e3 if tpot_ms else np.inf),
         *(attain, int(spares), price_list),
-        (*_filled(engine, format, kv_format, ttft_ms, tpot_ms), *of_day, *of_lengths, ARRIVALS),
+        (*_filled(engine, kv_format, weights, ttft_ms, tpot_ms), *of_format, *of_day, *of_lengths, ARRIVALS),
     )
     feasibility.check_task(asked.model)
     feasibility.check_context(asked.model, asked.longest)
@@ -195,9 +197,10 @@ def _check(sizes: Mapping[str, Any], limits: Mapping[str, Any], attain: float, s
     require(0 < attain < 1, WHERE, "attain", attain, "above 0, below 1")
 
 
-def _filled(engine: str, format: str, kv_format: str, ttft_ms: float | None, tpot_ms: float | None) -> list[str]:
-    """What was not stated of the deployment and the objective, in words."""
-    stated = {"engine": (engine, ENGINE), "format": (format, FORMAT), "cache": (kv_format, f"as {format or FORMAT}")}
+def _filled(engine: str, kv_format: str, weights: str, ttft_ms: float | None, tpot_ms: float | None) -> list[str]:
+    """What was not stated of the engine, the cache and the objective, in words."""
+    cache = f"as {weights}" if not known(engine or ENGINE).wide_cache else "in 16 bit"
+    stated = {"engine": (engine, ENGINE), "cache": (kv_format, cache)}
     filled = [f"{key} {default}" for key, (given, default) in stated.items() if not given]
     filled += [] if ttft_ms else [f"TTFT within {TTFT_S:g} s, or {IDLE_TTFTS:g} times an idle replica's"]
     return filled + ([] if tpot_ms else ["no limit on TPOT"])

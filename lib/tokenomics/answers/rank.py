@@ -143,12 +143,15 @@ def _place(of: Rival) -> tuple[bool, float, str]:
 
 
 def _rival(asked: Question, offers: list, assumed: tuple[str, ...]) -> Rival:
-    """One accelerator in closed form.
+    """One accelerator in closed form; a published checkpoint is run as the accelerator can run it, a format that was
+    chosen for its arithmetic only where there is that arithmetic.
 
     Raises:
         DataError: it cannot serve the model so.
     """
     emulated = feasibility.check_format(asked.device, asked.model, parse(asked.precision, asked.kv_precision))
+    if asked.precision in (asked.model.published_format, "bf16"):
+        assumed, emulated = (*assumed, *emulated), []
     found = [] if emulated else ranked(asked, asked.tpot_s, asked.ttft_s or np.inf, NODES)
     if not found:
         reason = emulated[0] if emulated else f"no layout of up to {NODES[-1]} devices fits and keeps the objective"

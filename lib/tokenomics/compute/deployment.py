@@ -10,7 +10,7 @@ from tokenomics.compute.bounds import Precision
 from tokenomics.compute.layout import Layout
 from tokenomics.errors import Infeasible, require, whole
 from tokenomics.facts.accelerators import Accelerator
-from tokenomics.facts.engines import GENERIC, POLICIES, Engine, of_profile
+from tokenomics.facts.engines import GENERIC, POLICIES, Engine, Sliding, of_profile
 from tokenomics.facts.models import Model
 
 UNSTATED = 256, 2048
@@ -135,6 +135,7 @@ class Deployment:
         fused: activations are quantised within the kernel before, so that a product keeps the 16-bit kernel's floor.
         alike: every sequence holds the same prompt, so that all tokens of a step choose the same experts.
         settings: what the engine is told, with its own choice (the generic engine's) where it was told nothing.
+        sliding: what the engine keeps of a sequence in layers with a window.
         left_out: take the parameters of relatives although this device was measured (to learn what that costs).
     """
 
@@ -147,6 +148,7 @@ class Deployment:
     alike: bool = False
     left_out: bool = False
     settings: Settings = Settings()
+    sliding: Sliding = field(default_factory=Sliding)
 
     def __post_init__(self):
         object.__setattr__(self, "settings", self.settings.filled(of_profile(GENERIC)))

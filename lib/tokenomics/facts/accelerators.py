@@ -21,6 +21,7 @@ FALLBACK = {
 Where a type has no units, or slower ones than a wider type (INT8 on Blackwell Ultra), the wider type's peak counts.
 """
 REQUIRED = ("name", "vendor", "kind", "memory_bytes", "bandwidth_bytes_per_s")
+GB, GIB = 1e9, 2.0**30
 TEXT = ("name", "vendor", "kind", "device_class", "generation")
 
 
@@ -41,6 +42,7 @@ class Accelerator:
     bandwidth_bytes_per_s: float
     device_class: str = "datacenter"
     generation: str | None = None
+    reported_memory_bytes: float | None = None
     peak_fp32_flop_per_s: float | None = None
     peak_tf32_flop_per_s: float | None = None
     peak_fp16_flop_per_s: float | None = None
@@ -87,6 +89,15 @@ class Accelerator:
             return cls.from_row(given)
         except DataError as error:
             raise DataError(where, error.key, error.value, error.allowed) from None
+
+    @property
+    def driver_memory_bytes(self) -> float:
+        """Bytes that the driver hands out: what it reports, else the data sheet's GB taken as GiB.
+
+        A sheet's "80 GB" of HBM or GDDR is 80 GiB less what the driver keeps; unified memory of a phone, a laptop or a
+        host has no driver's share of its own. Left out: a display, other processes, a partition of the device.
+        """
+        return self.reported_memory_bytes or self.memory_bytes * GIB / GB
 
     def _peak(self, dtype: str) -> float | None:
         return getattr(self, f"peak_{dtype}_{'op' if dtype == 'int8' else 'flop'}_per_s")

@@ -11,6 +11,7 @@ from functools import cache
 
 from tokenomics import paths
 from tokenomics.errors import DataError
+from tokenomics.facts.accelerators import GIB, Accelerator
 
 TABLE = paths.DATA / "catalogue" / "engines.csv"
 GENERIC = "generic"
@@ -18,6 +19,8 @@ ENDLESS = (10**6, 0)
 POLICIES = PREFILL, DECODE, CHUNKED = "prefill", "decode", "chunked"
 """``prefill``: waiting prompts go before decodes, whole, in steps of their own. ``decode``: a batch is filled only when
 the last one has ended. ``chunked``: every step holds all decodes and as much of prompts as its tokens allow."""
+SMALL = "A100"
+"""Devices that an engine treats as small whatever their memory (vLLM, pull request 17885)."""
 
 
 @dataclass(frozen=True)
@@ -56,25 +59,46 @@ class Reserve:
     """What an engine keeps back of the memory of each device.
 
     Attributes:
-        usable: share of the device's memory that the engine may fill; of what the model leaves free with ``of_free``.
-        of_free: what ``usable`` is a share of.
-        runtime_bytes: context, kernels and libraries.
+        usable: share of the device's memory that the engine may fill; of what the model leaves free with ``of_free``,
+            of what is free before the model is loaded with ``of_start``.
+        of_free, of_start: what ``usable`` is a share of.
+        held_bytes: what lowers the share besides, where no share is told.
+        held_token_bytes, held_device_bytes: the same, for each token of the largest step and each device of a replica.
+        runtime_bytes: driver, context, kernels and libraries.
         buffer_bytes: communication buffers, for each device with peers.
-        step_tokens: tokens of the largest step, for whose activations room is kept; ``None`` means the whole prompt
-            batch at once.
+        one_step: the prompts of a whole batch are read in one step.
         workspace: bytes of workspace over the bytes of activations.
+        logit_bytes: bytes of the sampler for each sequence and entry of the vocabulary.
         fills: the engine takes all usable memory for its cache at start.
         whole: a request runs only when its whole sequence fits beside those of the others, its output included.
     """
 
     usable: float = 0.9
     of_free: bool = False
+    of_start: bool = False
+    held_bytes: float = 0.0
+    held_token_bytes: float = 0.0
+    held_device_bytes: float = 0.0
     runtime_bytes: float = 1.5e9
     buffer_bytes: float = 0.5e9
-    step_tokens: float | None = 8192
+    one_step: bool = False
     workspace: float = 1.0
+    logit_bytes: float = 0.0
     fills: bool = False
     whole: bool = False
+
+
+@dataclass(frozen=True)
+class Sliding:
+    """What layers with a window keep of a sequence, in models that have other layers too.
+
+    Attributes:
+        share: of the whole context, at least.
+        step: the tokens of a step beside the window.
+    """
+
+    share: float = 0.0
+    step: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,6 +120,11 @@ class Engine:
     sliding_window: bool
     splits_layers: bool
     reserve: Reserve
+    sliding: Sliding = Sliding()
+    wide_cache: bool = False
+    usable_since: tuple[tuple[int, int], float] | None = None
+    seqs_by_gib: tuple[tuple[int, int], ...] = ()
+    tokens_by_gib: tuple[tuple[int, int], ...] = ()
     max_num_seqs: int | None = None
     max_num_batched_tokens: int | None = None
     prefix_cache: bool = False
@@ -105,6 +134,14 @@ class Engine:
     def profile(self) -> str:
         """Name of the profile on the devices whose kernels were measured: engine and, where it has any, period."""
         return f"{self.name} {self.period}".strip()
+
+    def seqs(self, device: Accelerator) -> int | None:
+        """Sequences that run together by default on a device; ``None`` where nothing is documented."""
+        return _by_memory(self.seqs_by_gib, device, self.max_num_seqs)
+
+    def tokens(self, device: Accelerator) -> int | None:
+        """Tokens of a step for which room is kept by default on a device; ``None`` where nothing is documented."""
+        return _by_memory(self.tokens_by_gib, device, None)
 
     def has_version(self, version: tuple[int, int]) -> bool:
         """Whether a version falls into this period."""
@@ -140,13 +177,19 @@ def published(text: str) -> Engine:
     for each in periods:
         if each.period_pattern and re.search(each.period_pattern, text):
             return each
-    number = re.search(r"(?:llm|" + periods[0].pattern + r")\D{0,3}(\d+)\.(\d+)", text) if periods[0].pattern else None
-    if number:
-        version = int(number[1]), int(number[2])
+    if version := _version_in(text, periods[0].pattern):
         for each in periods:
             if each.has_version(version):
                 return each
     return next((each for each in periods if each.unstated), periods[-1])
+
+
+def default_share(text: str) -> float | None:
+    """The share of memory that the version in a text fills where it is told none; ``None``: as its period does."""
+    engine = published(text)
+    version = _version_in(text.strip().casefold(), engine.pattern)
+    since = engine.usable_since
+    return since[1] if since and version and version >= since[0] else None
 
 
 def known(text: str) -> Engine:
@@ -189,15 +232,39 @@ def _engine(row: dict[str, str]) -> Engine:
         kernels=row["kernels"] or None,
         elementwise_kernels=row["elementwise_kernels"] or None,
         reserve=_reserve(row),
+        sliding=Sliding(float(row["sliding_share"]), _true(row["sliding_step"])),
+        wide_cache=row["cache"] == "16bit",
+        usable_since=_since(row["usable_since"]),
+        **{key: _pairs(row[key]) for key in ("seqs_by_gib", "tokens_by_gib")},
         prefix_cache=_true(row["prefix_cache"]),
         **{key: _whole(row[key]) for key in ("max_num_seqs", "max_num_batched_tokens", "block_tokens")},
     )
 
 
 def _reserve(row: dict[str, str]) -> Reserve:
-    numbers = {key: float(row[key]) for key in ("usable", "runtime_bytes", "buffer_bytes", "workspace")}
-    flags = {each.name: _true(row[each.name]) for each in fields(Reserve) if each.type is bool}
-    return Reserve(**numbers, **flags, step_tokens=float(row["step_tokens"]) if row["step_tokens"] else None)
+    read = {bool: _true, float: float}
+    return Reserve(**{each.name: read[each.type](row[each.name]) for each in fields(Reserve)})
+
+
+def _since(cell: str) -> tuple[tuple[int, int], float] | None:
+    version, _, share = cell.partition("=")
+    return (_version(version), float(share)) if cell else None
+
+
+def _pairs(cell: str) -> tuple[tuple[int, int], ...]:
+    return tuple((int(gib), int(number)) for gib, number in (each.split(":") for each in cell.split(";") if each))
+
+
+def _by_memory(steps: tuple[tuple[int, int], ...], device: Accelerator, otherwise: int | None) -> int | None:
+    """The number of the highest step that a device's memory reaches; an A100 counts as the smallest, as in vLLM."""
+    gib = 0.0 if device.name.startswith(SMALL) else device.driver_memory_bytes / GIB
+    return next((number for least, number in reversed(steps) if gib >= least), otherwise)
+
+
+def _version_in(text: str, pattern: str) -> tuple[int, int] | None:
+    """Major and minor version after an engine's name in a lower-case text."""
+    number = re.search(r"(?:llm|" + pattern + r")\D{0,3}(\d+)\.(\d+)", text) if pattern else None
+    return (int(number[1]), int(number[2])) if number else None
 
 
 def _true(cell: str) -> bool:

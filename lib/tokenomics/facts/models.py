@@ -85,6 +85,8 @@ class Model:
     parallel_block: bool = False
     encoder_only: bool = False
     context_tokens: int | None = None
+    published_format: str | None = None
+    tower_parameters: float | None = None
 
     def __post_init__(self):
         for field in fields(self):

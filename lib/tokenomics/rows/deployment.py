@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.compute.deployment import Deployment
+from tokenomics.compute.deployment import Deployment, Settings
 from tokenomics.compute.inference import durations, engines, memory, saturation
 from tokenomics.compute.inference.engines import Profile
 from tokenomics.compute.inference.server import put_together
 from tokenomics.compute.layout import Layout
-from tokenomics.facts.engines import of_profile, published
+from tokenomics.facts.engines import default_share, of_profile, published
 from tokenomics.rows.case import Case
 
 SERVER = "mlperf_server"
@@ -36,8 +36,10 @@ def serving(case: Case, layout: Layout) -> Deployment:
     """The deployment of a case in a layout."""
     name = engines.profile_name(case.engine, case.device)
     alike = case.load == "static" and of_profile(name).repeats_prompt
+    settings = Settings(memory_utilisation=default_share(case.engine))
     return put_together(
-        *(case.model, case.device, case.precision, layout, name), alike=alike, left_out=case.setting.left_out
+        *(case.model, case.device, case.precision, layout, name),
+        **{"alike": alike, "left_out": case.setting.left_out, "settings": settings},
     )
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.compute import bounds
 from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import durations, memory, saturation
 from tokenomics.compute.inference.engines import Profile, Work
@@ -69,7 +68,7 @@ def predicted(case: Case, formula: Formula, quantity: str) -> Prediction:
     published = held_out.published(case)
     for layout, replicas, rows in layouts(case):
         on = serving(case, layout)
-        fits[rows] = memory.weight_bytes_per_device(on) <= case.device.memory_bytes * bounds.LARGEST_GB
+        fits[rows] = memory.weight_bytes_per_device(on) <= case.device.driver_memory_bytes
         family = held_out.family_of(case.model)
         for without, part in ((family, rows[published[rows]]), ("", rows[~published[rows]])):
             if not len(part):
@@ -142,7 +141,7 @@ def memory_taken(case: Case, g: Group) -> Values:
     context = np.nan_to_num(g.isl) + np.nan_to_num(g.osl)
     parts = memory.used(g.on, g.profile.name, np.nan_to_num(g.batch, nan=1.0), context, np.nan_to_num(g.isl)).total
     return (
-        np.full_like(parts, memory.usable(g.on, g.profile.name) * g.on.device.memory_bytes * bounds.LARGEST_GB)
+        np.full_like(parts, memory.usable(g.on, g.profile.name) * g.on.device.driver_memory_bytes)
         if keep.fills
         else parts
     )
@@ -215,7 +214,7 @@ def _fits(case: Case) -> Prediction:
         on = serving(case, layout)
         context = case["isl"][rows] + case["osl"][rows]
         taken = memory.used(on, profile.name, _batch(case)[rows], context, case["isl"][rows]).total
-        usable = memory.usable(on, profile.name) * case.device.memory_bytes * bounds.LARGEST_GB
+        usable = memory.usable(on, profile.name) * case.device.driver_memory_bytes
         verdict[rows] = taken <= usable
     return Prediction(verdict)
 

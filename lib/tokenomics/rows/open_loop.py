@@ -14,7 +14,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenomics.compute import bounds
 from tokenomics.compute.inference import memory
 from tokenomics.compute.inference.server import Server
 from tokenomics.errors import Infeasible
@@ -75,7 +74,7 @@ def predicted(case: Case) -> Prediction:
     published, complete = held_out.published(case), _complete(case)
     for layout, replicas, rows in layouts(case):
         on = serving(case, layout)
-        fits[rows] = memory.weight_bytes_per_device(on) <= case.device.memory_bytes * bounds.LARGEST_GB
+        fits[rows] = memory.weight_bytes_per_device(on) <= case.device.driver_memory_bytes
         for row in rows[fits[rows] & complete[rows]].tolist():
             without = held_out.family_of(case.model) if published[row] else ""
             profile = profile_of(case, without)

@@ -12,10 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tokenomics.compute.bounds import Precision
-from tokenomics.compute.counts.precision import fastest, parse
+from tokenomics.compute.counts.precision import fastest, labelled, parse, stored
+from tokenomics.compute.inference.feasibility import joined
 from tokenomics.errors import DataError, one_of
 from tokenomics.facts import catalogue, names
 from tokenomics.facts.accelerators import DTYPES, Accelerator
+from tokenomics.facts.engines import published
 from tokenomics.facts.measurements import METRICS
 from tokenomics.rows import feasibility, reading
 from tokenomics.rows.case import USUAL, Case, Predictor, Setting
@@ -151,6 +153,8 @@ def _predict_group(
         setting=setting,
     )
     status[complete], assumed[complete] = feasibility.judge(case)
+    if notes := _format(shared)[1]:
+        assumed[complete] = [joined([*notes, *filter(None, [each])]) for each in assumed[complete]]
     feasible = status[complete] == "ok"
     if feasible.any():
         case, complete = case.only(np.flatnonzero(feasible)), complete[feasible]
@@ -219,8 +223,17 @@ def _precision(shared: dict[str, str], device: Accelerator) -> Precision | None:
     """Storage and arithmetic; ``None`` for an unknown text. MLPerf rows that give none may use the fastest."""
     if not shared["precision"] and shared["load"].startswith("mlperf_"):
         return fastest(_peaks(device))
-    default = "bf16" if shared["load"] == "training" else "fp16"
     try:
-        return parse(shared["precision"] or default, shared["kv_precision"])
+        return parse(_format(shared)[0], shared["kv_precision"], wide_cache=published(shared["engine"]).wide_cache)
     except DataError:
         return None
+
+
+def _format(shared: dict[str, str]) -> tuple[str, list[str]]:
+    """The format of the weights, and what was assumed of it; training keeps 16 bit, and MLPerf names its own."""
+    model = record("model", shared["model"])
+    if shared["precision"]:
+        return labelled(model, shared["precision"])
+    if shared["load"] == "training" or shared["load"].startswith("mlperf_"):
+        return "bf16", []
+    return stored(model, otherwise="fp16")

@@ -369,17 +369,20 @@ def test_weight_formats():
     body = count.total - tables - norms
     assert weight_bytes(model, 8) == body + tables + 2 * norms
     # 4 bits with a 16-bit scale for 128 weights, embeddings left at 16 bit
-    awq = WeightFormat(4, embedding_bits=16, group_size=128)
+    awq = WeightFormat(4, group_size=128, others=(("embedding", 16), ("head", 16)))
     assert weight_bytes(model, awq) == body * 4.125 / 8 + 2 * tables + 2 * norms
     assert decode_weight_bytes(model, 1, awq) == weight_bytes(model, awq) - 2 * count.embedding
     assert list(weight_bytes(model, [8, 16])) == [weight_bytes(model, 8), weight_bytes(model, 16)]
 
 
 def test_activations_by_hand():
-    # Llama-3.1-8B: residual and its norm 2 x 4096; gate, up and product 3 x 14336; 2 bytes; logits of one token 4 bytes
+    # Llama-3.1-8B: residual and its norm 2 x 4096; gate, up and product 3 x 14336; 2 bytes
     model = MODELS["Llama-3.1-8B"]
     assert activation_bytes(model, 10) == 10 * 2 * (2 * 4096 + 3 * 14336)
-    assert activation_bytes(model, 10, logit_tokens=1) - activation_bytes(model, 10) == 4 * 128256
+    assert activation_bytes(model, 10, tp=4) == 10 * 2 * (2 * 4096 + 3 * 14336 / 4)
+    # Mixtral-8x7B: two experts' inputs on every device, their inner values shared
+    mixture = MODELS["Mixtral-8x7B"]
+    assert activation_bytes(mixture, 10, tp=4) == 10 * 2 * (2 * 4096 + 2 * 4096 + 3 * 2 * 14336 / 4)
 
 
 def test_unknown_counting_rule_is_refused():

@@ -249,3 +249,13 @@ def test_what_limits_a_step():
     it = server(catalogue.model("Llama-3.1-8B"), catalogue.accelerator("H100-SXM-80GB"))
     assert it.limited_by(np.array([1, 10**6]), 512).tolist() == ["bandwidth", "memory"]
     assert it.fits() and not server(catalogue.model("Llama-3.1-70B"), catalogue.accelerator("H100-SXM-80GB")).fits()
+
+
+def test_nothing_stated_is_as_published_and_as_the_engine_keeps_it():
+    model, device = catalogue.model("DeepSeek-V3"), catalogue.accelerator("H200-SXM-141GB")
+    bits = {}
+    for engine in ("vLLM 0.19", "SGLang 0.5.9", "TensorRT-LLM 1.2"):
+        on = server(model, device, engine=engine, tp=8).on
+        bits[engine] = (on.precision.weights.bits, on.precision.kv_bits)
+    assert bits == {"vLLM 0.19": (8, 16), "SGLang 0.5.9": (8, 16), "TensorRT-LLM 1.2": (8, 8)}
+    assert server(catalogue.model("gpt-oss-20b"), device).on.precision.dtype == "fp4"

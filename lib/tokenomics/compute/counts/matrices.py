@@ -14,6 +14,8 @@ from tokenomics.facts.models import Model
 EMBEDDING, ATTENTION, MLP, EXPERTS, HEAD = "embedding", "attention", "mlp", "experts", "head"
 """Parts: token and position tables; attention and linear mixers; dense MLPs, shared experts and routers; routed
 experts; the output head."""
+ROUTER = "router"
+"""The matrix that chooses experts; checkpoints keep it wide."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,7 @@ def _mlp(model: Model) -> Iterator[Matrix]:
         yield Matrix(MLP, "mlp down", model.d_ff, d, n, n, bias)
     n = model.moe_layers
     if n:
-        yield Matrix(MLP, "router", d, model.experts, n, n, bias)
+        yield Matrix(MLP, ROUTER, d, model.experts, n, n, bias)
     if n and model.shared_width:
         yield Matrix(MLP, "shared expert up", d, model.shared_width, up * n, up * n)
         yield Matrix(MLP, "shared expert down", model.shared_width, d, n, n)

@@ -16,6 +16,8 @@ from tokenomics.compute.counts.matrices import (
     EXPERTS,
     HEAD,
     MLP,
+    ROUTER,
+    Matrix,
     attention_shapes,
     linear_widths,
     matrices,
@@ -129,41 +131,56 @@ class WeightFormat:
     """How weights are stored.
 
     Attributes:
-        bits: bits per weight of the matrices (16 BF16, 8 FP8 or INT8, 4.25 MXFP4 with its scales ...); may be an array.
-        embedding_bits: bits of tables and head; as ``bits`` where ``None`` (checkpoints often keep 16).
+        bits: bits per weight of the matrices (16 BF16, 8 FP8 or INT8 ...), without scales; may be an array.
         group_size: weights that share one scale; no scales where ``None``.
         scale_bits: bits of a group's scale (and zero point).
+        others: parts or matrices (``embedding``, ``head``, ``router``, ``mlp down`` ...) that are stored in other bits,
+            scales included; a matrix goes before its part.
+        beside_experts: the same, for what is no expert in a model that has experts.
+        wide_layers: layers whose dense MLP stays in 16 bit.
+        expert_multiple: kernels fill the width of an expert on a device up to a multiple of it, in memory.
     """
 
     bits: ArrayLike = 16
-    embedding_bits: ArrayLike | None = None
     group_size: int | None = None
     scale_bits: int = 16
+    others: tuple[tuple[str, float], ...] = ()
+    beside_experts: tuple[tuple[str, float], ...] = ()
+    wide_layers: int = 0
+    expert_multiple: int | None = None
 
-    def bytes(self, count: ParameterCount, body: ArrayLike, tables: float) -> np.ndarray:
-        """Bytes of ``body`` matrix weights, ``tables`` embedding and head weights, and the norms."""
-        bits = np.asarray(self.bits, dtype=float)
-        table_bits = bits if self.embedding_bits is None else np.asarray(self.embedding_bits, dtype=float)
+    def bits_of(self, matrix: Matrix, model: Model) -> np.ndarray:
+        """Bits per weight of one matrix of a model, scales included."""
+        known = dict(self.others) | (dict(self.beside_experts) if model.is_moe else {})
         scale = self.scale_bits / self.group_size if self.group_size else 0.0
-        return (body * (bits + scale) + tables * table_bits + count.norm * VECTOR_BITS) / 8
+        part = HEAD if matrix.part == EMBEDDING and model.tied_embeddings else matrix.part
+        bits = known.get(matrix.name, known.get(part, np.asarray(self.bits, dtype=float) + scale))
+        if matrix.part == MLP and matrix.name != ROUTER:
+            bits = bits + (VECTOR_BITS - bits) * min(self.wide_layers / model.layers, 1.0)
+        return np.asarray(bits, dtype=float)
+
+    def dense_bits(self, model: Model) -> float:
+        """Mean bits per weight of the dense products: attention, MLPs and shared experts, scales included."""
+        found = [each for each in matrices(model) if each.part in (ATTENTION, MLP) and each.name != ROUTER]
+        weights = [each.parameters for each in found]
+        return float(np.average([self.bits_of(each, model) for each in found], weights=weights))
 
 
-def weight_bytes(model: Model, bits: ArrayLike | WeightFormat = 16) -> np.ndarray:
-    """Bytes of all weights in memory.
-
-    Args:
-        model: the architecture.
-        bits: bits per weight, or a :class:`WeightFormat` with scales and another width for embeddings.
-
-    Returns:
-        Bytes, in the shape of the bit widths.
-    """
-    count = parameters(model)
-    body = count.attention + count.mlp + count.experts
-    return _format(bits).bytes(count, body, tables=count.embedding + count.head)
+Stored = ArrayLike | WeightFormat
+"""Bits per weight of everything, or a :class:`WeightFormat` that leaves some parts in other bits."""
 
 
-def decode_weight_bytes(model: Model, batch: ArrayLike, bits: ArrayLike | WeightFormat = 16) -> np.ndarray:
+def weight_bytes(model: Model, bits: Stored = 16) -> np.ndarray:
+    """Bytes of all weights in memory, in the shape of the bit widths."""
+    return sum(_stored_bytes(model, bits).values()) + float(_norm_parameters(model)) * VECTOR_BITS / 8
+
+
+def expert_weight_bytes(model: Model, bits: Stored = 16) -> np.ndarray:
+    """Bytes of all routed experts, in the shape of the bit widths; 0 for a dense model."""
+    return _stored_bytes(model, bits)[EXPERTS]
+
+
+def decode_weight_bytes(model: Model, batch: ArrayLike, bits: Stored = 16) -> np.ndarray:
     """Bytes of weights that one decode step reads: all but untouched experts and the table that is only looked up.
 
     Args:
@@ -174,13 +191,34 @@ def decode_weight_bytes(model: Model, batch: ArrayLike, bits: ArrayLike | Weight
     Returns:
         Bytes, in the broadcast shape of ``batch`` and the bit widths.
     """
-    count = parameters(model)
+    stored = _stored_bytes(model, bits)
     touched = expected_distinct_experts(model, batch) / max(model.experts, 1)
-    body = count.attention + count.mlp + count.experts * touched
-    return _format(bits).bytes(count, body, tables=float(model.d_model * model.vocab))
+    head = _token_table_bytes(model, _format(bits)) if model.tied_embeddings else stored[HEAD]
+    norms = float(_norm_parameters(model)) * VECTOR_BITS / 8
+    return stored[ATTENTION] + stored[MLP] + stored[EXPERTS] * touched + head + norms
 
 
-def _format(bits: ArrayLike | WeightFormat) -> WeightFormat:
+def _stored_bytes(model: Model, bits: Stored) -> dict[str, np.ndarray]:
+    """Bytes by part of the model."""
+    stored = _format(bits)
+    return _part_bytes(model, stored) if np.ndim(stored.bits) == 0 else _part_bytes.__wrapped__(model, stored)
+
+
+@cache
+def _part_bytes(model: Model, stored: WeightFormat) -> dict[str, np.ndarray]:
+    found = dict.fromkeys((EMBEDDING, ATTENTION, MLP, EXPERTS, HEAD), np.asarray(0.0))
+    for matrix in matrices(model):
+        found[matrix.part] = found[matrix.part] + matrix.parameters * stored.bits_of(matrix, model) / 8
+    return found
+
+
+def _token_table_bytes(model: Model, stored: WeightFormat) -> np.ndarray:
+    """Bytes of the embedding table, which is the head too where both are tied."""
+    table = next(matrix for matrix in matrices(model) if matrix.part == EMBEDDING)
+    return table.parameters * stored.bits_of(table, model) / 8
+
+
+def _format(bits: Stored) -> WeightFormat:
     return bits if isinstance(bits, WeightFormat) else WeightFormat(bits)
 
 
@@ -208,7 +246,14 @@ def kv_bytes_per_token(model: Model, bits: ArrayLike = 16) -> np.ndarray:
     return (full + sliding) * np.asarray(bits, dtype=float) / 8
 
 
-def kv_bytes(model: Model, context: ArrayLike, bits: ArrayLike = 16, *, state_bits: ArrayLike = 32) -> np.ndarray:
+def kv_bytes(
+    model: Model,
+    context: ArrayLike,
+    bits: ArrayLike = 16,
+    *,
+    state_bits: ArrayLike = 32,
+    sliding_tokens: ArrayLike | None = None,
+) -> np.ndarray:
     """Bytes that one sequence of ``context`` tokens keeps between steps.
 
     Full layers grow with the context, sliding layers stop at their window, linear layers hold a constant
@@ -219,13 +264,15 @@ def kv_bytes(model: Model, context: ArrayLike, bits: ArrayLike = 16, *, state_bi
         context: tokens in the sequence.
         bits: bits of a cached key or value.
         state_bits: bits of a value of the linear layers' state (engines keep 32).
+        sliding_tokens: tokens that sliding layers keep, at most; their window where ``None``.
 
     Returns:
         Bytes, in the broadcast shape of the arguments.
     """
     full, sliding = _kv_values_per_token(model)
     context, bits = np.asarray(context, dtype=float), np.asarray(bits, dtype=float)
-    kept = np.minimum(context, model.sliding_window_tokens or np.inf)
+    window = model.sliding_window_tokens or np.inf
+    kept = np.minimum(context, window if sliding_tokens is None else sliding_tokens)
     return (full * context + sliding * kept) * bits / 8 + state_bytes(model, state_bits)
 
 
@@ -252,22 +299,28 @@ def _kv_values_per_token(model: Model) -> tuple[float, float]:
     return values[0] + index, values[1]
 
 
-def activation_bytes(
-    model: Model, tokens: ArrayLike, bits: ArrayLike = 16, *, logit_tokens: ArrayLike = 0
-) -> np.ndarray:
-    """Peak bytes of intermediate values while ``tokens`` pass the model without gradients.
+def activation_bytes(model: Model, tokens: ArrayLike, bits: ArrayLike = 16, *, tp: float = 1) -> np.ndarray:
+    """Peak bytes of intermediate values on a device while ``tokens`` pass the model without gradients.
 
     Counted are the residual stream and its normed copy, plus the widest stage of a layer: queries, keys, values and
     mixed values of attention, or the inner values of the MLP (of all experts that a token passes). Attention scores
-    are not stored (fused kernels). ``logit_tokens`` adds 32-bit logits. Left out: an engine's own workspace.
+    are not stored (fused kernels). Left out: logits and an engine's own workspace.
+
+    Args:
+        model: the architecture.
+        tokens: of the step.
+        bits: of a value.
+        tp: devices that share heads and inner widths; each holds the residual stream, and the routed experts' inputs
+            and outputs, for itself.
 
     Returns:
         Bytes, in the broadcast shape of the arguments.
     """
     keys, values = linear_widths(model)
-    width = 2 * model.d_model + max(_attention_width(model), 2 * keys + 3 * values, _mlp_width(model))
+    shared = max(_attention_width(model), 2 * keys + 3 * values, _mlp_width(model)) / tp
+    routed = model.experts_per_token * (model.expert_input_width or model.d_model) if model.is_moe else 0.0
     tokens, bits = np.asarray(tokens, dtype=float), np.asarray(bits, dtype=float)
-    return tokens * width * bits / 8 + np.asarray(logit_tokens, dtype=float) * model.vocab * 4
+    return tokens * (2 * model.d_model + max(shared, routed + _expert_width(model) / tp)) * bits / 8
 
 
 def _attention_width(model: Model) -> float:
@@ -280,9 +333,15 @@ def _attention_width(model: Model) -> float:
 
 
 def _mlp_width(model: Model) -> float:
-    stages = 3 if model.gated_mlp else 2  # gate, up and their product; or up and its activation
-    dense = stages * model.d_ff if model.dense_layers else 0.0
+    return _stages(model) * model.d_ff if model.dense_layers else 0.0
+
+
+def _expert_width(model: Model) -> float:
+    """Inner values of the experts that a token passes, shared ones included."""
     if not model.is_moe:
-        return dense
-    routed = stages * model.expert_width + (model.expert_input_width or model.d_model)
-    return max(dense, model.experts_per_token * routed + stages * model.shared_width)
+        return 0.0
+    return _stages(model) * (model.experts_per_token * model.expert_width + model.shared_width)
+
+
+def _stages(model: Model) -> int:
+    return 3 if model.gated_mlp else 2  # gate, up and their product; or up and its activation

@@ -1,10 +1,9 @@
 """What a published precision means in bits and data type: ``fp16``, ``FP8``, ``Q4_K_M``, ``SpinQuant int4`` ....
 
-A text names how weights are stored; what they are multiplied in follows by convention, and where the convention is open
-the faster type is taken, so that a bound stays a bound: GGUF formats and plain ``int4``/``int8`` may run on integer
-units (llama.cpp multiplies blocks of Q8), AWQ and GPTQ multiply in 16 bits, ``fp32`` may run on TF32 units.
-Bits of the GGUF formats are those of their blocks with scales (ggml's ``block_q4_K`` ...: 144 bytes a 256 weights);
-a mixed format such as ``Q4_K_M`` counts as its smaller block, so it too is a lower bound.
+A text names how weights are stored (``data/catalogue/weight_formats.csv``): what a checkpoint leaves in 16 bit, scales,
+the mixes of GGUF. What they are multiplied in follows by convention. Where the convention is open the faster type is
+taken, so that a bound stays a bound: GGUF formats and plain ``int4``/``int8`` may run on integer units (llama.cpp
+multiplies blocks of Q8), AWQ and GPTQ multiply in 16 bits, ``fp32`` may run on TF32 units.
 """
 
 import re
@@ -13,32 +12,10 @@ from functools import cache
 from tokenomics.compute.bounds import Precision
 from tokenomics.compute.counts.parameters import WeightFormat
 from tokenomics.errors import DataError
+from tokenomics.facts.formats import named
+from tokenomics.facts.models import Model
 
-GGUF_BITS = {
-    **{"q2_k": 2.625, "q3_k": 3.4375, "q4_k": 4.5, "q5_k": 5.5, "q6_k": 6.5625},
-    **{"q4_0": 4.5, "q4_1": 5.0, "q5_0": 5.5, "q5_1": 6.0, "q8_0": 8.5, "iq4_nl": 4.5, "iq4_xs": 4.25},
-}
-"""Bits a weight of a block with its scales."""
-
-FORMATS = (
-    (r"spinquant|qlora", WeightFormat(4, embedding_bits=8, group_size=32), "int8"),
-    (r"awq|gptq", WeightFormat(4, embedding_bits=16, group_size=128), "fp16"),
-    (r"mxfp4", WeightFormat(4, group_size=32, scale_bits=8), "fp4"),
-    (r"nvfp4", WeightFormat(4, group_size=16, scale_bits=8), "fp4"),
-    (r"fp4|e2m1", WeightFormat(4), "fp4"),
-    (r"fp8.?block|block.?fp8", WeightFormat(8, group_size=128 * 128, scale_bits=32), "fp8"),
-    (r"fp8|float8|e4m3|e5m2", WeightFormat(8), "fp8"),
-    (r"w4a16 ?g ?32", WeightFormat(4, embedding_bits=16, group_size=32), "bf16"),
-    (r"(int4|w4a\d+) ?g ?32", WeightFormat(4, embedding_bits=16, group_size=32), "int8"),
-    (r"(int4|w4a\d+) ?g ?128", WeightFormat(4, embedding_bits=16, group_size=128), "int8"),
-    (r"int4|w4a\d+|4.?bit|nf4", WeightFormat(4), "int8"),
-    (r"int8|w8a\d+|8.?bit|llm\.int8", WeightFormat(8), "int8"),
-    (r"bf16|bfloat16", WeightFormat(16), "bf16"),
-    (r"fp16|float16|\bf16\b|half|16.?bit", WeightFormat(16), "fp16"),
-    (r"fp32|float32|\bf32\b|tf32", WeightFormat(32), "tf32"),
-)
-"""Patterns in the order in which they are tried, with storage and the type matrices are multiplied in."""
-
+ALLOWED = "fp32, bf16, fp16, fp8, int8, int4, AWQ, GPTQ, MXFP4, NVFP4, Q4_K_M ..."
 KV_BITS = (
     (r"fp4|int4|q4", 4.0),
     (r"fp8|int8|e4m3|e5m2|q8", 8.0),
@@ -49,18 +26,41 @@ FASTEST = (("fp4", 4.0), ("fp8", 8.0), ("int8", 8.0))
 
 
 @cache
-def parse(text: str = "", kv_text: str = "") -> Precision:
+def parse(text: str = "", kv_text: str = "", *, wide_cache: bool = False) -> Precision:
     """Storage and arithmetic that a published precision stands for.
 
     Args:
         text: weights and activations; empty means 16 bit.
         kv_text: the cache; empty means as the weights where they are floating point, else 16 bit.
+        wide_cache: where ``kv_text`` is empty the cache is in 16 bit, whatever the weights.
 
     Raises:
         DataError: a text that names no known format.
     """
     weights, dtype = _weights(text)
-    return Precision(weights=weights, kv_bits=_kv_bits(kv_text, weights, dtype), dtype=dtype)
+    return Precision(weights=weights, kv_bits=_kv_bits(kv_text or ("fp16" * wide_cache), weights, dtype), dtype=dtype)
+
+
+def stored(model: Model, text: str = "", otherwise: str = "bf16") -> tuple[str, list[str]]:
+    """The format in which a model is stored where a text may not say, and what was assumed in words.
+
+    Nothing stated means the published checkpoint's format, else ``otherwise``.
+    """
+    if text:
+        return text, []
+    own = model.published_format
+    return own or otherwise, [f"format {own}, as published" if own else f"format {otherwise}"]
+
+
+def labelled(model: Model, text: str) -> tuple[str, list[str]]:
+    """The format that a benchmark's label means, and what was assumed in words.
+
+    A label of 8 bits on a checkpoint that is published in 4 names its activations or its cache.
+    """
+    own, told = named(model.published_format or ""), named(text)
+    if text and own and told and own.bits < 8 == told.bits and told.arithmetic == "fp8":
+        return model.published_format, [f"weights {model.published_format}, as published; {text} names activations"]
+    return text, []
 
 
 def fastest(peaks: frozenset[str]) -> Precision:
@@ -73,14 +73,21 @@ def fastest(peaks: frozenset[str]) -> Precision:
 
 
 def _weights(text: str) -> tuple[WeightFormat, str]:
-    name = text.strip().casefold() or "fp16"
-    for gguf, bits in GGUF_BITS.items():
-        if re.search(rf"\b{gguf}", name):
-            return WeightFormat(bits), "int8"
-    for pattern, weights, dtype in FORMATS:
-        if re.search(pattern, name):
-            return weights, dtype
-    raise DataError("precision", "precision", text, "fp32, bf16, fp16, fp8, int8, int4, AWQ, GPTQ, MXFP4, Q4_K_M ...")
+    found = named(text or "fp16")
+    if found is None:
+        raise DataError(
+            "precision", "precision", text, "fp32, bf16, fp16, fp8, int8, int4, AWQ, GPTQ, MXFP4, Q4_K_M ..."
+        )
+    stored = WeightFormat(
+        bits=found.bits,
+        group_size=found.group_size,
+        scale_bits=found.scale_bits or 16,
+        others=found.others,
+        beside_experts=found.beside_experts,
+        wide_layers=found.wide_layers,
+        expert_multiple=found.expert_multiple,
+    )
+    return stored, found.arithmetic
 
 
 def _kv_bits(text: str, weights: WeightFormat, dtype: str) -> float:

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tokenomics.compute.bounds import LARGEST_GB, Precision
+from tokenomics.compute.bounds import Precision
 from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import memory
 from tokenomics.compute.layout import Layout
-from tokenomics.compute.operators.selection import product_dtype
+from tokenomics.compute.operators.selection import expert_dtype, product_dtype
 from tokenomics.errors import DataError, Infeasible, whole
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
@@ -103,13 +103,22 @@ def check_layout(model: Model, layout: Layout) -> list[str]:
 
 
 def check_format(device: Accelerator, model: Model, precision: Precision) -> list[str]:
-    """What stands in where a device has no arithmetic of a format: weights are widened as they are read.
+    """What stands in where a device has no arithmetic of a format: weights are widened as they are read, and 16-bit
+    floats are computed in the other kind.
 
     Returns:
         What was assumed.
     """
-    emulated = precision.dtype in ("fp8", "fp4") and product_dtype(model, precision, device).endswith("_weight")
-    return [f"{precision.dtype} emulated: weights widened to 16 bit"] if emulated else []
+    kernels = [product_dtype(model, precision, device)]
+    kernels += [expert_dtype(model, precision, device)] if model.is_moe else []
+    if precision.dtype in ("fp8", "fp4") and any(each.endswith("_weight") for each in kernels):
+        return [f"{precision.dtype} emulated: weights widened to 16 bit"]
+    if precision.dtype == "fp4" and not device.peak_fp4_flop_per_s:
+        return ["fp4 emulated: weights widened to 8 bit"]
+    other = {"bf16": device.peak_bf16_flop_per_s, "fp16": device.peak_fp16_flop_per_s}
+    if precision.dtype == "bf16" and not other["bf16"] and other["fp16"]:
+        return ["bf16 computed in fp16"]
+    return []
 
 
 def check_task(model: Model, writes: bool = True) -> None:
@@ -163,10 +172,10 @@ def check_memory(on: Deployment, engine: str, context: float, batch: float = 1, 
     if fit >= 1:
         return [f"in waves of {fit:.0f}"]
     weights, cache = memory.weight_bytes_per_device(on), float(memory.cache_bytes_per_device(on, context))
-    if measured and weights + cache <= on.device.memory_bytes * LARGEST_GB:
+    if measured and weights + cache <= on.device.driver_memory_bytes:
         return ["a smaller memory reserve than the engine's"]
     parts = f"weights take {weights / GIGA:.3g} GB, a sequence of {context:.0f} tokens {cache / GIGA:.3g} GB"
-    reason = f"{parts}, of {on.device.memory_bytes / GIGA:.0f} GB on each {on.device.name}"
+    reason = f"{parts}, of {on.device.driver_memory_bytes / GIGA:.3g} GB on each {on.device.name}"
     raise Infeasible(WHERE, "memory", f"{(weights + cache) / GIGA:.3g} GB", reason, "more devices or fewer bits")
 
 

@@ -2,7 +2,8 @@
 
 Weights are split as the layout says, keys and values as far as there are heads (more devices than key heads hold
 copies; MLA's latent is held by every device of a tensor-parallel group), and an engine keeps back a share of memory, a
-constant for runtime and communication, and room for the largest step. Left out: fragmentation of blocks.
+constant for runtime and communication, and room for the largest step or for its sampler, whichever is larger. Left out:
+fragmentation of blocks, graphs that are captured beside an engine's share, encoders of images (:mod:`.vision`).
 """
 
 from dataclasses import dataclass
@@ -10,12 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.compute.bounds import LARGEST_GB
-from tokenomics.compute.counts.parameters import activation_bytes, kv_bytes, parameters, weight_bytes
-from tokenomics.compute.deployment import Deployment
+from tokenomics.compute.counts.parameters import activation_bytes, expert_weight_bytes, kv_bytes, weight_bytes
+from tokenomics.compute.deployment import Deployment, Settings
 from tokenomics.facts.engines import Reserve, of_profile
 
 Bytes = NDArray[np.float64]
+WIDE_BYTES = 2.0
+SPREAD, DEVICE_SPREAD = 0.12, 0.025
+"""Spread of what is free for the cache, as a share of it and of the device: what engines print at start against what is
+computed here, over models, devices and versions."""
 
 
 @dataclass(frozen=True)
@@ -49,28 +53,52 @@ def reserve(name: str) -> Reserve:
 
 def usable(on: Deployment, name: str) -> float:
     """Share of memory that may be filled: as the engine is told, else its own."""
-    told = on.settings.memory_utilisation
-    return reserve(name).usable if told is None else told
+    told, keep = on.settings.memory_utilisation, reserve(name)
+    if told is not None:
+        return told
+    tokens = _step_tokens(on, name)
+    held = keep.held_bytes + keep.held_token_bytes * tokens + keep.held_device_bytes * on.layout.tp * on.layout.pp
+    return max(keep.usable - held / on.device.driver_memory_bytes, 0.0)
+
+
+def _step_tokens(on: Deployment, name: str) -> float:
+    """Tokens of the largest step of an attention group, for which an engine keeps room: as it is told, or its own
+    default on the device where it is told what :class:`Settings` say by themselves."""
+    told = on.settings.max_num_batched_tokens
+    own = of_profile(name).tokens(on.device) if told == Settings.max_num_batched_tokens else None
+    return own or told / on.layout.dp
 
 
 def weight_bytes_per_device(on: Deployment) -> float:
     """Weights on a device of the fullest stage: routed experts, redundant ones included, over all devices of the stage,
-    everything else over the TP group."""
-    layout, count = on.layout, parameters(on.model)
-    total = float(weight_bytes(on.model, on.precision.weights))
-    share = count.experts / count.total
-    experts, rest = total * share, total * (1 - share)
+    everything else over the TP group, a tower of images or sounds in 16 bit too."""
+    layout = on.layout
+    experts = float(expert_weight_bytes(on.model, on.precision.weights))
+    rest = float(weight_bytes(on.model, on.precision.weights)) - experts
+    tower = (on.model.tower_parameters or 0.0) * WIDE_BYTES / layout.tp
+    if on.model.is_moe and on.precision.weights.expert_multiple:
+        width, multiple = on.model.expert_width / layout.expert_tp, on.precision.weights.expert_multiple
+        experts = experts * np.ceil(width / multiple) * multiple / width
     if on.model.is_moe:
         experts = experts * (layout.held_experts(on.model.experts) / on.model.experts)
-    return (experts / (layout.tp * layout.dp) + rest / layout.tp) * layout.fullest_stage(on.model.layers)
+    layers = (experts / (layout.tp * layout.dp) + rest / layout.tp) * layout.fullest_stage(on.model.layers)
+    return layers + tower
 
 
 def cache_bytes_per_device(on: Deployment, context: ArrayLike) -> Bytes:
-    """Keys and values of one sequence on one device of its group."""
+    """Keys and values of one sequence on one device of its group, as its engine keeps them."""
     tp, kv_heads = on.layout.tp, on.model.kv_heads
     copies = tp if on.model.is_mla else max(1.0, tp / max(kv_heads, 1.0))
     stage = on.layout.fullest_stage(on.model.layers)
-    return kv_bytes(on.model, context, on.precision.kv_bits) * copies / tp * stage
+    share = on.sliding.share if on.model.full_layers else 0.0
+    kept = np.maximum(_window_tokens(on), share * np.asarray(context, dtype=float))
+    return kv_bytes(on.model, context, on.precision.kv_bits, sliding_tokens=kept) * copies / tp * stage
+
+
+def _window_tokens(on: Deployment) -> float:
+    """Tokens that layers with a window keep, whatever the context."""
+    window = on.model.sliding_window_tokens or np.inf
+    return window + (on.settings.max_num_batched_tokens / on.layout.dp if on.sliding.step else 0.0)
 
 
 def used(on: Deployment, engine: str, batch: ArrayLike, context: ArrayLike, prompt: ArrayLike | None = None) -> Memory:
@@ -85,18 +113,26 @@ def used(on: Deployment, engine: str, batch: ArrayLike, context: ArrayLike, prom
     """
     keep, layout = reserve(engine), on.layout
     local = np.asarray(batch, dtype=float) / layout.dp
-    tokens = keep.step_tokens
-    if tokens is None:
+    tokens = _step_tokens(on, engine)
+    if keep.one_step:
         tokens = local * np.asarray(context if prompt is None else prompt, dtype=float)
     peers = layout.devices > 1
     shape = np.zeros(np.broadcast_shapes(np.shape(batch), np.shape(context)))
+    step = keep.workspace * activation_bytes(on.model, tokens, tp=layout.tp)
     return Memory(
         weights=weight_bytes_per_device(on) + shape,
         cache=local * cache_bytes_per_device(on, context),
-        activations=keep.workspace * activation_bytes(on.model, tokens) / layout.tp + shape,
+        activations=np.maximum(step, _sampler_bytes(on, engine)) + shape,
         buffers=keep.buffer_bytes * peers + shape,
         runtime=keep.runtime_bytes + shape,
     )
+
+
+def _sampler_bytes(on: Deployment, name: str) -> float:
+    """Bytes that choosing tokens takes with as many sequences as an engine is told, or runs by default if that is less:
+    it profiles its own largest batch, and the logits of all of it lie on every device."""
+    own = of_profile(name).seqs(on.device) or np.inf
+    return reserve(name).logit_bytes * min(own, on.settings.max_num_seqs / on.layout.dp) * on.model.vocab
 
 
 def free_bytes(
@@ -106,9 +142,18 @@ def free_bytes(
 
     ``beside`` are bytes that something else takes on every device: a draft model, adapters, an encoder of images.
     """
-    share = usable(on, engine)
-    taken, memory = used(on, engine, batch, 0, prompt).total + beside, on.device.memory_bytes * LARGEST_GB
-    return share * (memory - taken) if reserve(engine).of_free else share * memory - taken
+    share, keep = usable(on, engine), reserve(engine)
+    use, memory = used(on, engine, batch, 0, prompt), on.device.driver_memory_bytes
+    if keep.of_free:
+        return share * (memory - use.total - beside)
+    start = use.runtime + use.buffers if keep.of_start else 0.0
+    return share * (memory - start) + start - use.total - beside
+
+
+def spread_bytes(on: Deployment, free: ArrayLike) -> Bytes:
+    """Half the width of the 80 % interval of what is free for the cache on a device: :data:`SPREAD` of it, or
+    :data:`DEVICE_SPREAD` of the device where little is free."""
+    return np.maximum(SPREAD * np.abs(free), DEVICE_SPREAD * on.device.driver_memory_bytes)
 
 
 def capacity(
@@ -119,6 +164,22 @@ def capacity(
     Of one device, ``beside`` bytes are taken by something else, and each sequence takes ``each_beside`` more. What
     drafts takes its part, and a beginning that all prompts share is kept once.
     """
+    one, beside = _shares(on, context, beside, each_beside)
+    return _sequences(on, free_bytes(on, engine, beside=beside), one)
+
+
+def capacity_interval(on: Deployment, engine: str, context: ArrayLike) -> tuple[Bytes, Bytes]:
+    """Low and high end of the 80 % interval of :func:`capacity`."""
+    one, beside = _shares(on, context)
+    free = free_bytes(on, engine, beside=beside)
+    spread = spread_bytes(on, free)
+    return _sequences(on, free - spread, one), _sequences(on, free + spread, one)
+
+
+def _shares(
+    on: Deployment, context: ArrayLike, beside: ArrayLike = 0.0, each_beside: ArrayLike = 0.0
+) -> tuple[Bytes, ArrayLike]:
+    """Bytes of one sequence on its device, and of what all share there."""
     one, drafts = cache_bytes_per_device(on, context) + each_beside, on.settings.drafts
     if drafts:
         weights, cache = drafting_bytes(on, context, drafts.by)
@@ -126,7 +187,12 @@ def capacity(
     if on.known_tokens:
         shared = cache_bytes_per_device(on, np.minimum(on.known_tokens, np.asarray(context) - 1))
         one, beside = one - shared, beside + shared
-    return np.maximum(np.floor(free_bytes(on, engine, beside=beside) / one) * on.layout.dp, 0.0)
+    return one, beside
+
+
+def _sequences(on: Deployment, free: ArrayLike, one: ArrayLike) -> Bytes:
+    """Whole sequences that fit into what is free on each device of an attention group, of all groups."""
+    return np.maximum(np.floor(free / one) * on.layout.dp, 0.0)
 
 
 def drafting_bytes(on: Deployment, context: ArrayLike, by: Deployment | float) -> tuple[float, Bytes]:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute import bounds
 from tokenomics.compute.bounds import Precision
-from tokenomics.compute.counts.precision import parse
+from tokenomics.compute.counts.precision import parse, stored
 from tokenomics.compute.deployment import Deployment, Settings
 from tokenomics.compute.inference import durations, engines, feasibility, memory, saturation
 from tokenomics.compute.inference.engines import Profile, Work
@@ -26,7 +26,7 @@ from tokenomics.compute.layout import Layout
 from tokenomics.compute.operators.selection import completed
 from tokenomics.estimate import Estimate, Values, held
 from tokenomics.facts.accelerators import Accelerator
-from tokenomics.facts.engines import known, of_profile
+from tokenomics.facts.engines import default_share, known, of_profile
 from tokenomics.facts.models import Model
 
 MEMORY, HOST = "memory", "host"
@@ -142,6 +142,10 @@ class Server:
         """Sequences of ``context`` tokens that fit at a time."""
         return memory.capacity(self.on, self.profile.name, context)
 
+    def capacity_estimate(self, context: ArrayLike) -> Estimate:
+        """The same with its 80 % interval: what engines leave for the cache is known to about a tenth."""
+        return Estimate(self.capacity(context), *memory.capacity_interval(self.on, self.profile.name, context))
+
     def admitted(self, prompt: ArrayLike, output: ArrayLike) -> Values:
         """Requests of ``prompt`` and ``output`` tokens that the engine lets run at a time."""
         return memory.admitted(self.on, self.profile.name, prompt, output)
@@ -183,7 +187,7 @@ def server(
     model: Model | str,
     device: Accelerator | str,
     *,
-    precision: str = "bf16",
+    precision: str = "",
     kv_precision: str = "",
     engine: str = "",
     layout: Layout | None = None,
@@ -195,8 +199,9 @@ def server(
     Args:
         model: the architecture, by record, name, alias or file.
         device: the accelerator, likewise.
-        precision: as published tables write it (``bf16``, ``fp8``, ``nvfp4``, ``AWQ`` ...).
-        kv_precision: of the cache; as the weights where empty.
+        precision: as published tables write it (``bf16``, ``fp8``, ``nvfp4``, ``AWQ``, ``Q4_K_M`` ...); the published
+            checkpoint's where empty.
+        kv_precision: of the cache; as the engine keeps it where empty: as the weights, or in 16 bit.
         engine: the software as published, with its version; the generic profile where empty.
         layout: how the model is cut; ``tp`` devices where ``None``.
         tp: devices of a tensor-parallel group.
@@ -211,7 +216,12 @@ def server(
     layout = layout or Layout(tp=tp)
     feasibility.check_layout(model, layout)
     name = engines.profile_name(engine, device)
-    on = put_together(model, device, parse(precision, kv_precision), layout, name, settings=settings or Settings())
+    settings = settings or Settings()
+    if settings.memory_utilisation is None:
+        settings = replace(settings, memory_utilisation=default_share(engine))
+    weights, _ = stored(model, precision)
+    formats = parse(weights, kv_precision, wide_cache=known(engine).wide_cache)
+    on = put_together(model, device, formats, layout, name, settings=settings)
     return Server(on, engines.profile(name, model.is_moe))
 
 
@@ -228,7 +238,8 @@ def put_together(
     facts = of_profile(name)
     known["settings"] = known.get("settings", Settings()).filled(facts)
     return Deployment(
-        engines.as_run(model, name), device, precision, layout, kernels=facts.kernels, fused=facts.fuses, **known
+        *(engines.as_run(model, name), device, precision, layout),
+        **{"kernels": facts.kernels, "fused": facts.fuses, "sliding": facts.sliding, **known},
     )
 
 

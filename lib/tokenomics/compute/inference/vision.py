@@ -248,4 +248,5 @@ class Sighted:
     def capacity(self, text: ArrayLike, images: ArrayLike, height: int, width: int) -> Values:
         """Sequences of ``text`` tokens, the answer included, and ``images`` images that fit beside the encoder."""
         context = self.prompt(text, images, height, width)
-        return memory.capacity(self.base.on, self.base.profile.name, context, self.encoder_bytes)
+        own = self.base.on.model.tower_parameters  # lies among the weights already
+        return memory.capacity(self.base.on, self.base.profile.name, context, 0.0 if own else self.encoder_bytes)

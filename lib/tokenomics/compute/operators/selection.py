@@ -18,6 +18,8 @@ from tokenomics.facts.models import Model
 
 WIDE = "bf16"
 MXFP4_GROUP = 32
+NARROW, MOSTLY_WIDE = 8.0, 12.0
+"""Mean bits of weights below which the kernel is one of 4 bits, and from which it is the one of 16."""
 FEW_EXPERTS = 16
 """Up to here (Mixtral, Grok) FP8 checkpoints have one scale a matrix."""
 DIRECT = 0.45
@@ -59,25 +61,31 @@ def completed(device: Accelerator) -> Accelerator:
 def product_dtype(model: Model, precision: Precision, device: Accelerator) -> str:
     """Kernel of products with dense weights, a key of :data:`tokenomics.compute.operators.forms.PRECISIONS`.
 
-    FP8 checkpoints with many experts are scaled by blocks (DeepSeek-V3 and after).
+    The mean bits of attention, MLPs and shared experts decide: where experts alone are narrow, most of these are wide.
     """
-    weights, dtype = precision.weights, precision.dtype
-    stored = f"int{4 if weights.bits < 8 else 8}_weight"
-    if weights.bits >= 16 or (dtype == "fp4" and weights.group_size == MXFP4_GROUP):
-        return WIDE
-    if dtype == "fp4":
-        return "nvfp4" if device.peak_fp4_flop_per_s else stored
-    if dtype == "fp8" and device.peak_fp8_flop_per_s:
-        return "fp8_block" if weights.group_size or model.experts > FEW_EXPERTS else "fp8"
-    return "int8" if (dtype, weights.bits) == ("int8", 8) else stored
+    return _kernel(precision.weights.dense_bits(model), model, precision, device)
 
 
 def expert_dtype(model: Model, precision: Precision, device: Accelerator) -> str:
     """Kernel of routed experts; eight-bit experts without FP8 units run as 16-bit ones."""
-    if precision.dtype == "fp4" and precision.weights.group_size == MXFP4_GROUP:
+    weights = precision.weights
+    if precision.dtype == "fp4" and weights.group_size == MXFP4_GROUP:
         return "mxfp4_mxfp8" if device.peak_fp4_flop_per_s else "mxfp4_weight"
-    dense = product_dtype(model, precision, device)
-    return WIDE if dense.startswith("int8") else dense
+    found = _kernel(float(weights.bits), model, precision, device)
+    return WIDE if found.startswith("int8") else found
+
+
+def _kernel(bits: float, model: Model, precision: Precision, device: Accelerator) -> str:
+    """Kernel of products with weights of so many bits; FP8 checkpoints with many experts are scaled by blocks
+    (DeepSeek-V3 and after)."""
+    dtype, stored = precision.dtype, f"int{4 if bits < NARROW else 8}_weight"
+    if bits >= MOSTLY_WIDE:
+        return WIDE
+    if dtype == "fp4" and bits < NARROW:
+        return "nvfp4" if device.peak_fp4_flop_per_s else stored
+    if dtype in ("fp8", "fp4") and bits >= NARROW and device.peak_fp8_flop_per_s:
+        return "fp8_block" if precision.weights.group_size or model.experts > FEW_EXPERTS else "fp8"
+    return "int8" if (dtype, bits) == ("int8", 8) else stored
 
 
 @cache
@@ -107,7 +115,7 @@ def kernels(on: Deployment) -> Kernels:
         all_reduce=_bus(device, find("all_reduce", WIDE)),
         all_to_all=_bus(device, find("all_to_all", WIDE)) if spread else None,
         experts=find("expert_gemm", expert_dtype(on.model, on.precision, device)) if on.model.is_moe else None,
-        weight_bytes=_stored(on.precision, dense),
+        weight_bytes=None if dense == WIDE else on.precision.weights.dense_bits(on.model) / 8,
     )
 
 
@@ -125,11 +133,3 @@ def _bus(device: Accelerator, given: OperatorParameters) -> OperatorParameters:
     if device.link_devices or given.byte_efficiency >= DIRECT:
         return given
     return replace(given, byte_efficiency=DIRECT)
-
-
-def _stored(precision: Precision, dense: str) -> float | None:
-    """Bytes of a weight where they differ from the kernel's usual ones (GGUF blocks, 3 bits ...)."""
-    if dense == WIDE:
-        return None
-    weights = precision.weights
-    return (float(weights.bits) + (weights.scale_bits / weights.group_size if weights.group_size else 0.0)) / 8

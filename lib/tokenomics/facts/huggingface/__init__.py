@@ -22,6 +22,7 @@ from tokenomics.facts.huggingface.config import (
     Config,
 )
 from tokenomics.facts.huggingface.layers import attention, mixers, mlp
+from tokenomics.facts.huggingface.stored import KEY, published_format
 from tokenomics.facts.models import Model
 
 TABLE = "catalogue/models"
@@ -108,6 +109,7 @@ def _fields(config: Config) -> dict[str, Any]:
     }
     if config.get("tie_word_embeddings") is not None:
         parts["tied_embeddings"] = bool(config.get("tie_word_embeddings"))
+    parts["published_format"] = published_format(config.get(KEY), config.where)
     return parts | mixers(config, parts)
 
 

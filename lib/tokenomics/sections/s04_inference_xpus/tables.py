@@ -158,7 +158,7 @@ def memory_parts(load: Load, servers: Mapping[str, Server]) -> pd.DataFrame:
     for name, it in servers.items():
         memory = it.memory(load.batch, load.context)
         rows += [(name, use, float(getattr(memory, use)) / GIGA) for use in USES]
-        rows.append((name, "free", (it.on.device.memory_bytes * bounds.LARGEST_GB - float(memory.total)) / GIGA))
+        rows.append((name, "free", (it.on.device.driver_memory_bytes - float(memory.total)) / GIGA))
     return pd.DataFrame(rows, columns=["deployment", "use", "used_gb"])
 
 
