@@ -23,6 +23,7 @@ SOURCE = next(iter(sources()))
 @pytest.fixture
 def out(tmp_path, monkeypatch):
     monkeypatch.setenv("TOKENOMICS_OUT", str(tmp_path))
+    monkeypatch.setenv("TOKENOMICS_STRICT", "1")
     begin(declared(NOTEBOOK), declared(NOTEBOOK)().model_dump())
     yield tmp_path
     plt.close("all")

@@ -4,9 +4,10 @@
 ``figures.save(fig, "slug", caption=...)`` writes the PNG and a JSON with caption, units and the parameters' hash.
 """
 
+import functools
 import html
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -28,6 +29,7 @@ METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 WIDTH_PX = 525
+NOTHING = "no data with these parameters"
 _drawn_from: dict[str, dict[str, str]] = {}
 
 
@@ -36,6 +38,24 @@ def canvas(rows: int = 1, columns: int = 1, height_in: float = style.HEIGHT_IN, 
     import matplotlib.pyplot as plt
 
     return plt.subplots(rows, columns, figsize=(style.COLUMN_WIDTH_IN, height_in), **options)
+
+
+def gap(text: str, height_in: float = style.HEIGHT_IN) -> "Figure":
+    """A figure of which there is nothing to draw, and that says why."""
+    fig, axes = canvas(height_in=height_in)
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", wrap=True)
+    return fig
+
+
+def drawing(draw: Callable[..., "Figure"]) -> Callable[..., "Figure"]:
+    """Let a function that draws a frame, its first argument, say so where the frame has no rows."""
+
+    @functools.wraps(draw)
+    def drawn(data: pd.DataFrame, *others: Any, **options: Any) -> "Figure":
+        return gap(NOTHING) if data.empty else draw(data, *others, **options)
+
+    return drawn
 
 
 def point_out(axes: "Axes", text: str, x: float, y: float, *, left: bool = False) -> None:
@@ -52,10 +72,10 @@ def data(slug: str, frame: pd.DataFrame) -> pd.DataFrame:
         frame: tidy data, rows in their final order; units follow from the columns' names (:mod:`.units`).
 
     Raises:
-        RunError: an empty frame, or a column whose name tells no unit.
+        RunError: a column whose name tells no unit, or (in a committed run) an empty frame.
     """
     if frame.empty:
-        raise RunError(f"figure {slug}: no data to draw")
+        current().complain(f"figure {slug}: no data to draw")
     _drawn_from[slug] = units.units(frame)
     return rounding.write_csv(frame, _path(slug, "csv"))
 
@@ -69,7 +89,8 @@ def save(fig: "Figure", slug: str, caption: str, source: str = "", metrics: Mapp
         metrics: numbers of the figure that prose refers to.
 
     Raises:
-        RunError: :func:`data` was not called for this slug, or the figure breaks a rule of :mod:`figure_lint`.
+        RunError: :func:`data` was not called for this slug, or the figure of a committed run breaks a rule of
+            :mod:`figure_lint`. That of another run is laid out again; what then remains is a warning.
     """
     import matplotlib.pyplot as plt
     from IPython.display import Image, Markdown
@@ -80,15 +101,17 @@ def save(fig: "Figure", slug: str, caption: str, source: str = "", metrics: Mapp
     for axes in fig.axes:
         if axes.get_xlabel().endswith("[year]"):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    context = current()
     faults = figure_lint.faults(fig)
+    if faults and not context.strict:
+        faults = figure_lint.laid_out_again(fig)
     if faults:
-        raise RunError(f"figure {slug}: " + "; ".join(faults))
+        context.complain(f"figure {slug}: " + "; ".join(faults))
     wanted = os.environ.get(FORMATS_VARIABLE, "").split(",")
     for kind in ("png", *(each for each in METADATA if each in wanted and each != "png")):
         fig.savefig(_path(slug, kind), metadata=METADATA[kind], dpi=style.DPI)
     plt.close(fig)
     report.record(metrics or {})
-    context = current()
     entry = {
         "caption": caption,
         "units": _drawn_from.pop(slug),

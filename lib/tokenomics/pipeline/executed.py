@@ -12,27 +12,42 @@ PLACEHOLDER = re.compile(r"\{\{\s*([a-z][a-z0-9_]*)(?:\.(low|high))?(?::([^{}\s]
 ADDRESS = re.compile(r" at 0x[0-9a-f]+>")
 LINK = re.compile(r"\]\((\d\d_\w+)\.ipynb\)")
 """A link to another source notebook; in results each executed one has a folder of its own."""
+SENTENCE = re.compile(r"\S(?:.*?[.:;!?]\**(?=\s+[A-Z*`{(\[])|.*$)", re.MULTILINE)
+"""A sentence or its clause up to a colon, at most a line long."""
+MISSING = "–"
 DEFAULT_FORMAT = ".3g"
 KEPT_METADATA = ("kernelspec",)
 INJECTED_TAG = "injected-parameters"
 
 
-def finish(notebook: Any, metrics: Mapping[str, Mapping[str, Any]], parameters: Mapping[str, Any], name: str) -> None:
+def finish(notebook: Any, record: Mapping[str, Any], parameters: Mapping[str, Any], name: str) -> list[str]:
     """Fill the prose with metrics and parameters and drop what differs between two runs (in place).
 
+    Args:
+        record: what ``metrics.json`` holds.
+
+    Returns:
+        What would be refused in a committed run: an output on stderr, a folder of this machine in an output.
+
     Raises:
-        RunError: an unknown name in the prose, an output on stderr, or a folder of this machine in an output.
+        RunError: an unknown name in the prose.
     """
+    metrics = record["metrics"]
     known = {**{key: {"value": value} for key, value in parameters.items()}, **metrics}
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = LINK.sub(r"](../\1/notebook.ipynb)", filled(cell.source, known, name))
     _normalise(notebook)
-    _refuse_leaks(notebook, name)
+    leaks = _leaks(notebook, name)
+    _append(notebook, [*record.get("warnings", []), *leaks])
+    return leaks
 
 
 def filled(text: str, known: Mapping[str, Mapping[str, Any]], name: str) -> str:
     """``text`` with every ``{{key}}`` replaced by its value, three significant digits unless a format is given.
+
+    A sentence that needs a value which does not exist gives way to one that says so; a heading and a cell of a table
+    keep their words around a dash.
 
     Raises:
         RunError: an unknown key, a bound that the metric does not have, or a format that does not fit.
@@ -45,12 +60,27 @@ def filled(text: str, known: Mapping[str, Mapping[str, Any]], name: str) -> str:
         if part not in entry:
             raise RunError(f"{name}: the prose names {match.group(0)}, known are {', '.join(sorted(known))}")
         value = entry[part]
+        if value is None:
+            return MISSING
         try:
             return format(value, form or ("" if isinstance(value, str | int) else DEFAULT_FORMAT))
         except ValueError as error:
             raise RunError(f"{name}: {match.group(0)}: {error}") from None
 
-    return PLACEHOLDER.sub(number, text)
+    def sentence(match: re.Match) -> str:
+        words = PLACEHOLDER.sub(number, match.group())
+        lacking = [known[key] for key, bound, _ in PLACEHOLDER.findall(match.group()) if _lacks(known[key], bound)]
+        if not lacking or match.group().lstrip().startswith(("#", "|")):
+            return words
+        first = lacking[0]
+        bold = "**" if match.group().count("**") % 2 else ""
+        return f"{bold}*Not known here: {first['meaning']} ({first['reason']}).*"
+
+    return SENTENCE.sub(sentence, text)
+
+
+def _lacks(entry: Mapping[str, Any], bound: str) -> bool:
+    return entry[bound or "value"] is None
 
 
 def _normalise(notebook: Any) -> None:
@@ -71,10 +101,22 @@ def _is_address(output: Any) -> bool:
     return set(data) == {"text/plain"} and bool(ADDRESS.search(data["text/plain"]))
 
 
-def _refuse_leaks(notebook: Any, name: str) -> None:
+def _leaks(notebook: Any, name: str) -> list[str]:
+    found = []
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
-                raise RunError(f"{name}: a cell wrote to stderr: {output['text'].strip().splitlines()[-1]}")
+                found.append(f"{name}: a cell wrote to stderr: {output['text'].strip().splitlines()[-1]}")
             if str(paths.ROOT) + "/" in json.dumps(output):
-                raise RunError(f"{name}: an output names a folder of this machine: {cell.source.splitlines()[0]}")
+                found.append(f"{name}: an output names a folder of this machine: {cell.source.splitlines()[0]}")
+    return found
+
+
+def _append(notebook: Any, warnings: list[str]) -> None:
+    """List the warnings of a run where its reader ends."""
+    import nbformat
+
+    if warnings:
+        lines = "\n".join(f"* {each}" for each in warnings)
+        text = f"## Warnings of this run\n\nThe text was written for the committed parameters.\n\n{lines}"
+        notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="warnings"))

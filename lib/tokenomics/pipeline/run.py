@@ -20,7 +20,7 @@ from tokenomics import paths
 from tokenomics.errors import DataError, RunError
 from tokenomics.facts import tables
 from tokenomics.notebook import rounding
-from tokenomics.notebook.context import OUT_VARIABLE
+from tokenomics.notebook.context import OUT_VARIABLE, STRICT_VARIABLE
 from tokenomics.parameters import loading
 from tokenomics.parameters.types import Common
 from tokenomics.pipeline import environment, executed, stages
@@ -61,13 +61,17 @@ def run(notebook: str, out: Path | None = None, params: Path | None = None, over
             f"{paths.shown(out)}: results/ holds runs of the committed parameters only; choose another --out"
         )
     end_with_parent()
+    strict = out.resolve().is_relative_to(paths.RESULTS)
     with _alone(out), _building(out) as fresh:
         try:
-            _execute(notebook, parameters, fresh)
+            warnings = _execute(notebook, parameters, fresh, strict=strict)
         except BaseException:
             _keep_failed(fresh, notebook)
             raise
         _swap(fresh, out)
+    if warnings:
+        lines = [f"{len(warnings)} warnings, listed at the end of the notebook and in metrics.json:", *warnings]
+        print("\n  ".join(lines), file=sys.stderr)
     return out
 
 
@@ -97,20 +101,26 @@ def check_tables(notebook: str) -> None:
             tables.read(table)
 
 
-def _execute(notebook: str, parameters: Common, out: Path) -> None:
-    environment.apply({OUT_VARIABLE: str(out)})
+def _execute(notebook: str, parameters: Common, out: Path, *, strict: bool) -> list[str]:
+    environment.apply({OUT_VARIABLE: str(out), STRICT_VARIABLE: "1" if strict else ""})
     source = paths.NOTEBOOKS / f"{notebook}.ipynb"
     target = out / "notebook.ipynb"
     with _signals_raise():
         result = _apart(lambda: _papermill(source, target, parameters.model_dump()))
     record = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
-    executed.finish(result, record["metrics"], parameters.model_dump(), notebook)
+    leaks = executed.finish(result, record, parameters.model_dump(), notebook)
+    if leaks and strict:
+        raise RunError(leaks[0])
     import nbformat
 
     target.write_text(nbformat.writes(result) + "\n", encoding="utf-8")
+    warnings = [*record.get("warnings", []), *leaks]
+    if warnings:
+        record["warnings"] = warnings
     record["parameters"] = parameters.model_dump(mode="json")
     record["environment"] = environment.signature()
     rounding.write_json(record, out / "metrics.json")
+    return warnings
 
 
 def _apart(work: Callable[[], Any]) -> Any:

@@ -1,8 +1,8 @@
 """Parameters of notebook ``01_ubiquitous_llms``: type, bounds, default, unit and meaning."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tokenomics.parameters.types import AcceleratorName, Common, ModelName, ProductName, Year
 
@@ -62,3 +62,15 @@ class Parameters(Common):
         "H100-SXM-80GB",
         description="[name or path] accelerator marked on the hardware figures; a YAML works too",
     )
+
+    @model_validator(mode="after")
+    def _years_hold_releases(self) -> Self:
+        from tokenomics.facts import history
+
+        if self.first_year >= self.last_year:
+            raise ValueError(f"first_year = {self.first_year}: before last_year = {self.last_year}")
+        if history.releases(self.first_year, self.last_year).empty:
+            raise ValueError(
+                f"first_year = {self.first_year}, last_year = {self.last_year}: the tables have no release"
+            )
+        return self
