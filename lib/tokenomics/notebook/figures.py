@@ -49,11 +49,12 @@ def gap(text: str, height_in: float = style.HEIGHT_IN) -> "Figure":
 
 
 def drawing(draw: Callable[..., "Figure"]) -> Callable[..., "Figure"]:
-    """Let a function that draws a frame, its first argument, say so where the frame has no rows."""
+    """Let a function that draws frames say so where one of them has no rows."""
 
     @functools.wraps(draw)
-    def drawn(data: pd.DataFrame, *others: Any, **options: Any) -> "Figure":
-        return gap(NOTHING) if data.empty else draw(data, *others, **options)
+    def drawn(*given: Any, **options: Any) -> "Figure":
+        nothing = any(isinstance(each, pd.DataFrame) and each.empty for each in given)
+        return gap(NOTHING) if nothing else draw(*given, **options)
 
     return drawn
 

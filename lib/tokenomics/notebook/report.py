@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tokenomics.errors import RunError
 from tokenomics.estimate import Estimate
@@ -42,6 +43,14 @@ def cell(row: Mapping[str, Any], column: str, meaning: str, unit: str = "") -> M
     """A column of a table's row, its unit by the registry, with its interval where the row has one."""
     low, high = (row.get(units.end_of(column, end), row.get(f"{column}_{end}")) for end in (units.LOW, units.HIGH))
     return Metric(row[column], unit or units.unit_of(column), meaning, low, high)
+
+
+def extreme(table: pd.DataFrame, column: str, *, least: bool = False) -> pd.Series:
+    """The row with the largest (or least) value of a column; one of no values where none is known."""
+    known = table.dropna(subset=[column]) if column in table else table[:0]
+    if known.empty:
+        return pd.Series(np.nan, index=table.columns.union([column], sort=False))
+    return known.loc[known[column].idxmin() if least else known[column].idxmax()]
 
 
 def record(metrics: Mapping[str, Metric]) -> None:

@@ -14,7 +14,7 @@ LINK = re.compile(r"\]\((\d\d_\w+)\.ipynb\)")
 """A link to another source notebook; in results each executed one has a folder of its own."""
 SENTENCE = re.compile(r"\S(?:.*?[.:;!?]\**(?=\s+[A-Z*`{(\[])|.*$)", re.MULTILINE)
 """A sentence or its clause up to a colon, at most a line long."""
-MISSING = "–"
+MISSING, UNLIMITED = "–", "without limit"
 DEFAULT_FORMAT = ".3g"
 KEPT_METADATA = ("kernelspec",)
 INJECTED_TAG = "injected-parameters"
@@ -61,7 +61,7 @@ def filled(text: str, known: Mapping[str, Mapping[str, Any]], name: str) -> str:
             raise RunError(f"{name}: the prose names {match.group(0)}, known are {', '.join(sorted(known))}")
         value = entry[part]
         if value is None:
-            return MISSING
+            return UNLIMITED if bound == "high" and entry["value"] is not None else MISSING
         try:
             return format(value, form or ("" if isinstance(value, str | int) else DEFAULT_FORMAT))
         except ValueError as error:
@@ -69,7 +69,7 @@ def filled(text: str, known: Mapping[str, Mapping[str, Any]], name: str) -> str:
 
     def sentence(match: re.Match) -> str:
         words = PLACEHOLDER.sub(number, match.group())
-        lacking = [known[key] for key, bound, _ in PLACEHOLDER.findall(match.group()) if _lacks(known[key], bound)]
+        lacking = [known[key] for key, _, _ in PLACEHOLDER.findall(match.group()) if known[key]["value"] is None]
         if not lacking or match.group().lstrip().startswith(("#", "|")):
             return words
         first = lacking[0]
@@ -77,10 +77,6 @@ def filled(text: str, known: Mapping[str, Mapping[str, Any]], name: str) -> str:
         return f"{bold}*Not known here: {first['meaning']} ({first['reason']}).*"
 
     return SENTENCE.sub(sentence, text)
-
-
-def _lacks(entry: Mapping[str, Any], bound: str) -> bool:
-    return entry[bound or "value"] is None
 
 
 def _normalise(notebook: Any) -> None:

@@ -1,13 +1,17 @@
 """Operating points of closed loops that more than one notebook shows: the frontier of speed against throughput."""
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
 
-from tokenomics.compute.inference.provision import Load, ask, fastest, label
+from tokenomics.compute.inference.provision import Load, ask, fastest, label, replica_of
 from tokenomics.compute.inference.search import layouts
 from tokenomics.compute.inference.server import Server
+from tokenomics.economics.cost.hourly import rent
+from tokenomics.errors import Infeasible
+from tokenomics.facts import catalogue, prices
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 from tokenomics.notebook import units
@@ -15,6 +19,38 @@ from tokenomics.notebook import units
 MILLI = 1e3
 PER_USER, PER_DEVICE = "per_user_tok_per_s", "per_device_tok_per_s"
 PER_DEVICE_ENDS = (PER_DEVICE, units.end_of(PER_DEVICE, units.LOW), units.end_of(PER_DEVICE, units.HIGH))
+
+
+def must_exist(model: str, device: str, load: Load, least: int = 1) -> None:
+    """Refuse parameters whose replica cannot exist, before anything runs: see :meth:`pydantic.model_validator`.
+
+    Args:
+        least: devices of the replica, at least.
+
+    Raises:
+        ValueError: requests longer than the model's context, or more than the devices hold.
+    """
+    chosen = catalogue.model(model)
+    longest = chosen.context_tokens or np.inf
+    if load.context > longest:
+        raise ValueError(f"requests of {load.context:.0f} tokens: {chosen.name} reads at most {longest}")
+    try:
+        replica_of(load, chosen, catalogue.accelerator(device), least)
+    except Infeasible as error:
+        raise ValueError(f"own_model = {chosen.name}: {error.reason}") from None
+
+
+def must_have_rent(device: str, price_list: str) -> None:
+    """Refuse an accelerator that a list of rents does not have.
+
+    Raises:
+        ValueError: it has no on-demand rent there; the message names those that do.
+    """
+    listed = prices.listed_by(price_list)
+    if rent(catalogue.accelerator(device), listed) is None:
+        known = [each.name for each in catalogue.accelerators().values() if rent(each, listed) is not None]
+        near = ", ".join(get_close_matches(device, known, 3, cutoff=0.0))
+        raise ValueError(f"own_accelerator = {device}: one that price_list = {price_list} rents; nearest: {near}")
 
 
 def frontier(
