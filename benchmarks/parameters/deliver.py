@@ -85,7 +85,7 @@ def run_all(todo: list[Key], processes: int) -> Iterator[dict[str, Any]]:
 
 def _import_once() -> None:
     """Load here what every child needs, so that the children find it."""
-    for name in ("IPython.display", "scipy.stats", "seaborn"):
+    for name in ("IPython.display", "seaborn"):
         importlib.import_module(name)
     for folder in Path(sections.__file__).parent.glob("s[0-9]*/*.py"):
         importlib.import_module(f"tokenomics.sections.{folder.parent.name}.{folder.stem}")

@@ -19,7 +19,7 @@ REST = "free"
 ABOVE = {"loc": "outside upper center", "columnspacing": 1.0, "handletextpad": 0.4}
 """A legend above all panels."""
 MOST_COLOURS = 10
-NO_VALUE = "no value"
+NO_VALUE, ABSENT = "no value", "×"
 """Said where nothing can be drawn."""
 LABEL = "devices, at least"
 BOUND = {"color": "0.35", "linestyle": "--", "linewidth": 0.9}
@@ -40,6 +40,7 @@ def grid(names: Sequence[str], columns: int = 2, row_in: float = 1.45, **options
     return fig, flat[: len(names)]
 
 
+@figures.drawing
 def bands(data: pd.DataFrame, x: str, y: str, bound: str = "lower bound") -> "Figure":
     """Lines of column ``y`` against ``x``, a panel each, with the band of its interval where there is one and its bound
     (``tpot_bound_ms`` for ``tpot_ms``) dashed. Both axes are logarithmic.
@@ -205,12 +206,14 @@ def fleet(axes: "Axes", table: pd.DataFrame, column: str, label: str = LABEL) ->
 
     names = [list(dict.fromkeys(table[key])) for key in ("model", "accelerator")]
     wide = table.pivot(index="model", columns="accelerator", values=column).loc[names[0], names[1]]
-    edges = levels(float(table[column].max()))
+    edges = levels(float(table[column].fillna(1).max()))
     colours = sns.color_palette("crest", len(edges) - 1)
     bar = {"label": label, "ticks": edges, "format": lambda value, _: short(value)}
     norm = BoundaryNorm(edges, len(colours))
     sns.heatmap(wide.astype(float), norm=norm, cmap=colours, cbar_kws=bar, linewidths=0.4, ax=axes)
-    axes.set(xlabel="", ylabel="")
+    for y, x in np.argwhere(wide.isna().to_numpy()):
+        axes.text(x + 0.5, y + 0.5, ABSENT, ha="center", va="center", color="0.4", fontsize=6)
+    axes.set(xlabel=f"{ABSENT} does not fit" if wide.isna().to_numpy().any() else "", ylabel="")
     axes.grid(visible=False)
 
 
