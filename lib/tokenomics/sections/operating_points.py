@@ -37,7 +37,7 @@ def must_exist(model: str, device: str, load: Load, least: int = 1) -> None:
     try:
         replica_of(load, chosen, catalogue.accelerator(device), least)
     except Infeasible as error:
-        raise ValueError(f"own_model = {chosen.name}: {error.reason}") from None
+        raise ValueError(f"{chosen.name}: {error.reason}") from None
 
 
 def must_have_rent(device: str, price_list: str) -> None:
