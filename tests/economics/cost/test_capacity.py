@@ -90,7 +90,7 @@ class TestPlan:
         (lambda r: cost.plan(demand(), r, 1.0, Slo(1, 1), power=POWER, share=1.0), "share = 1.0"),
         (lambda r: cost.plan(demand(), r, 1.0, Slo(1, 1), power=POWER, spares=-1), "spares = -1"),
         (lambda r: cost.plan(demand(), r, 1.0, Slo(1, 1), power=POWER, pue=0.5), "pue = 0.5"),
-        (lambda r: cost.plan(demand(), r, 1.0, Slo(1, 1), power=POWER, replica_rate=0), "replica_rate = 0.0"),
+        (lambda r: cost.plan(demand(), r, 1.0, Slo(1, 1), power=POWER, replica_rate=0), "replica_rate = 0;"),
     ],
 )
 def test_bad_input_is_one_line(replica, call, match):

@@ -147,12 +147,12 @@ def newest(product: str, year: int) -> ApiPrice:
     """The newest price of a product up to a year, of its offers the one that also prices cached tokens.
 
     Raises:
-        ValueError: none so early.
+        DataError: none so early.
     """
     some = [each for each in prices.api_prices() if each.usable and each.verified and each.model == product]
     some = [each for each in some if each.date.year <= year]
     if not some:
-        raise ValueError(f"products: {product}: one with a verified price of {year} (price_year) or before")
+        raise DataError("parameters", "products", product, f"a product with a verified price of {year} or before")
     return max(some, key=lambda each: (each.date, each.usd_per_mtoken_cached_input is not None, each.provider))
 
 
