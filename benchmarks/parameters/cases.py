@@ -34,6 +34,28 @@ FOUND_BY_READERS: dict[str, list[dict[str, Any]]] = {
 }
 """What ended a run of somebody's once."""
 
+QUICK: dict[str, dict[str, Any]] = {
+    "01_ubiquitous_llms": {"bootstrap_samples": 100},
+    "03_training_xpus": {
+        "models": ["Llama-3.1-8B", "Mixtral-8x7B", "DeepSeek-V3"],
+        "accelerators": ["V100-SXM-32GB", "L40S", "MI300X"],
+    },
+    "04_inference_xpus": {
+        "models": ["Llama-3.1-8B", "Mixtral-8x7B", "DeepSeek-V3"],
+        "accelerators": ["L40S", "MI300X", "Snapdragon-8-Gen-3"],
+        "followed_models": ["Llama-3.1-8B", "DeepSeek-V3"],
+        "followed_accelerators": ["A100-SXM-80GB", "MI300X"],
+    },
+    "05_tokenomics_qoe": {
+        "requests": 1000,
+        "peak_replicas": 1,
+        "shard_replicas": 2,
+        "models": ["Llama-3.1-8B", "gpt-oss-120b"],
+        "accelerators": ["A100-SXM-80GB", "L40S"],
+        "underused_models": ["Llama-3.1-8B"],
+    },
+}
+"""Values that make a run short, beside every case that does not name the parameter itself."""
 SEED_RANGE = (0, 2**32 - 1)
 RANDOM = 50
 """Random single values, and random pairs, of each notebook."""
@@ -52,9 +74,10 @@ def drawn(notebook: str, seed: int = 1) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     turns = itertools.chain.from_iterable(itertools.zip_longest(*kinds))
     for case in [*FOUND_BY_READERS.get(notebook, []), *turns]:
-        if case and case not in found and allowed(declared, case):
+        if case and case not in found and allowed(declared, QUICK.get(notebook, {}) | case):
             found.append(case)
-    return found
+    quick = QUICK.get(notebook, {})
+    return [each if each in FOUND_BY_READERS.get(notebook, []) else quick | each for each in found]
 
 
 def allowed(declared: type[Common], overrides: dict[str, Any]) -> bool:

@@ -9,6 +9,7 @@ all`` everything.
 import argparse
 import csv
 import importlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -45,7 +46,8 @@ def main() -> int:
     parser.add_argument("--table", type=Path, default=TABLE)
     asked = parser.parse_args()
     rows = read(asked.table)
-    wanted = [(name, case) for name in asked.notebook or NOTEBOOKS for case in sample(name, asked.at_most)]
+    turns = itertools.zip_longest(*(named(name, asked.at_most) for name in asked.notebook or NOTEBOOKS))
+    wanted = [key for turn in turns for key in turn if key]
     todo = [key for key in wanted if asked.again == "all" or _is_open(rows.get(key), asked.again)]
     for count, row in enumerate(run_all(todo, asked.processes), 1):
         rows[row["notebook"], row["parameters"]] = row
@@ -57,9 +59,9 @@ def main() -> int:
     return int(any(row["delivered"] != "yes" for row in rows.values()))
 
 
-def sample(notebook: str, at_most: int) -> list[str]:
-    """The first cases of a notebook: overrides as JSON."""
-    return [json.dumps(case, ensure_ascii=False) for case in cases.drawn(notebook)[:at_most]]
+def named(notebook: str, at_most: int) -> list[Key]:
+    """The first cases of a notebook, overrides as JSON."""
+    return [(notebook, json.dumps(case, ensure_ascii=False)) for case in cases.drawn(notebook)[:at_most]]
 
 
 def run_all(todo: list[Key], processes: int) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """A notebook executed without a kernel: its cells, one after the other, in this process.
 
-Three times as fast as a kernel, for many runs of which only the outcome counts. What a run of the pipeline refuses
+Much faster than a kernel for each, for many runs of which only the outcome counts. What a run of the pipeline refuses
 after the cells (prose, outputs, stderr) is refused here by the same code.
 """
 
@@ -15,10 +15,14 @@ import nbformat
 
 from tokenomics import paths
 from tokenomics.errors import RunError
+from tokenomics.notebook import style
 from tokenomics.notebook.context import OUT_VARIABLE, STRICT_VARIABLE
 from tokenomics.parameters import loading
 from tokenomics.pipeline import environment, executed
 from tokenomics.sections import registry
+
+COARSE_DPI = 40
+"""Of the pictures, which nobody looks at; they are laid out and judged as any others."""
 
 
 def execute(notebook: str, out: Path, overrides: Iterable[str] = ()) -> list[str]:
@@ -29,6 +33,7 @@ def execute(notebook: str, out: Path, overrides: Iterable[str] = ()) -> list[str
         RunError: a cell or the prose failed.
     """
     parameters = loading.load(registry.declared(notebook), None, overrides).model_dump()
+    style.DPI = COARSE_DPI
     environment.apply({OUT_VARIABLE: str(out), STRICT_VARIABLE: ""})
     document = nbformat.read(paths.NOTEBOOKS / f"{notebook}.ipynb", as_version=4)
     names = {"__name__": "__main__"}
