@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 
+from tokenomics.errors import DataError
 from tokenomics.facts import catalogue, engines, prices, tables
 from tokenomics.parameters import types
 from tokenomics.parameters.types import Common
@@ -84,7 +85,7 @@ def allowed(declared: type[Common], overrides: dict[str, Any]) -> bool:
     """Whether the declaration takes these values beside its defaults."""
     try:
         declared(**overrides)
-    except ValidationError:
+    except (DataError, ValidationError):
         return False
     return True
 

@@ -18,7 +18,7 @@ from tokenomics.errors import RunError
 from tokenomics.notebook import style
 from tokenomics.notebook.context import OUT_VARIABLE, STRICT_VARIABLE
 from tokenomics.parameters import loading
-from tokenomics.pipeline import environment, executed
+from tokenomics.pipeline import environment, executed, run
 from tokenomics.sections import registry
 
 COARSE_DPI = 40
@@ -32,7 +32,8 @@ def execute(notebook: str, out: Path, overrides: Iterable[str] = ()) -> list[str
         DataError: a parameter is not allowed.
         RunError: a cell or the prose failed.
     """
-    parameters = loading.load(registry.declared(notebook), None, overrides).model_dump()
+    checked = loading.load(registry.declared(notebook), None, overrides)
+    parameters = checked.model_dump()
     style.DPI = COARSE_DPI
     environment.apply({OUT_VARIABLE: str(out), STRICT_VARIABLE: ""})
     document = nbformat.read(paths.NOTEBOOKS / f"{notebook}.ipynb", as_version=4)
@@ -43,7 +44,7 @@ def execute(notebook: str, out: Path, overrides: Iterable[str] = ()) -> list[str
             _run_cell(cell, names, f"{notebook}: cell {number}")
             names |= parameters if "parameters" in cell.metadata.get("tags", []) else {}
     record = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
-    leaks = executed.finish(document, record, parameters, notebook)
+    leaks = executed.finish(document, record, parameters, notebook, run.changed(checked))
     return [*record.get("warnings", []), *leaks]
 
 

@@ -202,9 +202,10 @@ def test_what_ends_a_committed_run_is_a_list_of_warnings_elsewhere(good):
     assert len(record["warnings"]) == 3 and "3 warnings" in done.stderr
     for words in ("answer (an answer): nan is not finite", "check 'rank' fails: 7", "a cell wrote to stderr: careless"):
         assert any(words in each for each in record["warnings"]) and words in done.stderr and words in told
-    assert "Not known here: an answer" in told
+    assert "Not known here: an answer" in told and "This run has `frontier_rank = 7`" in told
     assert run(good).returncode == 0, "the committed parameters keep the range"
     kept = state(result(good))
+    assert b"committed parameters" not in kept["notebook.ipynb"] and b"warnings" not in kept["metrics.json"]
     values = good / "params" / f"{NOTEBOOK}.yaml"
     values.write_text(values.read_text().replace("frontier_rank: 10", "frontier_rank: 7"))
     strict = run(good)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from tokenomics import paths
@@ -14,17 +14,22 @@ LINK = re.compile(r"\]\((\d\d_\w+)\.ipynb\)")
 """A link to another source notebook; in results each executed one has a folder of its own."""
 SENTENCE = re.compile(r"\S(?:.*?[.:;!?]\**(?=\s+[A-Z*`{(\[])|.*$)", re.MULTILINE)
 """A sentence or its clause up to a colon, at most a line long."""
+WRITTEN_FOR = """Numbers, names and figures below are of this run; sentences that explain them were written for the
+committed parameters and may not hold here."""
 MISSING, UNLIMITED = "–", "without limit"
 DEFAULT_FORMAT = ".3g"
 KEPT_METADATA = ("kernelspec",)
 INJECTED_TAG = "injected-parameters"
 
 
-def finish(notebook: Any, record: Mapping[str, Any], parameters: Mapping[str, Any], name: str) -> list[str]:
+def finish(
+    notebook: Any, record: Mapping[str, Any], parameters: Mapping[str, Any], name: str, changed: Collection[str] = ()
+) -> list[str]:
     """Fill the prose with metrics and parameters and drop what differs between two runs (in place).
 
     Args:
         record: what ``metrics.json`` holds.
+        changed: parameters whose values are not the committed ones; the reader is told, under the title.
 
     Returns:
         What would be refused in a committed run: an output on stderr, a folder of this machine in an output.
@@ -39,7 +44,7 @@ def finish(notebook: Any, record: Mapping[str, Any], parameters: Mapping[str, An
             cell.source = LINK.sub(r"](../\1/notebook.ipynb)", filled(cell.source, known, name))
     _normalise(notebook)
     leaks = _leaks(notebook, name)
-    _append(notebook, [*record.get("warnings", []), *leaks])
+    _tell(notebook, {key: parameters[key] for key in changed}, [*record.get("warnings", []), *leaks])
     return leaks
 
 
@@ -108,11 +113,15 @@ def _leaks(notebook: Any, name: str) -> list[str]:
     return found
 
 
-def _append(notebook: Any, warnings: list[str]) -> None:
-    """List the warnings of a run where its reader ends."""
+def _tell(notebook: Any, changed: Mapping[str, Any], warnings: list[str]) -> None:
+    """Say under the title which parameters were changed, and at the end what the run warns of."""
     import nbformat
 
+    if changed:
+        values = ", ".join(f"`{key} = {json.dumps(value, ensure_ascii=False)}`" for key, value in changed.items())
+        text = f"> **Not the committed parameters.** This run has {values}. {WRITTEN_FOR}"
+        notebook.cells.insert(1, nbformat.v4.new_markdown_cell(text, id="other-parameters"))
     if warnings:
         lines = "\n".join(f"* {each}" for each in warnings)
-        text = f"## Warnings of this run\n\nThe text was written for the committed parameters.\n\n{lines}"
+        text = f"## Warnings of this run\n\n{lines}"
         notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="warnings"))

@@ -75,6 +75,12 @@ def run(notebook: str, out: Path | None = None, params: Path | None = None, over
     return out
 
 
+def changed(parameters: Common) -> list[str]:
+    """Names of the parameters whose values are not those of ``params/``."""
+    committed = loading.load(type(parameters))
+    return [key for key in type(parameters).model_fields if getattr(parameters, key) != getattr(committed, key)]
+
+
 def check_out(out: Path) -> None:
     """Refuse an output folder whose replacement would delete what no run made, or that cannot be made.
 
@@ -108,7 +114,7 @@ def _execute(notebook: str, parameters: Common, out: Path, *, strict: bool) -> l
     with _signals_raise():
         result = _apart(lambda: _papermill(source, target, parameters.model_dump()))
     record = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
-    leaks = executed.finish(result, record, parameters.model_dump(), notebook)
+    leaks = executed.finish(result, record, parameters.model_dump(), notebook, changed(parameters))
     if leaks and strict:
         raise RunError(leaks[0])
     import nbformat

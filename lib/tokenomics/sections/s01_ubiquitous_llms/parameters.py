@@ -4,6 +4,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from tokenomics.errors import DataError
 from tokenomics.parameters.types import AcceleratorName, Common, ModelName, ProductName, Year
 
 
@@ -68,9 +69,8 @@ class Parameters(Common):
         from tokenomics.facts import history
 
         if self.first_year >= self.last_year:
-            raise ValueError(f"first_year = {self.first_year}: before last_year = {self.last_year}")
+            raise DataError("parameters", "first_year", self.first_year, f"before last_year = {self.last_year}")
         if history.releases(self.first_year, self.last_year).empty:
-            raise ValueError(
-                f"first_year = {self.first_year}, last_year = {self.last_year}: the tables have no release"
-            )
+            allowed = f"a year up to {history.releases(2010, 2035)['released'].max():%Y}, the last of the tables"
+            raise DataError("parameters", "first_year", self.first_year, allowed)
         return self

@@ -77,14 +77,11 @@ class Parameters(Common):
 
         if not task.every_offer(self.price_year):
             known = [year for year in range(2010, 2036) if task.every_offer(year)]
-            raise ValueError(f"price_year = {self.price_year}: a year of which there are lists: {known}")
-        try:
-            for product in self.products:
-                task.newest(product, self.price_year)
-        except DataError as error:
-            raise ValueError(f"{error.key} = {error.value}: {error.allowed}") from None
+            raise DataError("parameters", "price_year", self.price_year, f"a year of which there are lists: {known}")
+        for product in self.products:
+            task.newest(product, self.price_year)
         must_have_rent(self.own_accelerator, self.price_list)
         for name in self.own_models:
             load = Load(1024, self.answer_tokens, 32, self.own_weight_bits, 16, self.engine)
-            must_exist(name, self.own_accelerator, load)
+            must_exist("own_models", name, self.own_accelerator, load)
         return self

@@ -85,5 +85,5 @@ class Parameters(ManyModels):
 
         requests = self.prompt_tokens, self.output_tokens, self.batch
         load = Load(*requests, self.weight_bits, self.kv_bits, self.engine)
-        must_exist(self.own_model, self.own_accelerator, load, self.node_devices)
+        must_exist("own_model", self.own_model, self.own_accelerator, load, self.node_devices)
         return self

@@ -138,5 +138,5 @@ class Parameters(Common):
         load = Load(
             some.input_tokens.mean(), some.output_tokens.mean(), 32, self.weight_bits, self.kv_bits, self.engine
         )
-        must_exist(self.own_model, self.own_accelerator, load, self.node_devices)
+        must_exist("own_model", self.own_model, self.own_accelerator, load, self.node_devices)
         return self
