@@ -250,6 +250,17 @@ def test_what_layout_cannot_mend_is_a_warning_of_a_readers_run(own):
     assert (own / "figures" / "01_size.png").exists()
 
 
+def test_a_long_name_loses_its_middle(own):
+    name = "ein sehr langer Name eines Modells, der über jeden Rand hinausgeht " * 3
+    fig, axes, _ = draw()
+    axes.set_yticks([0.4, 0.6], [name, "short"])
+    axes.text(1.5, 0.5, name)
+    figures.save(fig, "size", "A caption.", SOURCE)
+    assert "warnings" not in recorded(own)
+    told = [label.get_text() for label in axes.get_yticklabels()]
+    assert told[1] == "short" and told[0].startswith("ein sehr") and " … " in told[0] and len(told[0]) < 45
+
+
 def test_words_on_an_axis_are_turned_where_they_are_crowded(own):
     fig, axes = figures.canvas()
     axes.bar([f"a long name {n}" for n in range(12)], range(12))

@@ -78,7 +78,7 @@ def test_what_ends_a_run_is_a_row(benchmark):
         (
             "02_rag_vs_finetuning",
             "products=[GPT-5]",
-            "products = GPT-5; allowed: a product with a verified price of 2024",
+            "products = GPT-5; allowed: a product with a verified price",
         ),
         ("02_rag_vs_finetuning", "own_accelerator=TPU-v5p", "one that skypilot_catalog rents; nearest: "),
         ("04_inference_xpus", "prompt_tokens=1000000", "a model that reads 1000256 tokens; it reads 131072"),

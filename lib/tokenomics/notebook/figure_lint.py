@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 TOLERANCE_PX = 1.0
 GROWTH = 1.25
+MOST_LETTERS = 40
 MOST_GROWN = 4
 """Times that a canvas may grow by that factor, texts keeping their size."""
 
@@ -33,13 +34,15 @@ def faults(fig: "Figure") -> list[str]:
 
 
 def laid_out_again(fig: "Figure") -> list[str]:
-    """Turn and thin the marks of crowded axes, put legends outside, then let the canvas grow until all is readable.
+    """Shorten long names, turn and thin the marks of crowded axes, put legends outside, then let the canvas grow until
+    all is readable.
 
     Returns:
         The faults that remain.
     """
     from matplotlib.ticker import MaxNLocator
 
+    _shorten(fig)
     for axes in fig.axes:
         if axes.get_legend() is not None and _legend_faults(axes):
             axes.get_legend().set_loc("lower center")
@@ -57,6 +60,25 @@ def laid_out_again(fig: "Figure") -> list[str]:
         fig.set_size_inches(fig.get_size_inches() * GROWTH)
         left = faults(fig)
     return left
+
+
+def _shorten(fig: "Figure") -> None:
+    """Leave out the middle of names that are too long for any canvas."""
+    import matplotlib.text
+
+    for axes in fig.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            words = [tick.get_text() for tick in axis.get_ticklabels()]
+            if any(len(word) > MOST_LETTERS for word in words):
+                axis.set_ticks(axis.get_ticklocs(), [_short(word) for word in words])
+    for text in fig.findobj(matplotlib.text.Text):
+        if len(text.get_text()) > MOST_LETTERS and " [" not in text.get_text():
+            text.set_text(_short(text.get_text()))
+
+
+def _short(words: str) -> str:
+    half = MOST_LETTERS // 2
+    return words if len(words) <= MOST_LETTERS else f"{words[:half].rstrip()} … {words[-half:].lstrip()}"
 
 
 def _crowded(axes: "Axes", name: str) -> bool:

@@ -7,6 +7,7 @@
 import functools
 import html
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -103,9 +104,12 @@ def save(fig: "Figure", slug: str, caption: str, source: str = "", metrics: Mapp
         if axes.get_xlabel().endswith("[year]"):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     context = current()
-    faults = figure_lint.faults(fig)
-    if faults and not context.strict:
-        faults = figure_lint.laid_out_again(fig)
+    with warnings.catch_warnings():
+        if not context.strict:
+            warnings.simplefilter("ignore", UserWarning)  # of layouts that are given up
+        faults = figure_lint.faults(fig)
+        if faults and not context.strict:
+            faults = figure_lint.laid_out_again(fig)
     if faults:
         context.complain(f"figure {slug}: " + "; ".join(faults))
     wanted = os.environ.get(FORMATS_VARIABLE, "").split(",")

@@ -107,10 +107,16 @@ def _leaks(notebook: Any, name: str) -> list[str]:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
-                found.append(f"{name}: a cell wrote to stderr: {output['text'].strip().splitlines()[-1]}")
-            if str(paths.ROOT) + "/" in json.dumps(output):
+                found += [f"{name}: a cell wrote to stderr: {line}" for line in _told(output["text"])]
+            elif str(paths.ROOT) + "/" in json.dumps(output):
                 found.append(f"{name}: an output names a folder of this machine: {cell.source.splitlines()[0]}")
-    return found
+    return list(dict.fromkeys(found))
+
+
+def _told(text: str) -> list[str]:
+    """What a text on stderr says: each warning once, without the place in the code; else its last line."""
+    found = re.findall(r"^\S+:\d+: (\w*Warning: .*)$", text, re.MULTILINE)
+    return list(dict.fromkeys(found)) or text.strip().splitlines()[-1:]
 
 
 def _tell(notebook: Any, changed: Mapping[str, Any], warnings: list[str]) -> None:
