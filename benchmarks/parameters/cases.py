@@ -16,24 +16,40 @@ from tokenomics.parameters import types
 from tokenomics.parameters.types import Common
 from tokenomics.sections import registry
 
-FOUND_BY_READERS: dict[str, list[dict[str, Any]]] = {
-    "01_ubiquitous_llms": [{"last_year": 2024}],
+HARD: dict[str, list[dict[str, Any]]] = {
+    "01_ubiquitous_llms": [{"last_year": 2024}, {"first_year": 2018, "last_year": 2019}],
     "02_rag_vs_finetuning": [
         {"knowledge_tokens": 2e6},
         {"own_accelerator": "L40S"},
         {"own_accelerator": "B200-SXM-180GB", "own_models": ["Llama-3.1-8B"]},
+        {"slo_ttft_s": 1e-3},
+        {"context_tokens": 100.0},
     ],
-    "04_inference_xpus": [{"models": ["Llama-3.1-8B"]}, {"own_model": "Mixtral-8x7B"}],
+    "03_training_xpus": [{"days": 1e-4}, {"models": ["GPT-2-124M"], "own_model": "GPT-2-124M"}],
+    "04_inference_xpus": [
+        {"own_model": "Mixtral-8x7B"},
+        {"most_tpot_ms": 1e-3},
+        {"layout_accelerator": "Snapdragon-8-Gen-3", "layout_devices": 1},
+        {"draft_model": "Llama-3.1-405B"},
+        {"adapter_rank": 4096, "largest_batch": 2},
+        {"image_pixels": 16_384, "context_tokens": 2},
+        {"own_model": "GPT-2-124M", "prompt_tokens": 512},
+        {"models": ["Llama-3.1-8B"]},
+    ],
     "05_tokenomics_qoe": [
+        {"own_model": "Mixtral-8x22B"},
+        {"slo_ttft_s": 1e-3},
+        {"own_accelerator": "GeForce-RTX-4090"},
+        {"own_model": "Qwen3-30B-A3B", "own_accelerator": "L40S"},
+        {"offered_model": "GPT-5", "task_products": ["GPT-5"]},
+        {"slo_tpot_ms": 12.0},
+        {"own_model": "Llama-3.1-8B", "own_accelerator": "L40S"},
+        {"users_per_day": [1e12]},
         {"weight_bits": 16},
         {"own_accelerator": "H200-SXM-141GB"},
-        {"own_model": "Llama-3.1-8B", "own_accelerator": "L40S"},
-        {"own_model": "Qwen3-30B-A3B", "own_accelerator": "L40S"},
-        {"own_accelerator": "GeForce-RTX-4090"},
-        {"own_model": "Mixtral-8x22B"},
     ],
 }
-"""What ended a run of somebody's once."""
+"""What ended a run once, and what leaves a section of a notebook without any feasible choice."""
 
 QUICK: dict[str, dict[str, Any]] = {
     "01_ubiquitous_llms": {"bootstrap_samples": 100},
@@ -64,7 +80,7 @@ SOME = 4
 
 
 def drawn(notebook: str, seed: int = 1) -> list[dict[str, Any]]:
-    """Sets of overrides that the declaration allows. First those found by readers, then in turns, each in a seeded
+    """Sets of overrides that the declaration allows. First the hard ones, then in turns, each in a seeded
     order: an extreme of a parameter, a random value, a random pair, a name (for lists: some names) of the catalogue."""
     declared = registry.declared(notebook)
     source = random.Random(f"{notebook} {seed}")
@@ -74,11 +90,10 @@ def drawn(notebook: str, seed: int = 1) -> list[dict[str, Any]]:
         source.shuffle(cases)
     found: list[dict[str, Any]] = []
     turns = itertools.chain.from_iterable(itertools.zip_longest(*kinds))
-    for case in [*FOUND_BY_READERS.get(notebook, []), *turns]:
+    for case in [*HARD.get(notebook, []), *turns]:
         if case and case not in found and allowed(declared, QUICK.get(notebook, {}) | case):
             found.append(case)
-    quick = QUICK.get(notebook, {})
-    return [each if each in FOUND_BY_READERS.get(notebook, []) else quick | each for each in found]
+    return [QUICK.get(notebook, {}) | each for each in found]
 
 
 def allowed(declared: type[Common], overrides: dict[str, Any]) -> bool:
