@@ -65,8 +65,8 @@ def record(metrics: Mapping[str, Metric]) -> None:
         entry = {name: rounding.rounded(number) if _exists(number) else None for name, number in given.items()}
         entry |= {"unit": each.unit, "meaning": each.meaning}
         if None in entry.values():
-            odd = next(number for number in given.values() if not _exists(number))
-            current().complain(f"metric {key} ({each.meaning}): {odd} is not finite: {each.reason}")
+            ends = " and ".join(name for name in given if entry[name] is None)
+            current().complain(f"metric {key} ({each.meaning}) has no finite {ends}: {each.reason}")
             entry["reason"] = each.reason
         elif "low" in given and "high" in given and not each.low <= each.value <= each.high:
             raise RunError(f"metric {key}: {each.value} lies outside its interval {each.low} to {each.high}")

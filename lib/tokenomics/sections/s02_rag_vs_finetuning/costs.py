@@ -225,7 +225,7 @@ def device_metrics(priced: pd.DataFrame, models: Sequence[str], tuning: Estimate
     found = dict(zip(models, ratios(priced), strict=True))
     metrics = {"own_tuning_usd": Metric.of(tuning, "USD", "accelerator-hours of one tuning run")}
     for key, name in (("small", models[0]), ("large", models[-1])):
-        meaning, none = f"RAG over tuned, saturated, {name}", "one of them does not fit"
+        meaning, none = f"RAG over tuned, saturated, {name}", "one of them is no option or does not fit"
         metrics[f"own_ratio_{key}"] = Metric(found[name], "1", meaning, reason=none)
         metrics[f"own_{key}"] = Metric(name, "text", "model served on own devices")
     return metrics
