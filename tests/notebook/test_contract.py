@@ -134,7 +134,7 @@ def test_figure_without_data_or_units_is_refused(out):
     with pytest.raises(RunError, match="tells no unit"):
         figures.data("size", pd.DataFrame({"x": [1]}))
     with pytest.raises(RunError, match="no data"):
-        figures.data("size", pd.DataFrame({"x": []}))
+        figures.data("size", pd.DataFrame({"run_s": []}))
 
 
 def test_a_figure_is_linked_in_a_run_and_embedded_by_hand(out, monkeypatch):
@@ -310,6 +310,7 @@ def test_no_data_is_a_labelled_gap_in_a_readers_run(own):
     figures.save(lines(data), "size", "A caption.", SOURCE)
     assert tables.save(pd.DataFrame(), "none", "A caption.").empty
     assert recorded(own)["warnings"] == ["figure size: no data to draw", "table none: no rows"]
+    assert units.units(pd.DataFrame({"layout": [np.nan], "tpot_ms": [np.nan]})) == {"layout": "text", "tpot_ms": "ms"}
 
 
 def test_the_row_of_an_extreme_is_one_of_no_values_where_none_is_known():

@@ -156,7 +156,7 @@ def extrapolated(
     mean = prompts_per_day / SECONDS_PER_DAY
     found = []
     for end in ENDS:  # a low cost takes the high rate and the low rent
-        rate = np.float64(replica_rps.at(OPPOSITE[end]))
+        rate = np.nan_to_num(np.float64(replica_rps.at(OPPOSITE[end])))
         with np.errstate(divide="ignore"):
             replicas = np.ceil(np.ceil(mean * peak / rate) * (1 + site.spare_share))
         devices = replicas * case.server.devices
