@@ -23,11 +23,15 @@ ADAPTER_COLUMNS = ["adapters", "kept_adapters", "distinct_adapters", "tpot_ms", 
 
 
 def draft_server(load: Load, it: Server, model: Model) -> Server:
-    """A draft model beside a server, split over as many of its devices as make the step of the load shortest."""
+    """A draft model beside a server, split over as many of its devices as make the step of the load shortest; over as
+    many as its heads allow where it fits on none of them, which leaves no room for any sequence."""
     most = it.on.layout.tp
     cuts = [tp for tp in (2**each for each in range(most.bit_length())) if tp <= most and model.heads % tp == 0]
     servers = [ask(load, model, it.on.device, Layout(tp=tp)) for tp in cuts]
-    return min(servers, key=lambda each: (float(each.tpot(load.batch, load.middle).value), each.devices))
+    held = [each for each in servers if each.capacity(load.middle) >= load.batch]
+    if not held:
+        return servers[-1]
+    return min(held, key=lambda each: (float(each.tpot(load.batch, load.middle).value), each.devices))
 
 
 def drafting_gains(
