@@ -114,7 +114,9 @@ def adapter_and_image_metrics(adapters: pd.DataFrame, images: pd.DataFrame, plai
     added_ms, none = unfetched - plain_tpot_ms, "no adapter of this rank fits beside the caches"
     metrics = {
         "adapter_count": Metric(adapters["adapters"].max(), "1", "largest number of adapters", reason=none),
-        "adapter_kept": Metric(adapters["kept_adapters"].max(), "1", "largest that fits beside caches", reason=none),
+        "adapter_kept": Metric(
+            adapters["kept_adapters"].max(), "1", "largest number that fits beside the caches", reason=none
+        ),
     }
     for key, count in (("small", added_ms.index.min()), ("many", added_ms.index.max())):
         meaning = f"time that adapters add to a step, none fetched, {key}"

@@ -166,7 +166,9 @@ def breakeven_metrics(even: pd.DataFrame, offered: float) -> dict[str, Metric]:
     return {
         "api_price": Metric(offered, "USD/Mtok", meaning, reason=dearer),
         "breakeven_rps": replace(
-            cell(row, "breakeven_rps", "load from which a replica on demand pays off"), reason=dearer
+            cell(row, "breakeven_rps", "load from which a replica on demand is no dearer"), reason=dearer
         ),
-        "breakeven_share": replace(cell(row, "breakeven_share", "that over what it can take", "1"), reason=dearer),
+        "breakeven_share": replace(
+            cell(row, "breakeven_share", "that over what it can take under the objective", "1"), reason=dearer
+        ),
     }

@@ -54,7 +54,9 @@ def case_metrics(case: Case, reader: "Reader", rate_rps: Estimate, bound_tok_per
         "saturated": Metric.of(case.saturated_tok_per_s, "tok/s", "output of the saturated replica, simulated"),
         "saturated_rps": Metric(case.saturated_rps, "request/s", "requests a second of that"),
         "replica_rps": Metric.of(within, "request/s", "highest rate that keeps the objective", never),
-        "replica_share": Metric(float(within.value) / case.saturated_rps, "1", "that over saturated", reason=never),
+        "replica_share": Metric(
+            float(within.value) / case.saturated_rps, "1", "that over the saturated rate", reason=never
+        ),
         "price_saturated": Metric.of(price, "USD/Mtok", "price of output tokens, saturated"),
         "price_slo": Metric.of(
             case.usd_per_mtok(rate_rps), "USD/Mtok", "price of output tokens, at the objective", never
@@ -141,7 +143,9 @@ def latency_metrics(by_load: pd.DataFrame, low: float, high: float) -> dict[str,
         "high_ratio": Metric(ratio, "1", "mean latency over idle constants, high load"),
         "tail_ratio": Metric(tail, "1", "slowest in a hundred over an idle replica's time, high load"),
         "loop_load": Metric(loop_load, "1", "highest of these loads at which the closed loop answers", reason=beyond),
-        "loop_ratio": Metric(answered.get(loop_load), "1", "mean latency over the closed loop's there", reason=beyond),
+        "loop_ratio": Metric(
+            answered.get(loop_load), "1", "mean latency over the closed loop's at that load", reason=beyond
+        ),
     }
 
 
