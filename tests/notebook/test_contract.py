@@ -294,7 +294,12 @@ def test_a_value_that_does_not_exist_is_an_answer_with_its_reason(own):
     report.record(metrics)
     entries = recorded(own)["metrics"]
     assert entries["rate"]["value"] is None and entries["rate"]["reason"] == "kept at no load"
-    assert (entries["price"]["low"], entries["price"]["high"]) == (1.0, None)
+    assert (entries["price"]["low"], entries["price"]["high"]) == (1.0, None) and "reason" not in entries["price"]
+    told = [
+        "metric rate (highest rate) has no finite value: kept at no load",
+        "metric price (price) has no finite high end",
+    ]
+    assert recorded(own)["warnings"] == told
     text = "It bears {{rate:.1f}} a second. It costs {{price:.1f}} USD ({{price.low:.1f}} to {{price.high:.1f}})."
     told = "*Not known here: highest rate (kept at no load).* It costs 2.0 USD (1.0 to without limit)."
     assert executed.filled(text, entries, "nb") == told

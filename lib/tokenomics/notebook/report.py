@@ -65,12 +65,17 @@ def record(metrics: Mapping[str, Metric]) -> None:
         entry = {name: rounding.rounded(number) if _exists(number) else None for name, number in given.items()}
         entry |= {"unit": each.unit, "meaning": each.meaning}
         if None in entry.values():
-            ends = " and ".join(name for name in given if entry[name] is None)
-            current().complain(f"metric {key} ({each.meaning}) has no finite {ends}: {each.reason}")
-            entry["reason"] = each.reason
+            current().complain(f"metric {key} ({each.meaning}) has no finite {_lacking(entry, each.reason)}")
+            entry |= {"reason": each.reason} if entry["value"] is None else {}
         elif "low" in given and "high" in given and not each.low <= each.value <= each.high:
             raise RunError(f"metric {key}: {each.value} lies outside its interval {each.low} to {each.high}")
         current().add("metrics", key, entry)
+
+
+def _lacking(entry: Mapping[str, Any], reason: str) -> str:
+    if entry["value"] is None:
+        return f"value: {reason}"
+    return " and ".join(f"{name} end" for name in ("low", "high") if entry.get(name, 0) is None)
 
 
 def _exists(number: Any) -> bool:

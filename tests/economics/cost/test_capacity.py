@@ -6,6 +6,7 @@ import pytest
 from tokenomics.economics import cost
 from tokenomics.economics.cost import capacity
 from tokenomics.errors import DataError
+from tokenomics.estimate import Estimate
 from tokenomics.service.qoe import MLPERF, Slo
 
 POWER = cost.Power(busy_w=700, idle_w=100, host_w=300)
@@ -79,6 +80,12 @@ class TestPlan:
         tight = Slo(9.0, float(alone.tpot_s[0]) * 1.02)
         got = cost.plan(demand(), replica, 2.0, tight, power=POWER)
         assert np.isfinite(got.replicas.value) and got.replicas.high == np.inf and got.mean_w.high == np.inf
+
+    def test_a_rate_whose_slow_end_serves_nothing_has_an_infinite_high_end(self, replica):
+        rate = Estimate(*(np.asarray(each) for each in (2.0, 0.0, 3.0)))
+        got = cost.plan(demand(), replica, 2.0, Slo(1, 1), power=POWER, replica_rate=rate)
+        assert np.isfinite(got.replicas.value) and got.replicas.high == np.inf and got.mean_w.high == np.inf
+        assert 0 < got.utilisation.value <= 1 and got.utilisation.low == 0
 
 
 @pytest.mark.parametrize(

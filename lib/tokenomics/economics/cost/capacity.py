@@ -215,10 +215,16 @@ def plan(
         accelerators,
         month,
         combine(lambda m: m / tokens * TOKENS, [month]),
-        together(lambda n, work: _watts(power, n * server.devices, np.minimum(work / n, 1.0)) * pue, replicas, used),
+        together(lambda n, work: _watts(power, n * server.devices, _busy(n, work)) * pue, replicas, used),
         combine(lambda n: n * power.at(1.0).value * pue, [accelerators]),
-        together(lambda n, work: np.minimum(work / n, 1.0), replicas, used),
+        together(_busy, replicas, used),
     )
+
+
+def _busy(replicas: NDArray, work: NDArray) -> NDArray[np.float64]:
+    """Share of so many replicas that is busy; none of infinitely many."""
+    endless = np.isinf(replicas)
+    return np.where(endless, 0.0, np.minimum(np.where(endless, 0.0, work) / np.where(endless, 1.0, replicas), 1.0))
 
 
 def _watts(power: Power, accelerators: NDArray, load: NDArray) -> NDArray[np.float64]:
