@@ -12,7 +12,7 @@ from tokenomics.sections import registry
 
 TABLE = paths.ROOT / "tests" / "parameters" / "delivered.csv"
 TRIED = {"01_ubiquitous_llms": 10, "02_rag_vs_finetuning": 5, "03_training_xpus": 10, "04_inference_xpus": 10}
-TRIED |= {"05_tokenomics_qoe": 10}
+TRIED |= {"05_tokenomics_qoe": 9}
 
 
 @pytest.fixture
