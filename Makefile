@@ -37,6 +37,10 @@ reproduce: setup  ## rerun every notebook from scratch, compare with results/, p
 test: setup lint  ## lint, then all tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
 
+.PHONY: test-parameters
+test-parameters: setup  ## run notebooks on allowed parameters (hours; goes on where it stopped; options in ARGS)
+	@$(BIN)/python benchmarks/parameters/deliver.py $(ARGS)
+
 .PHONY: lint
 lint: setup  ## style and static checks of the library, tests and notebooks
 	@ruff check . && ruff format --check .

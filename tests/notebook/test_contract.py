@@ -23,6 +23,7 @@ SOURCE = next(iter(sources()))
 @pytest.fixture
 def out(tmp_path, monkeypatch):
     monkeypatch.setenv("TOKENOMICS_OUT", str(tmp_path))
+    monkeypatch.setenv("TOKENOMICS_STRICT", "1")
     begin(declared(NOTEBOOK), declared(NOTEBOOK)().model_dump())
     yield tmp_path
     plt.close("all")
@@ -133,7 +134,7 @@ def test_figure_without_data_or_units_is_refused(out):
     with pytest.raises(RunError, match="tells no unit"):
         figures.data("size", pd.DataFrame({"x": [1]}))
     with pytest.raises(RunError, match="no data"):
-        figures.data("size", pd.DataFrame({"x": []}))
+        figures.data("size", pd.DataFrame({"run_s": []}))
 
 
 def test_a_figure_is_linked_in_a_run_and_embedded_by_hand(out, monkeypatch):
@@ -219,6 +220,109 @@ def test_metric_refuses_what_is_no_number(out):
         report.metric("other", float("nan"), "1", "x")
     with pytest.raises(RunError, match="outside"):
         report.metric("third", 1.0, "1", "x", low=2.0, high=3.0)
+
+
+def recorded(folder):
+    return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def own(out, monkeypatch):
+    """A run of a reader's own: not one of those that are committed."""
+    monkeypatch.delenv("TOKENOMICS_STRICT")
+    return out
+
+
+@pytest.mark.parametrize("spoil", [spoil_ticks, spoil_legend, spoil_edge])
+def test_a_readers_figure_is_laid_out_again(own, spoil):
+    fig, axes, _ = draw()
+    spoil(fig, axes)
+    assert figure_lint.faults(fig)
+    figures.save(fig, "size", "A caption.", SOURCE)
+    assert "warnings" not in recorded(own) and (own / "figures" / "01_size.png").stat().st_size > 0
+
+
+def test_what_layout_cannot_mend_is_a_warning_of_a_readers_run(own):
+    fig, axes, _ = draw()
+    spoil_size(fig, axes)
+    figures.save(fig, "size", "A caption.", SOURCE)
+    assert recorded(own)["warnings"] == ["figure size: text 'tiny' is smaller than 6 points"]
+    assert (own / "figures" / "01_size.png").exists()
+
+
+def test_a_long_name_loses_its_middle(own):
+    name = "ein sehr langer Name eines Modells, der über jeden Rand hinausgeht " * 3
+    fig, axes, _ = draw()
+    axes.set_yticks([0.4, 0.6], [name, "short"])
+    axes.text(1.5, 0.5, name)
+    figures.save(fig, "size", "A caption.", SOURCE)
+    assert "warnings" not in recorded(own)
+    told = [label.get_text() for label in axes.get_yticklabels()]
+    assert told[1] == "short" and told[0].startswith("ein sehr") and " … " in told[0] and len(told[0]) < 45
+
+
+def test_words_on_an_axis_are_turned_where_they_are_crowded(own):
+    fig, axes = figures.canvas()
+    axes.bar([f"a long name {n}" for n in range(12)], range(12))
+    axes.set_ylabel("devices")
+    assert any("x tick labels" in fault for fault in figure_lint.faults(fig))
+    assert figure_lint.laid_out_again(fig) == []
+    assert {label.get_rotation() for label in axes.get_xticklabels()} == {90}
+    plt.close(fig)
+
+
+def test_a_range_of_the_committed_case_warns_a_reader_and_an_invariant_still_fails(own):
+    checks.usual("gain", 0.5, low=0.6, high=1.0)
+    assert recorded(own)["checks"]["gain"] == {"n": 1, "holds": False}
+    assert recorded(own)["warnings"] == ["check 'gain' fails: 0.5; allowed: >= 0.6 and <= 1"]
+    with pytest.raises(RunError, match="over its bound"):
+        checks.that("over its bound", 0.5, low=1.0)
+    with pytest.raises(RunError, match="not a number"):
+        checks.that("not a number", [1.0, np.nan], low=0.0)
+    checks.that("nothing feasible", [], low=0.0)
+    assert "nothing feasible" in recorded(own)["warnings"][1]
+
+
+def test_a_usual_range_holds_in_committed_runs(out):
+    with pytest.raises(RunError, match="check 'gain' fails"):
+        checks.usual("gain", 0.5, low=0.6, high=1.0)
+
+
+def test_a_value_that_does_not_exist_is_an_answer_with_its_reason(own):
+    metrics = {"rate": report.Metric(np.nan, "1/s", "highest rate", reason="kept at no load")}
+    metrics["price"] = report.Metric(2.0, "USD", "price", 1.0, np.inf)
+    report.record(metrics)
+    entries = recorded(own)["metrics"]
+    assert entries["rate"]["value"] is None and entries["rate"]["reason"] == "kept at no load"
+    assert (entries["price"]["low"], entries["price"]["high"]) == (1.0, None) and "reason" not in entries["price"]
+    told = [
+        "metric rate (highest rate) has no finite value: kept at no load",
+        "metric price (price) has no finite high end",
+    ]
+    assert recorded(own)["warnings"] == told
+    text = "It bears {{rate:.1f}} a second. It costs {{price:.1f}} USD ({{price.low:.1f}} to {{price.high:.1f}})."
+    told = "*Not known here: highest rate (kept at no load).* It costs 2.0 USD (1.0 to without limit)."
+    assert prose.filled(text, entries, "nb") == told
+    assert prose.filled("### At {{rate:.1f}}", entries, "nb") == "### At –"
+
+
+def test_no_data_is_a_labelled_gap_in_a_readers_run(own):
+    @figures.drawing
+    def lines(data):
+        raise AssertionError("there is nothing to draw")
+
+    data = figures.data("size", pd.DataFrame({"run_s": []}))
+    figures.save(lines(data), "size", "A caption.", SOURCE)
+    assert tables.save(pd.DataFrame(), "none", "A caption.").empty
+    assert recorded(own)["warnings"] == ["figure size: no data to draw", "table none: no rows"]
+    assert units.units(pd.DataFrame({"layout": [np.nan], "tpot_ms": [np.nan]})) == {"layout": "text", "tpot_ms": "ms"}
+
+
+def test_the_row_of_an_extreme_is_one_of_no_values_where_none_is_known():
+    table = pd.DataFrame({"name": ["a", "b"], "usd": [2.0, 1.0]})
+    assert (report.extreme(table, "usd")["name"], report.extreme(table, "usd", least=True)["name"]) == ("a", "b")
+    assert report.extreme(table.assign(usd=np.nan), "usd").isna().all()
+    assert report.extreme(pd.DataFrame(), "usd").isna().all()
 
 
 METRICS = {"rate": {"value": 0.333333, "low": 0.3, "high": 0.4}, "best": {"value": "H100"}, "n": {"value": 12345}}

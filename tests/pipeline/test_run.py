@@ -205,6 +205,38 @@ def test_a_fresh_copy_may_be_run_by_the_name_of_its_folder_and_an_edited_noteboo
     assert run(good, "--force").returncode == 0 and state(result(good)) == before
 
 
+CAREFUL = """import sys
+from tokenomics.notebook import checks, report
+report.metric("answer", float("nan") if p.frontier_rank == 7 else 1.0, "1", "an answer")
+checks.usual("rank", p.frontier_rank, low=9, high=11)
+print("careless", file=sys.stderr) if p.frontier_rank == 7 else None"""
+
+
+def test_what_ends_a_committed_run_is_a_list_of_warnings_elsewhere(good):
+    write_notebook(good, CAREFUL)
+    out = good / "äußerst lange Läufe" / ("ein Lauf " * 20).strip()
+    done = run(good, "--set", "frontier_rank=7", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    record = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    told = (out / "notebook.ipynb").read_text(encoding="utf-8")
+    assert len(record["warnings"]) == 3 and "3 warnings" in done.stderr
+    for words in (
+        "answer (an answer) has no finite value",
+        "check 'rank' fails: 7",
+        "a cell wrote to stderr: careless",
+    ):
+        assert any(words in each for each in record["warnings"]) and words in done.stderr and words in told
+    assert "Not known here: an answer" in told and "This run has `frontier_rank = 7`" in told
+    assert run(good).returncode == 0, "the committed parameters keep the range"
+    kept = state(result(good))
+    assert b"committed parameters" not in kept["notebook.ipynb"] and b"warnings" not in kept["metrics.json"]
+    values = good / "params" / f"{NOTEBOOK}.yaml"
+    values.write_text(values.read_text().replace("frontier_rank: 10", "frontier_rank: 7"))
+    strict = run(good)
+    assert strict.returncode == 2 and "no finite value" in strict.stderr and "--out" in strict.stderr
+    assert state(result(good)) == kept
+
+
 def test_overrides_never_land_in_results(good):
     before = state(result(good))
     done = run(good, "--set", "frontier_rank=3")

@@ -10,7 +10,6 @@ import pytest
 
 from tokenomics.compute.inference import provision
 from tokenomics.economics import cost
-from tokenomics.errors import DataError
 from tokenomics.estimate import Estimate
 from tokenomics.notebook import figure_lint, style
 from tokenomics.sections.s05_tokenomics_qoe import decisions, drawings, experience, fleet, objectives, offers
@@ -157,8 +156,15 @@ class TestFleet:
         metrics = fleet.plan_metrics(rows, 1)
         assert metrics["plan_users"].value == 1e5
         assert metrics["plan_closed_error"].value == rows["closed_error"].abs().max()
-        with pytest.raises(DataError, match="users_per_day"):
-            fleet.plan_metrics(rows.assign(simulated_replicas=np.nan), 1)
+        assert np.isnan(fleet.plan_metrics(rows.assign(simulated_replicas=np.nan), 1)["plan_users"].value)
+
+    def test_no_fleet_keeps_what_no_replica_keeps(self, own):
+        never, at = replace(SLO, ttft_s=1e-9), fleet.Site.of(700.0, P)
+        demand = cost.Demand(np.array([1e3, 1e5]), 10, own.prompt, own.output, 1.5)
+        rows = fleet.plans(own, demand, never, Estimate.of(0.0), at)
+        assert rows[["replicas", "usd_per_mtok", "closed_replicas", "simulated_replicas"]].isna().all(axis=None)
+        whole = fleet.extrapolated(own, Estimate.of(0.0), 1e6, 1.5, at)
+        assert np.isinf(whole["accelerators"].value) and np.isnan(fleet.table(whole)["accelerators"]).all()
 
     def test_the_fewest_replicas_keep_and_one_less_does_not(self, own):
         peak = 3.4 * own.highest_rate(SLO)
@@ -168,10 +174,11 @@ class TestFleet:
         assert fleet.fewest(own, SLO, peak, 65) is None and fleet.fewest(own, SLO, 100 * peak, 2) is None
 
 
-def test_an_objective_that_is_never_kept_is_refused_in_one_line(own):
+def test_an_objective_that_is_never_kept_has_no_rate_and_no_price_and_says_why(own):
     reader = experience.Reader(SLO, 5.0, 3.0)
-    with pytest.raises(DataError, match="slo_ttft_s"):
-        experience.case_metrics(own, reader, Estimate.of(0.0), 1e4)
+    never = experience.case_metrics(own, reader, Estimate.of(0.0), 1e4)
+    for key in ("replica_rps", "replica_share", "price_slo"):
+        assert not np.isfinite(never[key].value) and "at no load" in never[key].reason
     kept = experience.case_metrics(own, reader, Estimate.of(5.0), 1e4)
     assert kept["price_bound"].value < kept["price_saturated"].value < kept["price_slo"].value
 

@@ -1,5 +1,8 @@
 """Checks of a notebook's own numbers: a failed check stops the run, a passed one is recorded.
 
+:func:`that` is for what holds whatever the parameters (a prediction above its lower bound, a sum of parts).
+:func:`usual` is for ranges that were found with the committed parameters: elsewhere a number outside is a warning.
+
 With ``TOKENOMICS_SPOIL=1`` every check gets wrong numbers instead (three times and a third of the value) and must
 refuse at least one of them: a check that accepts both cannot fail and is itself an error.
 """
@@ -37,8 +40,28 @@ def that(
         low, high: inclusive bounds, in the unit of ``value``.
 
     Raises:
-        RunError: the check fails, or nothing was given to check against, or (spoiled) it cannot fail.
+        RunError: the check fails, or nothing was given to check against, or (spoiled) it cannot fail. An empty array
+            fails a committed run; in another one, where nothing is feasible, it is a warning.
     """
+    _check(name, value, (expected, rtol, low, high), invariant=np.size(value) > 0)
+
+
+def usual(
+    name: str,
+    value: Any,
+    *,
+    expected: Any = None,
+    rtol: float = 0.0,
+    low: float | None = None,
+    high: float | None = None,
+) -> None:
+    """Require of a committed run what :func:`that` requires; in a run with other parameters a deviation is a warning
+    that says what was expected and found. Arguments and errors as of :func:`that`."""
+    _check(name, value, (expected, rtol, low, high), invariant=False)
+
+
+def _check(name: str, value: Any, wanted: tuple[Any, float, Any, Any], *, invariant: bool) -> None:
+    expected, rtol, low, high = wanted
     if expected is None and low is None and high is None:
         if not isinstance(value, bool | np.bool_):
             raise RunError(f"check {name!r}: give expected, low or high")
@@ -46,7 +69,12 @@ def that(
     if os.environ.get(SPOIL_VARIABLE):
         _spoil(name, value, expected, rtol, low, high)
     elif not holds(value, expected, rtol, low, high):
-        raise RunError(f"check {name!r} fails: {_bounds(value, expected, rtol, low, high)}")
+        text = f"check {name!r} fails: {_bounds(value, expected, rtol, low, high)}"
+        if invariant:
+            raise RunError(text)
+        current().complain(text)
+        current().add("checks", name, {"n": int(np.size(value)), "holds": False})
+        return
     current().add("checks", name, _entry(value, expected, rtol, low, high))
 
 

@@ -7,6 +7,7 @@ that nothing but a run of the pipeline can touch ``results/``.
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from tokenomics.parameters import loading
 from tokenomics.parameters.types import Common
 
 OUT_VARIABLE = "TOKENOMICS_OUT"
+STRICT_VARIABLE = "TOKENOMICS_STRICT"
+"""Set by the runner where results are committed; any other run ends with what it has, and with warnings."""
 RECORDED = ("metrics", "checks", "figures", "tables")
 
 
@@ -30,6 +33,12 @@ class Context:
     out: Path
     parameters: Common
     record: dict[str, Any] = field(default_factory=lambda: {key: {} for key in RECORDED})
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def strict(self) -> bool:
+        """Whether this run is one of the committed ones: then a complaint ends it."""
+        return bool(os.environ.get(STRICT_VARIABLE))
 
     @property
     def linked(self) -> bool:
@@ -62,9 +71,27 @@ class Context:
         self.record[kind][key] = dict(entry)
         self.write()
 
+    def complain(self, text: str) -> None:
+        """End a committed run; let a reader's run go on, and list ``text`` among its warnings.
+
+        For what would bother a reader without being wrong: a figure that is hard to read, a range that was made for
+        the committed parameters, a number that does not exist for these ones.
+
+        Raises:
+            RunError: the run is a committed one.
+        """
+        if self.strict:
+            raise RunError(f"{text} (a warning only, where --out is not in results/)")
+        self.warnings.append(" ".join(text.split()))
+        if not self.linked:
+            print(f"warning: {self.warnings[-1]}", file=sys.stderr)
+        self.write()
+
     def write(self) -> None:
         """Write everything recorded so far to ``metrics.json``, sorted and rounded."""
         entries = {"notebook": self.name, **self.record}
+        if self.warnings:
+            entries["warnings"] = self.warnings
         rounding.write_json(entries, self.out / "metrics.json")
 
 

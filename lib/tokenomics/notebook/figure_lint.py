@@ -1,4 +1,4 @@
-"""Faults of a figure that would bother a reader, detected before it is saved."""
+"""Faults of a figure that would bother a reader: detected before it is saved, and mended where layout can mend them."""
 
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -7,10 +7,15 @@ from tokenomics.notebook.style import SMALLEST_FONT_PT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
 TOLERANCE_PX = 1.0
+GROWTH = 1.25
+MOST_LETTERS = 40
+MOST_GROWN = 4
+"""Times that a canvas may grow by that factor, texts keeping their size."""
 
 
 def faults(fig: "Figure") -> list[str]:
@@ -28,6 +33,64 @@ def faults(fig: "Figure") -> list[str]:
     return problems + _text_faults(fig)
 
 
+def laid_out_again(fig: "Figure") -> list[str]:
+    """Shorten long names, turn and thin the marks of crowded axes, put legends outside, then let the canvas grow until
+    all is readable.
+
+    Returns:
+        The faults that remain.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    _shorten(fig)
+    for axes in fig.axes:
+        if axes.get_legend() is not None and _legend_faults(axes):
+            axes.get_legend().set_loc("lower center")
+            axes.get_legend().set_bbox_to_anchor((0.5, 1), axes.transAxes)
+        if not _crowded(axes, "x"):
+            continue
+        if axes.get_xscale() == "linear" and not _worded(axes.xaxis):
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
+        else:
+            axes.tick_params(axis="x", rotation=90)
+    left = faults(fig)
+    for _ in range(MOST_GROWN):
+        if not left:
+            break
+        fig.set_size_inches(fig.get_size_inches() * GROWTH)
+        left = faults(fig)
+    return left
+
+
+def _shorten(fig: "Figure") -> None:
+    """Leave out the middle of names that are too long for any canvas."""
+    import matplotlib.text
+
+    for axes in fig.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            words = [tick.get_text() for tick in axis.get_ticklabels()]
+            if any(len(word) > MOST_LETTERS for word in words):
+                axis.set_ticks(axis.get_ticklocs(), [_short(word) for word in words])
+    for text in fig.findobj(matplotlib.text.Text):
+        if len(text.get_text()) > MOST_LETTERS and " [" not in text.get_text():
+            text.set_text(_short(text.get_text()))
+
+
+def _short(words: str) -> str:
+    half = MOST_LETTERS // 2
+    return words if len(words) <= MOST_LETTERS else f"{words[:half].rstrip()} … {words[-half:].lstrip()}"
+
+
+def _crowded(axes: "Axes", name: str) -> bool:
+    return any(text.startswith(f"{name} tick labels") for text in _overlap_faults(axes))
+
+
+def _worded(axis: "Axis") -> bool:
+    """Whether an axis is marked with words."""
+    ticks = [tick.get_text() for tick in axis.get_ticklabels() if tick.get_visible()]
+    return any(character.isalpha() for tick in ticks for character in tick.replace("mathdefault", ""))
+
+
 def _label_faults(axes: "Axes") -> list[str]:
     problems = []
     for name, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
@@ -35,8 +98,7 @@ def _label_faults(axes: "Axes") -> list[str]:
         if not axis.get_visible() or not ticks:
             continue
         label = axis.get_label().get_text()
-        categorical = any(character.isalpha() for tick in ticks for character in tick.replace("mathdefault", ""))
-        if not categorical and (not label.strip() or label.rstrip().endswith("[1]")):
+        if not _worded(axis) and (not label.strip() or label.rstrip().endswith("[1]")):
             problems.append(f"{name} axis label {label!r} does not say what is counted, or in which unit")
     return problems
 

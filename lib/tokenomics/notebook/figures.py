@@ -4,9 +4,11 @@
 ``figures.save(fig, "slug", caption=...)`` writes the PNG and a JSON with caption, units and the parameters' hash.
 """
 
+import functools
 import html
 import os
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -30,6 +32,7 @@ METADATA: dict[str, dict[str, Any]] = {
 FORMATS = (*METADATA, "tex")
 """What a run can write: pictures in the first three, tables in the last; PNG always."""
 WIDTH_PX = 525
+NOTHING = "no data with these parameters"
 _drawn_from: dict[str, dict[str, str]] = {}
 
 
@@ -52,6 +55,25 @@ def canvas(rows: int = 1, columns: int = 1, height_in: float = style.HEIGHT_IN, 
     return plt.subplots(rows, columns, figsize=(style.COLUMN_WIDTH_IN, height_in), **options)
 
 
+def gap(text: str, height_in: float = style.HEIGHT_IN) -> "Figure":
+    """A figure of which there is nothing to draw, and that says why."""
+    fig, axes = canvas(height_in=height_in)
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", wrap=True)
+    return fig
+
+
+def drawing(draw: Callable[..., "Figure"]) -> Callable[..., "Figure"]:
+    """Let a function that draws frames say so where one of them has no rows."""
+
+    @functools.wraps(draw)
+    def drawn(*given: Any, **options: Any) -> "Figure":
+        nothing = any(isinstance(each, pd.DataFrame) and each.empty for each in given)
+        return gap(NOTHING) if nothing else draw(*given, **options)
+
+    return drawn
+
+
 def point_out(axes: "Axes", text: str, x: float, y: float, *, left: bool = False) -> None:
     """Write ``text`` beside a point (or at the start of a line), to its right and a little above, or to its left."""
     offset, side = ((-5, 0), "right") if left else ((3, 4), "left")
@@ -66,10 +88,10 @@ def data(slug: str, frame: pd.DataFrame) -> pd.DataFrame:
         frame: tidy data, rows in their final order; units follow from the columns' names (:mod:`.units`).
 
     Raises:
-        RunError: an empty frame, or a column whose name tells no unit.
+        RunError: a column whose name tells no unit, or (in a committed run) an empty frame.
     """
     if frame.empty:
-        raise RunError(f"figure {slug}: no data to draw")
+        current().complain(f"figure {slug}: no data to draw")
     _drawn_from[slug] = units.units(frame)
     return rounding.write_csv(frame, _path(slug, "csv"))
 
@@ -83,7 +105,8 @@ def save(fig: "Figure", slug: str, caption: str, source: str = "", metrics: Mapp
         metrics: numbers of the figure that prose refers to.
 
     Raises:
-        RunError: :func:`data` was not called for this slug, or the figure breaks a rule of :mod:`figure_lint`.
+        RunError: :func:`data` was not called for this slug, or the figure of a committed run breaks a rule of
+            :mod:`figure_lint`. That of another run is laid out again; what then remains is a warning.
     """
     import matplotlib.pyplot as plt
     from IPython.display import Image, Markdown
@@ -94,15 +117,20 @@ def save(fig: "Figure", slug: str, caption: str, source: str = "", metrics: Mapp
     for axes in fig.axes:
         if axes.get_xlabel().endswith("[year]"):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-    faults = figure_lint.faults(fig)
+    context = current()
+    with warnings.catch_warnings():
+        if not context.strict:
+            warnings.simplefilter("ignore", UserWarning)  # of layouts that are given up
+        faults = figure_lint.faults(fig)
+        if faults and not context.strict:
+            faults = figure_lint.laid_out_again(fig)
     if faults:
-        raise RunError(f"figure {slug}: " + "; ".join(faults))
+        context.complain(f"figure {slug}: " + "; ".join(faults))
     wanted = os.environ.get(FORMATS_VARIABLE, "").split(",")
     for kind in ("png", *(each for each in METADATA if each in wanted and each != "png")):
         fig.savefig(_path(slug, kind), metadata=METADATA[kind], dpi=style.DPI)
     plt.close(fig)
     report.record(metrics or {})
-    context = current()
     entry = {
         "caption": caption,
         "units": _drawn_from.pop(slug),

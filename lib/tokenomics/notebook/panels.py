@@ -19,6 +19,8 @@ REST = "free"
 ABOVE = {"loc": "outside upper center", "columnspacing": 1.0, "handletextpad": 0.4}
 """A legend above all panels."""
 MOST_COLOURS = 10
+NO_VALUE, ABSENT = "no value", "×"
+"""Said where nothing can be drawn."""
 LABEL = "devices, at least"
 BOUND = {"color": "0.35", "linestyle": "--", "linewidth": 0.9}
 
@@ -38,6 +40,7 @@ def grid(names: Sequence[str], columns: int = 2, row_in: float = 1.45, **options
     return fig, flat[: len(names)]
 
 
+@figures.drawing
 def bands(data: pd.DataFrame, x: str, y: str, bound: str = "lower bound") -> "Figure":
     """Lines of column ``y`` against ``x``, a panel each, with the band of its interval where there is one and its bound
     (``tpot_bound_ms`` for ``tpot_ms``) dashed. Both axes are logarithmic.
@@ -65,8 +68,7 @@ def log_axes(axes: "Axes", which: str = "xy") -> None:
 
     for name in which:
         axis = getattr(axes, f"{name}axis")
-        if not np.isfinite(axis.get_minpos()):
-            axes.text(0.5, 0.5, "no value", transform=axes.transAxes, ha="center", va="center")
+        if without_values(axes, name):
             continue
         getattr(axes, f"set_{name}scale")("log")
         low, high = axis.get_view_interval()
@@ -74,6 +76,14 @@ def log_axes(axes: "Axes", which: str = "xy") -> None:
             axis.set_major_locator(LogLocator(base=2, numticks=5))
             axis.set_major_formatter("{x:.3g}")
         axis.set_minor_locator(NullLocator())
+
+
+def without_values(axes: "Axes", name: str) -> bool:
+    """Whether nothing positive is drawn along an axis; then its panel says so, once."""
+    nothing = not np.isfinite(getattr(axes, f"{name}axis").get_minpos())
+    if nothing and not any(text.get_text() == NO_VALUE for text in axes.texts):
+        axes.text(0.5, 0.5, NO_VALUE, transform=axes.transAxes, ha="center", va="center")
+    return nothing
 
 
 def by_twos(axes: "Axes", xlabel: str) -> None:
@@ -152,16 +162,30 @@ def stacked(axes: "Axes", data: pd.DataFrame, index: str, part: str, number: str
     axes.grid(axis="y", visible=False)
 
 
-def dots(axes: "Axes", data: pd.DataFrame, index: str, number: str, order: Sequence[str]) -> None:
-    """A dot for each ``index`` at ``number``, with a whisker between the ends of its interval where there are."""
+def dots(
+    axes: "Axes", data: pd.DataFrame, index: str, number: str, order: Sequence[str], *, missing: str = NO_VALUE
+) -> None:
+    """A dot for each ``index`` at ``number``, with a whisker between the ends of its interval where there are.
+
+    Args:
+        missing: said in the place of a dot that there is not.
+    """
     rows = data.set_index(index).reindex(order)
     y = np.arange(len(order))[::-1]
     low, high = units.end_of(number, units.LOW), units.end_of(number, units.HIGH)
     if low in rows:
         axes.hlines(y, rows[low], rows[high], color="C0", linewidth=1)
     axes.plot(rows[number], y, "o", color="C0")
+    absent(axes, rows[number], y, missing)
     axes.set_yticks(y, order)
     axes.set_ylim(-0.6, len(order) - 0.4)
+
+
+def absent(axes: "Axes", values: Sequence[float], y: Sequence[float], words: str) -> None:
+    """Say in each row of a panel whose value is missing why nothing is drawn there."""
+    for value, place in zip(values, y, strict=True):
+        if not np.isfinite(value):
+            axes.text(0.02, place, words, transform=axes.get_yaxis_transform(), va="center", color="0.4", fontsize=6.5)
 
 
 def swatches(fig: "Figure", colours: Mapping[str, Any], words: Mapping[str, str]) -> None:
@@ -182,12 +206,14 @@ def fleet(axes: "Axes", table: pd.DataFrame, column: str, label: str = LABEL) ->
 
     names = [list(dict.fromkeys(table[key])) for key in ("model", "accelerator")]
     wide = table.pivot(index="model", columns="accelerator", values=column).loc[names[0], names[1]]
-    edges = levels(float(table[column].max()))
+    edges = levels(float(table[column].fillna(1).max()))
     colours = sns.color_palette("crest", len(edges) - 1)
     bar = {"label": label, "ticks": edges, "format": lambda value, _: short(value)}
     norm = BoundaryNorm(edges, len(colours))
     sns.heatmap(wide.astype(float), norm=norm, cmap=colours, cbar_kws=bar, linewidths=0.4, ax=axes)
-    axes.set(xlabel="", ylabel="")
+    for y, x in np.argwhere(wide.isna().to_numpy()):
+        axes.text(x + 0.5, y + 0.5, ABSENT, ha="center", va="center", color="0.4", fontsize=6)
+    axes.set(xlabel=f"{ABSENT} does not fit" if wide.isna().to_numpy().any() else "", ylabel="")
     axes.grid(visible=False)
 
 

@@ -40,6 +40,8 @@ def write_csv(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Write a frame and return what stands in the file, with the frame's own column types where they survive."""
     text = csv_text(frame)
     path.write_text(text, encoding="utf-8")
+    if not len(frame.columns):
+        return frame.copy()
     dates = [name for name in frame if pd.api.types.is_datetime64_any_dtype(frame[name])]
     return pd.read_csv(io.StringIO(text), parse_dates=dates)
 

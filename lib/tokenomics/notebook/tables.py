@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from tokenomics.errors import RunError
 from tokenomics.facts.sources import cite
 from tokenomics.notebook import report, rounding, units
 from tokenomics.notebook.context import current
@@ -31,12 +30,12 @@ def save(
         metrics: numbers of the table that prose refers to.
 
     Raises:
-        RunError: an empty frame, or a column whose name tells no unit.
+        RunError: a column whose name tells no unit, or (in a committed run) an empty frame.
     """
-    if frame.empty:
-        raise RunError(f"table {slug}: no rows")
-    report.record(metrics or {})
     context = current()
+    if frame.empty:
+        context.complain(f"table {slug}: no rows")
+    report.record(metrics or {})
     path = context.out / "tables" / f"{context.number}_{slug}.csv"
     shown = rounding.write_csv(frame, path)
     entry = {

@@ -108,6 +108,8 @@ def unit_of(column: str, values: pd.Series | None = None) -> str:
         return SUFFIXES[suffix]
     stem = column.removesuffix(f"_{LOW}").removesuffix(f"_{HIGH}").removesuffix(f"_{BOUND}")
     last = stem.rsplit("_", 1)[-1]
+    if last not in COUNTS and values is not None and values.isna().all():
+        return "text"  # a column of words, none of which is known
     if last not in COUNTS:
         raise RunError(f"column {column} tells no unit: end its name in one of notebook.units ({', '.join(SUFFIXES)})")
     return "1"

@@ -53,12 +53,16 @@ def check(declared: type[Common], values: Mapping[str, Any], origin: Mapping[str
     """``values`` as a frozen parameter object.
 
     Raises:
-        DataError: the first value that breaks its declaration; ``origin`` says where each value came from.
+        DataError: the first value that breaks its declaration, or that others exclude; ``origin`` says where each value
+            came from.
     """
     from pydantic import ValidationError
 
     try:
         return declared(**values)
+    except DataError as error:
+        where = origin if isinstance(origin, str) else origin.get(error.key, "parameters")
+        raise DataError(where, error.key, error.value, error.allowed) from None
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "parameters"

@@ -19,7 +19,7 @@ from tokenomics import outputs, paths
 from tokenomics.errors import RunError
 from tokenomics.facts import tables
 from tokenomics.notebook import figures, rounding
-from tokenomics.notebook.context import OUT_VARIABLE
+from tokenomics.notebook.context import OUT_VARIABLE, STRICT_VARIABLE
 from tokenomics.parameters import loading
 from tokenomics.parameters.types import Common
 from tokenomics.pipeline import committed, environment, executed, parent, stages
@@ -72,13 +72,23 @@ def run(
             f"{paths.shown(out)}: results/ holds committed parameters and formats only; choose another --out"
         )
     parent.end_with_parent()
+    strict = out.resolve().is_relative_to(paths.RESULTS)
     own, known = paths.RESULTS / notebook, {}
     if out.resolve() == own.resolve():
         committed.keep(notebook)
         known = committed.hashes(notebook)
     with outputs.folder(out, force=force, known=known, own=own, failed=paths.FAILED / notebook) as fresh:
-        _execute(notebook, parameters, fresh, formats)
+        complaints = _execute(notebook, parameters, fresh, formats, strict=strict)
+    if complaints:
+        lines = [f"{len(complaints)} warnings, listed at the end of the notebook and in metrics.json:", *complaints]
+        print("\n  ".join(lines), file=sys.stderr)
     return out
+
+
+def changed(parameters: Common) -> list[str]:
+    """Names of the parameters whose values are not those of ``params/``."""
+    usual = loading.load(type(parameters))
+    return [key for key in type(parameters).model_fields if getattr(parameters, key) != getattr(usual, key)]
 
 
 def check_notebook(path: Path) -> None:
@@ -119,20 +129,27 @@ def check_tables(notebook: str) -> None:
             tables.read(table)
 
 
-def _execute(notebook: str, parameters: Common, out: Path, formats: Iterable[str]) -> None:
-    environment.apply({OUT_VARIABLE: str(out), figures.FORMATS_VARIABLE: ",".join(formats)})
+def _execute(notebook: str, parameters: Common, out: Path, formats: Iterable[str], *, strict: bool) -> list[str]:
+    told = {OUT_VARIABLE: str(out), figures.FORMATS_VARIABLE: ",".join(formats), STRICT_VARIABLE: "1" if strict else ""}
+    environment.apply(told)
     source = paths.NOTEBOOKS / f"{notebook}.ipynb"
     target = out / "notebook.ipynb"
     with _signals_raise():
         result = _apart(lambda: _papermill(source, target, parameters.model_dump()))
     record = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
-    executed.finish(result, record["metrics"], parameters.model_dump(), notebook)
+    leaks = executed.finish(result, record, parameters.model_dump(), notebook, changed(parameters))
+    if leaks and strict:
+        raise RunError(leaks[0])
     import nbformat
 
     target.write_text(nbformat.writes(result) + "\n", encoding="utf-8")
+    complaints = [*record.get("warnings", []), *leaks]
+    if complaints:
+        record["warnings"] = complaints
     record["parameters"] = parameters.model_dump(mode="json")
     record["environment"] = environment.signature()
     rounding.write_json(record, out / "metrics.json")
+    return complaints
 
 
 def _apart(work: Callable[[], Any]) -> Any:

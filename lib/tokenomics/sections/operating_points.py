@@ -2,13 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
 
-from tokenomics.compute.inference.provision import Load, ask, fastest, label
+from tokenomics.compute.inference.provision import Load, ask, fastest, label, replica_of
 from tokenomics.compute.inference.search import layouts
 from tokenomics.compute.inference.server import Server
+from tokenomics.economics.cost.hourly import rent
+from tokenomics.errors import DataError, Infeasible
+from tokenomics.facts import catalogue, prices
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 from tokenomics.notebook import units
@@ -16,6 +20,40 @@ from tokenomics.notebook import units
 MILLI = 1e3
 PER_USER, PER_DEVICE = "per_user_tok_per_s", "per_device_tok_per_s"
 PER_DEVICE_ENDS = (PER_DEVICE, units.end_of(PER_DEVICE, units.LOW), units.end_of(PER_DEVICE, units.HIGH))
+
+
+def must_exist(key: str, model: str, device: str, load: Load, least: int = 1) -> None:
+    """Refuse parameters whose replica cannot exist, before anything runs.
+
+    Args:
+        key: parameter that names the model.
+        least: devices of the replica, at least.
+
+    Raises:
+        DataError: requests longer than the model's context, or more than the devices hold.
+    """
+    chosen = catalogue.model(model)
+    longest = chosen.context_tokens or np.inf
+    if load.context > longest:
+        allowed = f"a model that reads {load.context:.0f} tokens; it reads {longest}"
+        raise DataError("parameters", key, chosen.name, allowed)
+    try:
+        replica_of(load, chosen, catalogue.accelerator(device), least)
+    except Infeasible as error:
+        raise DataError("parameters", key, chosen.name, f"a replica that exists; {error.reason}") from None
+
+
+def must_have_rent(device: str, price_list: str) -> None:
+    """Refuse an accelerator that a list of rents does not have.
+
+    Raises:
+        DataError: it has no on-demand rent there; the message names some that do.
+    """
+    listed = prices.listed_by(price_list)
+    if rent(catalogue.accelerator(device), listed) is None:
+        known = [each.name for each in catalogue.accelerators().values() if rent(each, listed) is not None]
+        near = ", ".join(get_close_matches(device, known, 3, cutoff=0.0))
+        raise DataError("parameters", "own_accelerator", device, f"one that {price_list} rents; nearest: {near}")
 
 
 def frontier(

@@ -6,6 +6,7 @@ import pytest
 from tokenomics.economics import cost
 from tokenomics.economics.cost import capacity
 from tokenomics.errors import DataError
+from tokenomics.estimate import Estimate
 from tokenomics.service.qoe import MLPERF, Slo
 
 POWER = cost.Power(busy_w=700, idle_w=100, host_w=300)
@@ -80,6 +81,12 @@ class TestPlan:
         got = cost.plan(demand(), replica, 2.0, tight, power=POWER)
         assert np.isfinite(got.replicas.value) and got.replicas.high == np.inf and got.mean_w.high == np.inf
 
+    def test_a_rate_whose_slow_end_serves_nothing_has_an_infinite_high_end(self, replica):
+        rate = Estimate(*(np.asarray(each) for each in (2.0, 0.0, 3.0)))
+        got = cost.plan(demand(), replica, 2.0, Slo(1, 1), power=POWER, replica_rate=rate)
+        assert np.isfinite(got.replicas.value) and got.replicas.high == np.inf and got.mean_w.high == np.inf
+        assert 0 < got.utilisation.value <= 1 and got.utilisation.low == 0
+
 
 @pytest.mark.parametrize(
     ("call", "match"),
@@ -90,7 +97,7 @@ class TestPlan:
         (lambda r: cost.plan(demand(), r, 1.0, Slo(1, 1), power=POWER, share=1.0), "share = 1.0"),
         (lambda r: cost.plan(demand(), r, 1.0, Slo(1, 1), power=POWER, spares=-1), "spares = -1"),
         (lambda r: cost.plan(demand(), r, 1.0, Slo(1, 1), power=POWER, pue=0.5), "pue = 0.5"),
-        (lambda r: cost.plan(demand(), r, 1.0, Slo(1, 1), power=POWER, replica_rate=0), "replica_rate = 0.0"),
+        (lambda r: cost.plan(demand(), r, 1.0, Slo(1, 1), power=POWER, replica_rate=0), "replica_rate = 0;"),
     ],
 )
 def test_bad_input_is_one_line(replica, call, match):

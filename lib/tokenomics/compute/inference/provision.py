@@ -10,7 +10,7 @@ from tokenomics.compute.deployment import Settings
 from tokenomics.compute.inference.search import layouts
 from tokenomics.compute.inference.server import Server, server
 from tokenomics.compute.layout import Layout
-from tokenomics.errors import DataError
+from tokenomics.errors import Infeasible
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 
@@ -92,11 +92,13 @@ def replica_of(load: Load, model: Model, device: Accelerator, least: int = 1) ->
     """As :func:`fastest`, for a model that a notebook follows.
 
     Raises:
-        DataError: no number of devices holds the load.
+        Infeasible: no number of devices holds the load.
     """
     it = fastest(load, model, device, least)
     if it is None:
-        raise DataError("replica", "model", model.name, f"one that {MOST_DEVICES} {device.name} hold")
+        what = f"{load.batch:.0f} requests of {load.context:.0f} tokens"
+        reason = f"{MOST_DEVICES} {device.name} do not hold {what} with {load.weight_bits}-bit weights"
+        raise Infeasible("replica", "model", model.name, reason)
     return it
 
 

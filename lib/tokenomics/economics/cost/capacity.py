@@ -19,7 +19,7 @@ from tokenomics.compute.inference.server import Server
 from tokenomics.economics.cost.amounts import DAYS_PER_MONTH, HOURS_PER_MONTH, TOKENS, checked
 from tokenomics.economics.cost.hourly import Hour, Power, paid_usd
 from tokenomics.economics.cost.tokens import usd_per_mtoken
-from tokenomics.errors import DataError
+from tokenomics.errors import DataError, Infeasible
 from tokenomics.estimate import ENDS, OPPOSITE, Amount, Estimate, combine, together
 from tokenomics.service.qoe import Slo
 
@@ -189,19 +189,22 @@ def plan(
         share: of the time in which replicas must hold all requests of the busiest hour.
         spares: replicas that may fail (N + 1).
         replica_rate: requests a second that one replica serves under the objective, from a simulation or a measurement;
-            takes the place of the closed form.
+            takes the place of the closed form. A low end of 0 gives an infinite high end of the fleet.
 
     Raises:
-        DataError: an objective that not even a single request keeps, a share outside (0, 1), negative spares, a PUE
-            below 1, a rate that is not positive.
+        Infeasible: an objective that not even a single request keeps, or a rate of 0.
+        DataError: a share outside (0, 1), negative spares, a PUE below 1, a negative rate.
     """
     _check(pue, share, spares)
     if replica_rate is None:
         needed, used = _closed_form(demand, server, slo, share)
     else:
-        rate = checked("plan", "replica_rate", replica_rate)
-        needed = combine(lambda r: np.ceil(demand.peak_rate / r * (1 - 1e-12)), falling=[rate])
-        used = combine(lambda r: demand.mean_rate / r, falling=[rate])
+        rate = checked("plan", "replica_rate", replica_rate, zero=True)
+        if not np.all(rate.value > 0):
+            raise Infeasible("plan", "replica_rate", 0, "a replica that serves nothing under the objective")
+        with np.errstate(divide="ignore"):
+            needed = combine(lambda r: np.ceil(demand.peak_rate / r * (1 - 1e-12)), falling=[rate])
+            used = combine(lambda r: demand.mean_rate / r, falling=[rate])
     replicas = combine(lambda n: np.maximum(n, 1.0) + spares, [needed])
     accelerators = combine(lambda n: n * server.devices, [replicas])
     usd = paid_usd("plan", hour)
@@ -212,10 +215,16 @@ def plan(
         accelerators,
         month,
         combine(lambda m: m / tokens * TOKENS, [month]),
-        together(lambda n, work: _watts(power, n * server.devices, np.minimum(work / n, 1.0)) * pue, replicas, used),
+        together(lambda n, work: _watts(power, n * server.devices, _busy(n, work)) * pue, replicas, used),
         combine(lambda n: n * power.at(1.0).value * pue, [accelerators]),
-        together(lambda n, work: np.minimum(work / n, 1.0), replicas, used),
+        together(_busy, replicas, used),
     )
+
+
+def _busy(replicas: NDArray, work: NDArray) -> NDArray[np.float64]:
+    """Share of so many replicas that is busy; none of infinitely many."""
+    endless = np.isinf(replicas)
+    return np.where(endless, 0.0, np.minimum(np.where(endless, 0.0, work) / np.where(endless, 1.0, replicas), 1.0))
 
 
 def _watts(power: Power, accelerators: NDArray, load: NDArray) -> NDArray[np.float64]:
@@ -242,7 +251,7 @@ def _closed_form(demand: Demand, server: Server, slo: Slo, share: float) -> tupl
         most = at.most(slo)
         if most is None and end == "value":
             best = f"{at.ttft_s[0]:.3g} s to the first token, {at.tpot_s[0]:.3g} s per token at least"
-            raise DataError("plan", "slo", f"{slo.ttft_s:g} s, {slo.tpot_s:g} s", best)
+            raise Infeasible("plan", "slo", f"{slo.ttft_s:g} s, {slo.tpot_s:g} s", "no request keeps it", best)
         kept, most = most is not None, most or 0
         stay = at.ttft_s[most] + max(demand.output - 1, 0) * at.tpot_s[most]
         flight = demand.peak_rate * stay

@@ -20,10 +20,14 @@ REFERENCE = {"color": "0.6", "linewidth": 0.8}
 
 def trend(axes: "Axes", growth: Growth, years: ArrayLike, **line: Any) -> None:
     """Draw a fitted growth over ``years`` as a dashed line, labelled with its factor a year and interval."""
+    if not np.isfinite(growth.factor_per_year):
+        axes.plot([], [], " ", label="frontier: too few points to fit")
+        return
     label = f"frontier: ×{growth.factor_per_year:.2g} a year ({growth.low:.2g} to {growth.high:.2g})"
     axes.plot(years, growth.at(years), **{"color": "0.2", "linestyle": "--", "label": label, "zorder": 1} | line)
 
 
+@figures.drawing
 def model_size(data: pd.DataFrame, growth: Growth, years: Sequence[int], own: str, own_parameters: float) -> "Figure":
     """Parameters by release and architecture, with the trend and a model as a line."""
     fig, axes = _scatter(data, "parameters", "architecture")
@@ -34,6 +38,7 @@ def model_size(data: pd.DataFrame, growth: Growth, years: Sequence[int], own: st
     return fig
 
 
+@figures.drawing
 def training_compute(data: pd.DataFrame, growth: Growth, years: Sequence[int]) -> "Figure":
     """Training compute by release and who counted it, with the trend; the largest is named."""
     fig, axes = _scatter(data, "training_flop", "counted")
@@ -46,6 +51,7 @@ def training_compute(data: pd.DataFrame, growth: Growth, years: Sequence[int]) -
     return fig
 
 
+@figures.drawing
 def context(data: pd.DataFrame, growth: Growth, years: Sequence[int]) -> "Figure":
     """Context by release, open and closed, with the trend."""
     fig, axes = _scatter(data, "context_tokens", "weights")
@@ -55,6 +61,7 @@ def context(data: pd.DataFrame, growth: Growth, years: Sequence[int]) -> "Figure
     return fig
 
 
+@figures.drawing
 def token_price(data: pd.DataFrame) -> "Figure":
     """Prices of the same weights as lines, of new products as named stars."""
     import seaborn as sns
@@ -75,6 +82,7 @@ def token_price(data: pd.DataFrame) -> "Figure":
     return fig
 
 
+@figures.drawing
 def task_price(data: pd.DataFrame) -> "Figure":
     """Price of the task by model, stacked by what is billed, with the total."""
     fig, axes = figures.canvas()
@@ -92,6 +100,7 @@ def task_price(data: pd.DataFrame) -> "Figure":
     return fig
 
 
+@figures.drawing
 def speed(data: pd.DataFrame) -> "Figure":
     """Distribution of output speeds in each year."""
     import seaborn as sns
@@ -105,6 +114,7 @@ def speed(data: pd.DataFrame) -> "Figure":
     return fig
 
 
+@figures.drawing
 def hardware(data: pd.DataFrame, growth: Mapping[str, Growth], years: Sequence[int]) -> "Figure":
     """Arithmetic, bandwidth and memory of accelerators over their fits in the first year, with the fits."""
     import seaborn as sns
@@ -119,10 +129,11 @@ def hardware(data: pd.DataFrame, growth: Mapping[str, Growth], years: Sequence[i
     return fig
 
 
+@figures.drawing
 def flop_per_byte(data: pd.DataFrame, growth: Growth, years: Sequence[int], own: str, own_ridge: float) -> "Figure":
     """The ridge of accelerators by vendor, with the trend and an accelerator as a line."""
     fig, axes = _scatter(data, "flop_per_byte", "vendor")
-    axes.plot(years, growth.at(years), "k--", label=f"×{growth.factor_per_year:.2f} a year")
+    trend(axes, growth, years, color="k", label=f"×{growth.factor_per_year:.2f} a year", zorder=2)
     _reference(axes, own, years[0], own_ridge)
     _label(axes, "flop_per_byte", "ridge, 16 bit", log=False)
     axes.set_ylim(0, None)
@@ -145,5 +156,8 @@ def _label(axes: "Axes", y: str, words: str, *, log: bool = True) -> None:
 
 
 def _reference(axes: "Axes", name: str, year: int, value: float) -> None:
+    if not np.isfinite(value):
+        axes.text(0, 1, f"{name}: not published", transform=axes.transAxes, ha="left", va="top", fontsize=6.5)
+        return
     axes.axhline(value, **REFERENCE)
     figures.point_out(axes, name, year, value)

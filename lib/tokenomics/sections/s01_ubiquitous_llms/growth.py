@@ -27,6 +27,11 @@ class Growth:
     intercept: float
     n: int
 
+    @classmethod
+    def unknown(cls, n: int) -> "Growth":
+        """What ``n`` points are too few to tell."""
+        return cls(*[np.nan] * 5, n)
+
     @property
     def doubling_months(self) -> float:
         """Months in which the quantity doubles (negative: in which it halves)."""

@@ -1,9 +1,10 @@
 """Parameters of notebook ``01_ubiquitous_llms``: type, bounds, default, unit and meaning."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from tokenomics.errors import DataError
 from tokenomics.parameters.types import AcceleratorName, Common, ModelName, ProductName, Year
 
 
@@ -62,3 +63,14 @@ class Parameters(Common):
         "H100-SXM-80GB",
         description="[name or path] accelerator marked on the hardware figures; a YAML works too",
     )
+
+    @model_validator(mode="after")
+    def _years_hold_releases(self) -> Self:
+        from tokenomics.facts import history
+
+        if self.first_year >= self.last_year:
+            raise DataError("parameters", "first_year", self.first_year, f"before last_year = {self.last_year}")
+        if history.releases(self.first_year, self.last_year).empty:
+            allowed = f"a year up to {history.releases(2010, 2035)['released'].max():%Y}, the last of the tables"
+            raise DataError("parameters", "first_year", self.first_year, allowed)
+        return self

@@ -64,8 +64,9 @@ def through_time(
 def flagship_metrics(data: pd.DataFrame) -> dict[str, Metric]:
     """How much cheaper the last flagship is than the first."""
     new = data[data["kind"] == NEW].sort_values("year")[BLENDED]
-    meaning = "price of the first flagship over that of the last"
-    return {"flagship_price_ratio": Metric(new.iloc[0] / new.iloc[-1], "1", meaning)}
+    meaning, reason = "price of the first flagship over that of the last", "fewer than two of them were listed"
+    ratio = new.iloc[0] / new.iloc[-1] if len(new) > 1 else None
+    return {"flagship_price_ratio": Metric(ratio, "1", meaning, reason=reason)}
 
 
 def newest(standing: pd.DataFrame, models: Collection[str]) -> pd.DataFrame:

@@ -5,8 +5,10 @@ from functools import partial
 
 import pandas as pd
 
+from tokenomics.errors import DataError
+from tokenomics.facts.accelerators import Accelerator
 from tokenomics.notebook.report import Metric
-from tokenomics.sections.s01_ubiquitous_llms.growth import Growth, at_frontier, fit_growth
+from tokenomics.sections.s01_ubiquitous_llms.growth import SMALLEST_SAMPLE, Growth, at_frontier, fit_growth
 
 FLOP_PER_PARAMETER_AND_TOKEN = 6
 COUNTS = ("parameters", "active_parameters", "training_tokens", "context_tokens")
@@ -48,8 +50,10 @@ def frontier(releases: pd.DataFrame, column: str, rank: int) -> pd.DataFrame:
 
 
 def growth_of(table: pd.DataFrame, column: str, **fit) -> Growth:
-    """Growth of a column over its known rows; ``fit`` as for :func:`.growth.fit_growth`."""
+    """Growth of a column over its known rows, unknown if they are too few; ``fit`` as :func:`.growth.fit_growth`."""
     known = table.dropna(subset=[column])
+    if len(known) < SMALLEST_SAMPLE or known["year"].nunique() < 2:
+        return Growth.unknown(len(known))
     return fit_growth(known["year"], known[column], **fit)
 
 
@@ -86,6 +90,14 @@ def relative_hardware(hardware: pd.DataFrame, growth: Mapping[str, Growth], firs
     return long.sort_values(["quantity", "year", "name"])
 
 
+def ridge(device: Accelerator) -> float:
+    """The 16-bit FLOP per byte of an accelerator; NaN if no such peak is published."""
+    try:
+        return float(device.ridge_flop_per_byte("bf16"))
+    except DataError:
+        return float("nan")
+
+
 def by_year_listed(speeds: pd.DataFrame) -> pd.DataFrame:
     """Measured output speeds of provider interfaces by the year of their list."""
     known = speeds.dropna(subset=["date", "output_tokens_per_s"]).rename(columns={"output_tokens_per_s": "tok_per_s"})
@@ -104,7 +116,8 @@ def speed_metrics(speeds: pd.DataFrame) -> dict[str, Metric]:
 
 def growth_metric(fitted: Growth, meaning: str) -> Metric:
     """A fitted growth: factor a year with its interval."""
-    return Metric(fitted.factor_per_year, "1/year", f"growth of {meaning}", fitted.low, fitted.high)
+    few = f"{fitted.n} points in these years, too few to fit"
+    return Metric(fitted.factor_per_year, "1/year", f"growth of {meaning}", fitted.low, fitted.high, few)
 
 
 def compute_metrics(fitted: Growth) -> dict[str, Metric]:

@@ -10,6 +10,7 @@ import pandas as pd
 from tokenomics.compute.inference.server import Server
 from tokenomics.economics import adaptation, cost
 from tokenomics.economics.adaptation import Approach, Index, QueryUsd, Use
+from tokenomics.errors import Infeasible
 from tokenomics.estimate import Estimate
 from tokenomics.facts import catalogue
 from tokenomics.facts.prices import ApiPrice
@@ -22,6 +23,7 @@ GRID = (10.0 ** np.arange(1, 8.01, 0.25), 10.0 ** np.arange(-1, 3.01, 0.2))
 """Queries and updates a month of the maps."""
 SIZES = 10.0 ** np.arange(6, 9.01, 0.5)
 """Chunks of the indexes."""
+SATURATED = ["saturated_usd", "saturated_low_usd", "saturated_high_usd"]
 FACTORS, READ = (1.0, 1.25, 1.5, 2.0, 3.0, 6.0), (1, 5, 20)
 """Prices of tuned tokens over listed ones, and chunks read, that are tried."""
 
@@ -66,6 +68,13 @@ def regions(beliefs: Mapping[str, Mapping[str, Approach]], offers: Sequence[ApiP
     return pd.concat(parts, ignore_index=True)
 
 
+def breakeven(approaches: Mapping[str, Approach], use: Use, price: QueryUsd) -> Estimate:
+    """Queries from which tuning is no dearer than RAG; infinite where weights do not hold the knowledge."""
+    if TUNED not in approaches:
+        return Estimate(*[np.asarray(np.inf)] * 3)
+    return adaptation.breakeven_queries(approaches[TUNED], approaches[RAG], use, price)
+
+
 def by_list(approaches: Mapping[str, Approach], use: Use, prices: Sequence[ApiPrice]) -> pd.DataFrame:
     """On each listed price: USD of 1000 queries of each approach, and queries from which tuning is no dearer than RAG.
 
@@ -76,7 +85,7 @@ def by_list(approaches: Mapping[str, Approach], use: Use, prices: Sequence[ApiPr
     for listed in prices:
         price = task.priced_at(listed)
         usd = {_column(name): 1e3 * float(each.usd_per_query(price).value) for name, each in approaches.items()}
-        found = adaptation.breakeven_queries(approaches[TUNED], approaches[RAG], use, price)
+        found = breakeven(approaches, use, price)
         told = {"model": listed.model, "provider": listed.provider}
         rows.append(told | usd | {"breakeven_queries": float(found.value)})
     return pd.DataFrame(rows).sort_values(["breakeven_queries", "model", "provider"], ignore_index=True)
@@ -99,10 +108,13 @@ def drawn_lists(found: pd.DataFrame, offers: Sequence[ApiPrice]) -> pd.DataFrame
 def list_metrics(found: pd.DataFrame, first: ApiPrice, breakeven: Estimate) -> dict[str, Metric]:
     """What the prose says of all lists, and of the first product on its own."""
     never = float(np.isinf(found["breakeven_queries"]).mean())
+    dearer = "at every number tuning is dearer, or its weights do not hold the knowledge"
     return {
         "never_share": Metric(never, "share", "offers on which tuning never pays"),
         "offers": Metric(len(found), "1", "offers of the year"),
-        "list_breakeven": Metric(float(breakeven.value), "1", f"queries from which tuning pays, {first.model}"),
+        "list_breakeven": Metric(
+            float(breakeven.value), "1", f"queries from which tuning pays, {first.model}", reason=dearer
+        ),
         "first_product": Metric(first.model, "text", "product of the first map"),
     }
 
@@ -160,19 +172,26 @@ def on_devices(
         queries: simulated at each rate.
 
     Returns:
-        Columns approach, prompt_tokens, cached_tokens, saturated_usd and its ends, simulated_usd (infinite where the
-        objective cannot be kept). A beginning that all prompts share is held once in the simulation, by each request in
-        the closed form, which makes a long prompt dearer there.
+        Columns approach, prompt_tokens, cached_tokens, saturated_usd and its ends (missing where a prompt fits into no
+        memory or context), simulated_usd (missing where the objective cannot be kept as well). A beginning that all
+        prompts share is held once in the simulation, by each request in the closed form, which makes a long prompt
+        dearer there.
     """
-    price, rows = adaptation.on_server(server, hour), []
+    rows = []
     for name, each in approaches.items():
         factor = adaptation.adapter_factor(server.on.model, rank) if name in (TUNED, BOTH) else 1.0
-        rate = adaptation.queries_per_s(server, each.query, ttft_s, queries=queries) / factor
-        served = float(adaptation.from_served(hour, server.devices, rate).value) if rate > 0 else np.inf
-        read = {"prompt_tokens": float(each.query.input), "cached_tokens": float(each.query.cached)}
-        saturated = units.columns("saturated_usd", price(each.query), 1e3 * factor)
-        rows.append({"approach": name} | read | saturated | {"simulated_usd": 1e3 * served})
-    return pd.DataFrame(rows)
+        row = {"approach": name, "prompt_tokens": float(each.query.input), "cached_tokens": float(each.query.cached)}
+        try:
+            server.room(float(each.query.input) + float(each.query.output))
+            rate = adaptation.queries_per_s(server, each.query, ttft_s, queries=queries) / factor
+            saturated = adaptation.on_server(server, hour)(each.query)
+        except Infeasible:
+            rows.append(row)
+            continue
+        served = float(adaptation.from_served(hour, server.devices, rate).value) if rate > 0 else np.nan
+        rows.append(row | units.columns("saturated_usd", saturated, 1e3 * factor) | {"simulated_usd": 1e3 * served})
+    columns = ["approach", "prompt_tokens", "cached_tokens", *SATURATED, "simulated_usd"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def on_replicas(
@@ -190,7 +209,9 @@ def on_replicas(
 
 def ratios(priced: pd.DataFrame) -> pd.Series:
     """A saturated query with RAG over one of the tuned model, by model, of :func:`on_replicas`."""
-    wide = priced.pivot(index="model", columns="approach", values="saturated_usd")
+    wide = priced.pivot(index="model", columns="approach", values="saturated_usd").reindex(
+        columns=list(task.APPROACHES)
+    )
     return (wide[RAG] / wide[TUNED]).loc[list(dict.fromkeys(priced["model"]))]
 
 
@@ -204,7 +225,8 @@ def device_metrics(priced: pd.DataFrame, models: Sequence[str], tuning: Estimate
     found = dict(zip(models, ratios(priced), strict=True))
     metrics = {"own_tuning_usd": Metric.of(tuning, "USD", "accelerator-hours of one tuning run")}
     for key, name in (("small", models[0]), ("large", models[-1])):
-        metrics[f"own_ratio_{key}"] = Metric(found[name], "1", f"RAG over tuned, saturated, {name}")
+        meaning, none = f"RAG over tuned, saturated, {name}", "one of them is no option or does not fit"
+        metrics[f"own_ratio_{key}"] = Metric(found[name], "1", meaning, reason=none)
         metrics[f"own_{key}"] = Metric(name, "text", "model served on own devices")
     return metrics
 
@@ -280,7 +302,7 @@ def sensitivity(p: Any, right: Mapping[str, Right], price: QueryUsd) -> pd.DataF
         for read in READ:
             some = replace(task.case(p), tuned_factor=factor, chunks=float(read))
             approaches = task.approaches(some, {name: right[name] for name in (RAG, TUNED)}, task.index(p))
-            pays = float(adaptation.breakeven_queries(approaches[TUNED], approaches[RAG], use, price).value)
+            pays = float(breakeven(approaches, use, price).value)
             rows.append((factor, read, pays if np.isfinite(pays) else np.nan))
     return pd.DataFrame(rows, columns=["tuned_factor", "chunks", "breakeven_queries"])
 
@@ -289,6 +311,8 @@ def sensitivity_metrics(moved: pd.DataFrame) -> dict[str, Metric]:
     """The largest finite break-even among the cases, and how many have none."""
     never = int(moved["breakeven_queries"].isna().sum())
     return {
-        "most_breakeven": Metric(moved["breakeven_queries"].max(), "1", "largest finite break-even among these"),
+        "most_breakeven": Metric(
+            moved["breakeven_queries"].max(), "1", "largest finite break-even among these", reason="there is none"
+        ),
         "never_cases": Metric(never, "1", "cases in which tuning never pays"),
     }

@@ -28,6 +28,7 @@ SHORT = {"updated": "new", "unanswerable": "none", "two_hop": "two hops"}
 Rows = pd.DataFrame
 
 
+@figures.drawing
 def retrievers(data: Rows) -> "Figure":
     """Share of questions whose chunk is among the first k, a panel for each split, a line for each retriever."""
     names = list(dict.fromkeys(data["split"]))
@@ -43,6 +44,7 @@ def retrievers(data: Rows) -> "Figure":
     return fig
 
 
+@figures.drawing
 def arms(data: Rows) -> "Figure":
     """Share of right answers with its interval, a panel for each split, one row for each arm."""
     names, arms = list(dict.fromkeys(data["split"])), list(dict.fromkeys(data["arm"]))
@@ -55,6 +57,7 @@ def arms(data: Rows) -> "Figure":
     return fig
 
 
+@figures.drawing
 def distraction(data: Rows, recall: Rows) -> "Figure":
     """Share of right answers against the chunks given, with intervals; dashed: the share whose chunk was found."""
     names = list(dict.fromkeys(data["split"]))
@@ -74,6 +77,7 @@ def distraction(data: Rows, recall: Rows) -> "Figure":
     return fig
 
 
+@figures.drawing
 def freshness(data: Rows) -> "Figure":
     """What answers to changed facts are, a stacked bar for each arm."""
     fig, axes = figures.canvas(height_in=0.75 + 0.24 * data["arm"].nunique())
@@ -84,6 +88,7 @@ def freshness(data: Rows) -> "Figure":
     return fig
 
 
+@figures.drawing
 def splits(data: Rows) -> "Figure":
     """Share of right answers in per cent by arm and kind of question as a grid of colours and numbers."""
     import seaborn as sns
@@ -101,6 +106,7 @@ def splits(data: Rows) -> "Figure":
     return fig
 
 
+@figures.drawing
 def losses(data: Rows) -> "Figure":
     """Loss by epoch on a logarithmic axis, a colour for each recipe, a line for each seed."""
     fig, axes = figures.canvas(height_in=2.2)
@@ -116,6 +122,7 @@ def losses(data: Rows) -> "Figure":
     return fig
 
 
+@figures.drawing
 def waiting(data: Rows) -> "Figure":
     """Seconds of one query asked alone: reading what is new of the prompt, and writing."""
     fig, axes = figures.canvas(height_in=0.75 + 0.22 * len(data))
@@ -129,6 +136,7 @@ def waiting(data: Rows) -> "Figure":
     return fig
 
 
+@figures.drawing
 def published(data: Rows, words: Sequence[str] = ("base", "rag", "tuned", "both")) -> "Figure":
     """Published shares of right answers beside ours, a row for each study; ours first. Hollow: not read in a table."""
     studies = list(dict.fromkeys(data["study"]))
@@ -151,6 +159,7 @@ def _said(approach: str) -> str:
     return {"base": NAMES["base"], "rag": NAMES["rag"]}.get(approach, approach)
 
 
+@figures.drawing
 def per_right(data: Rows) -> "Figure":
     """What a right answer costs against queries, a panel for each use, a line with its interval for each approach."""
     names = list(dict.fromkeys(data["panel"]))
@@ -167,6 +176,7 @@ def per_right(data: Rows) -> "Figure":
     return fig
 
 
+@figures.drawing
 def cheapest(data: Rows) -> "Figure":
     """The cheapest approach per right answer over queries and updates, a panel for each price."""
     fig, shown = panels.regions(data, "queries", "updates", COLOURS, 2.0, word="cheapest")
@@ -177,6 +187,7 @@ def cheapest(data: Rows) -> "Figure":
     return fig
 
 
+@figures.drawing
 def indexes(data: Rows) -> "Figure":
     """What an index costs by its chunks, a panel for each part of the cost, a line for each kind."""
     names = list(dict.fromkeys(data["part"]))
@@ -193,6 +204,7 @@ def indexes(data: Rows) -> "Figure":
     return fig
 
 
+@figures.drawing
 def lists(data: Rows) -> "Figure":
     """Queries from which tuning is no dearer than RAG against the listed price of input, where it ever is."""
     fig, axes = figures.canvas(height_in=2.3)
@@ -205,6 +217,7 @@ def lists(data: Rows) -> "Figure":
     return fig
 
 
+@figures.drawing
 def devices(data: Rows) -> "Figure":
     """Price of a thousand queries on own devices, a panel a model: saturated with its ends, in time under arrivals."""
     names = list(dict.fromkeys(data["model"]))
@@ -216,6 +229,8 @@ def devices(data: Rows) -> "Figure":
         axes.plot(rows["saturated_usd"], y, "o", color=PALETTE[0], label="saturated, closed form")
         axes.plot(rows["simulated_usd"], y, "x", color=PALETTE[3], label="in time, simulated")
         panels.log_axes(axes, "x")
+        panels.absent(axes, rows["saturated_usd"], y, "does not fit")
+        panels.absent(axes, rows["simulated_usd"].fillna(rows["saturated_usd"].isna()), y - 0.3, "not in time")
         axes.set_yticks(y, rows["approach"])
         axes.set_ylim(-0.6, len(rows) - 0.4)
     panels.label_outer(shown, units.label("saturated_usd", "1000 queries"), "")

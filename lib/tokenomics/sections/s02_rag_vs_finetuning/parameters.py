@@ -3,10 +3,11 @@
 What an experiment measured is read from its tables and is no parameter; prices that no table has are assumptions.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from tokenomics.errors import DataError
 from tokenomics.parameters.types import AcceleratorName, Bits, Common, EngineName, ModelNames, PriceList, ProductName
 
 
@@ -68,3 +69,19 @@ class Parameters(Common):
     tuning_mfu: float = Field(0.35, gt=0, le=1, description="[1] assumed: share of peak that tuning achieves there")
     slo_ttft_s: float = Field(1.0, gt=0, le=600, description="[s] time to the first token that is promised there")
     price_list: PriceList = Field("skypilot_catalog", description="[key] source of the rents")
+
+    @model_validator(mode="after")
+    def _have_prices_and_fit(self) -> Self:
+        from tokenomics.sections.operating_points import Load, must_exist, must_have_rent
+        from tokenomics.sections.s02_rag_vs_finetuning import task
+
+        if not task.every_offer(self.price_year):
+            known = [year for year in range(2010, 2036) if task.every_offer(year)]
+            raise DataError("parameters", "price_year", self.price_year, f"a year of which there are lists: {known}")
+        for product in self.products:
+            task.newest(product, self.price_year)
+        must_have_rent(self.own_accelerator, self.price_list)
+        for name in self.own_models:
+            load = Load(1024, self.answer_tokens, 32, self.own_weight_bits, 16, self.engine)
+            must_exist("own_models", name, self.own_accelerator, load)
+        return self

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 REFERENCE = {"color": "0.6", "linewidth": 0.8}
 
 
+@figures.drawing
 def devices(data: pd.DataFrame, column: str) -> "Figure":
     """Devices of every model on every accelerator, a colour a doubling."""
     fig, axes = figures.canvas(height_in=3.8)
@@ -19,6 +20,7 @@ def devices(data: pd.DataFrame, column: str) -> "Figure":
     return fig
 
 
+@figures.drawing
 def days_by_devices(data: pd.DataFrame, device: str, within_days: float) -> "Figure":
     """Days against devices, a line a model from the fewest devices that hold it (dot) on."""
     import seaborn as sns
@@ -35,6 +37,7 @@ def days_by_devices(data: pd.DataFrame, device: str, within_days: float) -> "Fig
     return fig
 
 
+@figures.drawing
 def over_6nd(data: pd.DataFrame) -> "Figure":
     """Exact FLOP over six N D against the length of a sequence."""
     import seaborn as sns
@@ -48,6 +51,7 @@ def over_6nd(data: pd.DataFrame) -> "Figure":
     return fig
 
 
+@figures.drawing
 def measured_share(data: pd.DataFrame, order: list[str]) -> "Figure":
     """A dot a run by accelerator, with the median of each. The jitter draws from the global generator."""
     import seaborn as sns
@@ -61,6 +65,7 @@ def measured_share(data: pd.DataFrame, order: list[str]) -> "Figure":
     return fig
 
 
+@figures.drawing
 def share_by_scale(data: pd.DataFrame, order: list[str]) -> "Figure":
     """Share of the bound against the devices of a run."""
     import seaborn as sns
@@ -75,6 +80,7 @@ def share_by_scale(data: pd.DataFrame, order: list[str]) -> "Figure":
     return fig
 
 
+@figures.drawing
 def published_runs(data: pd.DataFrame) -> "Figure":
     """The lower bound of a training over its published hours."""
     import seaborn as sns
@@ -88,6 +94,7 @@ def published_runs(data: pd.DataFrame) -> "Figure":
     return fig
 
 
+@figures.drawing
 def tuning_memory(data: pd.DataFrame, device: str, device_gb: float) -> "Figure":
     """Memory by method, beside that of one device."""
     import seaborn as sns

@@ -42,7 +42,7 @@ class Parameters(ManyModels):
     published_sequence_tokens: int = Field(
         2048,
         ge=1,
-        le=10_000_000,
+        le=2048,
         description="[token] sequence length in the bounds of published runs, no longer than any of theirs",
     )
     fp8_runs: list[str] = Field(

@@ -1,6 +1,7 @@
 """The best point of each accelerator within a limit, its output for a dollar and for a joule, and the best layout."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,12 +9,11 @@ import pandas as pd
 from tokenomics.compute.inference.provision import TEXTS, Load, label
 from tokenomics.compute.inference.search import Candidate, search
 from tokenomics.economics import cost
-from tokenomics.errors import DataError
 from tokenomics.facts import prices
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 from tokenomics.notebook import units
-from tokenomics.notebook.report import Metric, cell
+from tokenomics.notebook.report import Metric, cell, extreme
 from tokenomics.sections.operating_points import MILLI, PER_DEVICE
 
 SECONDS_PER_HOUR, MILLION = 3600.0, 1e6
@@ -25,16 +25,9 @@ def within(points: pd.DataFrame, most_tpot_ms: float) -> pd.DataFrame:
     return kept.drop_duplicates("accelerator").reset_index(drop=True)
 
 
-def point_of(chosen: pd.DataFrame, device: Accelerator, most_tpot_ms: float) -> pd.Series:
-    """The chosen point of one accelerator.
-
-    Raises:
-        DataError: it has none within the limit.
-    """
-    rows = chosen[chosen["accelerator"] == device.name]
-    if rows.empty:
-        raise DataError("parameters", "most_tpot_ms", most_tpot_ms, f"what {device.name} can keep with the own model")
-    return rows.iloc[0]
+def point_of(chosen: pd.DataFrame, device: Accelerator) -> pd.Series:
+    """The chosen point of one accelerator; one of no values where it has none within the limit."""
+    return extreme(chosen[chosen["accelerator"] == device.name], PER_DEVICE)
 
 
 def best(chosen: pd.DataFrame, column: str, key: str) -> dict[str, Metric]:
@@ -44,17 +37,13 @@ def best(chosen: pd.DataFrame, column: str, key: str) -> dict[str, Metric]:
     """
     meaning = f"accelerator with the best {column}"
     overlap = f"others whose interval of {column} overlaps the best one"
-    rows = chosen.dropna(subset=[column]).sort_values([column, "accelerator"], ascending=[False, True])
-    if rows.empty:
-        none = {f"best_{key}": Metric("no accelerator of the table", "text", meaning)}
-        none[f"best_{key}_value"] = Metric(0.0, units.unit_of(column), f"the best {column}", 0.0, 0.0)
-        return none | {f"overlapping_{key}": Metric(0, "1", overlap)}
-    first = rows.iloc[0]
-    overlapping = int((rows[units.end_of(column, units.HIGH)] >= first[units.end_of(column, units.LOW)]).sum()) - 1
+    first = extreme(chosen.sort_values("accelerator"), column)
+    overlapping = int((chosen[units.end_of(column, units.HIGH)] >= first[units.end_of(column, units.LOW)]).sum()) - 1
+    none = "no accelerator of the table keeps the limit and has what this is divided by"
     return {
-        f"best_{key}": Metric(first["accelerator"], "text", meaning),
-        f"best_{key}_value": cell(first, column, f"the best {column}"),
-        f"overlapping_{key}": Metric(overlapping, "1", overlap),
+        f"best_{key}": Metric(first["accelerator"], "text", meaning, reason=none),
+        f"best_{key}_value": replace(cell(first, column, f"the best {column}"), reason=none),
+        f"overlapping_{key}": Metric(max(overlapping, 0), "1", overlap),
     }
 
 
@@ -62,7 +51,7 @@ def value_metrics(chosen: pd.DataFrame, own: pd.Series, profile: str) -> dict[st
     """Output of the own accelerator within the limit, accelerators with another engine profile, and the best ones."""
     others = [f"{row.accelerator} ({row.profile})" for row in chosen.itertuples() if row.profile != profile]
     meaning = "output tokens a second and device within the limit, own accelerator"
-    metrics = {"own_rate": cell(own, PER_DEVICE, meaning)}
+    metrics = {"own_rate": replace(cell(own, PER_DEVICE, meaning), reason="it does not keep the limit")}
     metrics["other_profiles"] = Metric(", ".join(others) or "none", "text", "accelerators with another engine profile")
     return metrics | best(chosen, "mtok_per_usd", "usd") | best(chosen, "tok_per_j", "joule")
 
@@ -100,14 +89,8 @@ def candidates(load: Load, model: Model, device: Accelerator, devices: int, most
     return search(model, device, devices, prompt=load.prompt, output=load.output, most_tpot_s=limit_s, **formats)
 
 
-def layouts_table(candidates: Sequence[Candidate], most_tpot_ms: float = np.inf) -> pd.DataFrame:
-    """Candidates of a search as a table, in their order.
-
-    Raises:
-        DataError: the search found none within the limit.
-    """
-    if not candidates:
-        raise DataError("parameters", "most_tpot_ms", most_tpot_ms, "what some layout of layout_devices can keep")
+def layouts_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
+    """Candidates of a search as a table, in their order; without rows where none keeps the limit."""
     return pd.DataFrame(
         {
             "layout": [label(each.layout) for each in candidates],
@@ -123,13 +106,13 @@ def layouts_table(candidates: Sequence[Candidate], most_tpot_ms: float = np.inf)
 
 def search_metrics(table: pd.DataFrame, model: str, device: str) -> dict[str, Metric]:
     """How many layouts keep the limit, the best one, and its output over that of the median."""
-    best_layout = table.iloc[0]
-    words = f"{best_layout['layout']} x {best_layout['replicas']}"
-    gain = best_layout["rate_tok_per_s"] / table["rate_tok_per_s"].median()
+    first, none = table[:1].to_dict("records"), "no layout on these devices holds the load and keeps the limit"
+    words = f"{first[0]['layout']} x {first[0]['replicas']}" if first else None
+    gain = first[0]["rate_tok_per_s"] / table["rate_tok_per_s"].median() if first else None
     return {
         "layout_model": Metric(model, "text", "model whose layouts are searched"),
         "layout_accelerator": Metric(device, "text", "accelerator of the search"),
         "layouts": Metric(len(table), "1", "layouts that keep the limit"),
-        "layout_best": Metric(words, "text", "best layout, and replicas of it"),
-        "layout_gain": Metric(gain, "1", "best over median layout"),
+        "layout_best": Metric(words, "text", "best layout, and replicas of it", reason=none),
+        "layout_gain": Metric(gain, "1", "best over median layout", reason=none),
     }

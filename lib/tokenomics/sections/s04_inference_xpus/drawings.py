@@ -16,6 +16,7 @@ LIMITS = ("bandwidth", "compute", "communication", "host", "memory")
 LINE = {"color": "0.6", "linewidth": 0.8}
 
 
+@figures.drawing
 def roofline(data: pd.DataFrame) -> "Figure":
     """TFLOP/s by FLOP per byte: the calibrated kernel marked, the data sheet as a thin line."""
     import seaborn as sns
@@ -31,6 +32,7 @@ def roofline(data: pd.DataFrame) -> "Figure":
     return fig
 
 
+@figures.drawing
 def kernel_efficiency(data: pd.DataFrame) -> "Figure":
     """Share of the data sheet that operators reach, a row for each accelerator, the highest median first."""
     import seaborn as sns
@@ -45,6 +47,7 @@ def kernel_efficiency(data: pd.DataFrame) -> "Figure":
     return fig
 
 
+@figures.drawing
 def devices(data: pd.DataFrame) -> "Figure":
     """Devices of a replica, models against accelerators."""
     fig, axes = figures.canvas(height_in=3.8)
@@ -52,6 +55,7 @@ def devices(data: pd.DataFrame) -> "Figure":
     return fig
 
 
+@figures.drawing
 def devices_by_bits(data: pd.DataFrame, device: str) -> "Figure":
     """Devices by bits a weight, a row for each model; the lower bound as a hollow mark."""
     fig, axes = figures.canvas(height_in=3.4)
@@ -61,11 +65,14 @@ def devices_by_bits(data: pd.DataFrame, device: str) -> "Figure":
         axes.plot(part["devices"], y, panels.MARKERS[step], label=f"{bits} bit", **look)
         axes.plot(part["devices_bound"], y, panels.MARKERS[step], fillstyle="none", markeredgewidth=0.7, **look)
     panels.by_twos(axes, f"{device} devices")
+    held = data.groupby("model")["devices"].max()
+    panels.absent(axes, held.reindex(order), list(order.values()), "does not fit")
     axes.set(yticks=[*order.values()], yticklabels=[*order], ylim=(len(order) - 0.5, -0.5))
     axes.legend(loc="lower center", bbox_to_anchor=(0.35, 1), ncols=3)
     return fig
 
 
+@figures.drawing
 def memory(data: pd.DataFrame) -> "Figure":
     """Gigabytes of the fullest device by use, a bar for each deployment."""
     fig, axes = figures.canvas(height_in=2.3)
@@ -75,6 +82,7 @@ def memory(data: pd.DataFrame) -> "Figure":
     return fig
 
 
+@figures.drawing
 def step_parts(data: pd.DataFrame) -> "Figure":
     """Milliseconds of each part of a decode step, a bar for each deployment."""
     fig, axes = figures.canvas(height_in=0.75 + 0.17 * data["deployment"].nunique())
@@ -84,6 +92,7 @@ def step_parts(data: pd.DataFrame) -> "Figure":
     return fig
 
 
+@figures.drawing
 def limited_by(data: pd.DataFrame) -> "Figure":
     """What limits a decode step over batch and context, a panel for each replica."""
     import seaborn as sns
@@ -100,6 +109,7 @@ def limited_by(data: pd.DataFrame) -> "Figure":
     return fig
 
 
+@figures.drawing
 def loaded(data: pd.DataFrame) -> "Figure":
     """TTFT and TPOT by the number of requests always in flight, with their intervals."""
     fig, shown = panels.grid(["", ""])
@@ -111,6 +121,7 @@ def loaded(data: pd.DataFrame) -> "Figure":
     return fig
 
 
+@figures.drawing
 def pareto(data: pd.DataFrame, most_tpot_ms: float) -> "Figure":
     """Output of a device against the speed for one user, a line for each accelerator; the limit as a vertical line."""
     import seaborn as sns
@@ -126,6 +137,7 @@ def pareto(data: pd.DataFrame, most_tpot_ms: float) -> "Figure":
     return fig
 
 
+@figures.drawing
 def value(data: pd.DataFrame) -> "Figure":
     """Output for a dollar and for a joule, a row for each accelerator."""
     order = data.sort_values("tok_per_j", ascending=False)["accelerator"].tolist()
@@ -137,6 +149,7 @@ def value(data: pd.DataFrame) -> "Figure":
     return fig
 
 
+@figures.drawing
 def layouts(data: pd.DataFrame) -> "Figure":
     """Output of a device against TPOT of every layout, the best one named."""
     import seaborn as sns
@@ -154,6 +167,7 @@ def layouts(data: pd.DataFrame) -> "Figure":
     return fig
 
 
+@figures.drawing
 def measured_share(data: pd.DataFrame, order: list[str]) -> "Figure":
     """Share of the bound that measured rows reach: quartiles and range, a row for each accelerator."""
     import seaborn as sns
@@ -166,6 +180,7 @@ def measured_share(data: pd.DataFrame, order: list[str]) -> "Figure":
     return fig
 
 
+@figures.drawing
 def held_out(data: pd.DataFrame, coverage: float) -> "Figure":
     """Error (from median to p90) and share inside the interval, a row for each quantity."""
     fig, shown = figures.canvas(1, 2, height_in=2.9, sharey=True)
@@ -179,6 +194,7 @@ def held_out(data: pd.DataFrame, coverage: float) -> "Figure":
     return fig
 
 
+@figures.drawing
 def sensitivity(data: pd.DataFrame) -> "Figure":
     """Each quantity over the unchanged one, a row for each change."""
     import seaborn as sns
@@ -192,6 +208,7 @@ def sensitivity(data: pd.DataFrame) -> "Figure":
     return fig
 
 
+@figures.drawing
 def gains(data: pd.DataFrame, banded: float) -> "Figure":
     """Speed-up against the batch, a panel for each option to draft, a line for each acceptance; the interval of one."""
     fig, shown = panels.grid(list(dict.fromkeys(data["panel"])), row_in=2.0, sharex=True, sharey=True)
@@ -211,11 +228,15 @@ def gains(data: pd.DataFrame, banded: float) -> "Figure":
     return fig
 
 
+@figures.drawing
 def adapters_and_images(data: pd.DataFrame, plain_tpot_ms: float) -> "Figure":
     """Left the time per token by the number of adapters, beside the one without; right that of a first token by the
     number of images, a line for each family of models."""
     fig, (left, right) = figures.canvas(1, 2, height_in=2.5)
-    _line(left, data.dropna(subset=["adapters"]), ("adapters", "tpot_ms"), "adapters", 0)
+    served = data.dropna(subset=["adapters"])
+    _line(left, served, ("adapters", "tpot_ms"), "adapters", 0)
+    if served.empty:
+        left.text(0.5, 0.5, "does not fit", transform=left.transAxes, ha="center")
     for place, (name, part) in enumerate(data.groupby("encoder", sort=False), start=1):
         _line(right, part, ("images", "ttft_ms"), name, place)
     left.axhline(plain_tpot_ms, label="none", **panels.BOUND)

@@ -1,8 +1,8 @@
 """Parameters of notebook ``04_inference_xpus``: type, bounds, default, unit and meaning."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tokenomics.parameters.types import (
     AcceleratorName,
@@ -78,3 +78,12 @@ class Parameters(ManyModels):
     acceptances: list[float] = Field([0.6, 0.7, 0.8], min_length=1, description="[1] shares of drafts accepted")
     adapter_rank: int = Field(16, ge=1, le=4096, description="[1] rank of each of many adapters")
     image_pixels: int = Field(1024, ge=1, le=16_384, description="[pixel] side of an image in a prompt")
+
+    @model_validator(mode="after")
+    def _replica_can_exist(self) -> Self:
+        from tokenomics.sections.operating_points import Load, must_exist
+
+        requests = self.prompt_tokens, self.output_tokens, self.batch
+        load = Load(*requests, self.weight_bits, self.kv_bits, self.engine)
+        must_exist("own_model", self.own_model, self.own_accelerator, load, self.node_devices)
+        return self

@@ -188,10 +188,9 @@ def sensitivity(load: Load, it: Server) -> pd.DataFrame:
     not feasible."""
     rows = []
     for name, change in options(load).items():
-        at, other = changed(load, it, **change)
-        row = {"change": name, "devices": other.devices}
+        row = {"change": name, "devices": it.devices}
         try:
-            rows.append(row | _seen(at, other))
+            rows.append(row | _seen(*changed(load, it, **change)))
         except Infeasible:
             rows.append(row)
     return pd.DataFrame(rows)
@@ -219,7 +218,7 @@ def tpot_spread(ratios: pd.DataFrame) -> dict[str, Metric]:
     tpot = ratios[ratios["quantity"] == "TPOT"]
     metrics = {}
     for key, ending in (("engine", "engine"), ("weight_bits", "bit weights")):
-        among = [1, *tpot.loc[tpot["change"].str.endswith(ending), "over_unchanged_ratio"]]
+        among = [1, *tpot.loc[tpot["change"].str.endswith(ending), "over_unchanged_ratio"].dropna()]
         meaning = f"longest over shortest TPOT, by {key.replace('_', ' ')}"
         metrics[f"{key}_tpot_ratio"] = Metric(max(among) / min(among), "1", meaning)
     return metrics

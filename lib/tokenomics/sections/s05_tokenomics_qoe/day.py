@@ -20,6 +20,8 @@ from tokenomics.service.workload.arrivals import DAY_S, HOUR_S
 
 HOURS = np.arange(24)
 FOR_PEAK, FOR_MEAN, BY_HOUR, AUTOSCALED = "for the peak", "for the mean", "by the hour", "autoscaled"
+FLEETS = {"peak": FOR_PEAK, "mean": FOR_MEAN, "follow": BY_HOUR, "scaled": AUTOSCALED}
+NEVER = "the objective is kept at no load"
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,10 @@ def played(case: Case, traffic: Day, slo: qoe.Slo, replica_rps: float, p: Parame
     for the peak, fixed for the mean, following the hour, autoscaled.
 
     Args:
-        replica_rps: highest rate of a replica under the objective.
+        replica_rps: highest rate of a replica under the objective; at 0 no fleet is large enough, and there is no row.
     """
+    if not replica_rps > 0:
+        return pd.DataFrame(columns=["fleet", "hour", "replicas", "requests", "rate_rps", "attained_share"])
     most = p.peak_replicas
     stream = traffic.stream(most * replica_rps)
     found = []
@@ -171,13 +175,16 @@ def metrics(table: pd.DataFrame, fleets: pd.DataFrame) -> dict[str, Metric]:
         table: as :func:`played` gives it.
         fleets: as :func:`compared` gives it.
     """
+    if fleets.empty:
+        keys = ("day_requests", "mean_replicas", *(f"{key}_{what}" for key in FLEETS for what in ("attained", "paid")))
+        return {key: Metric(None, "1", "a fleet through the day", reason=NEVER) for key in keys}
     by_fleet = fleets.set_index("fleet")
     few, served = by_fleet.loc[FOR_MEAN, "most_replicas"], table[table["fleet"] == FOR_PEAK]["requests"].sum()
     found = {
         "day_requests": Metric(int(served), "1", "requests of the simulated day"),
         "mean_replicas": Metric(int(few), "1", "replicas of the fleet for the mean"),
     }
-    for key, name in {"peak": FOR_PEAK, "mean": FOR_MEAN, "follow": BY_HOUR, "scaled": AUTOSCALED}.items():
+    for key, name in FLEETS.items():
         row = by_fleet.loc[name]
         ratio = row["usd_per_day"] / by_fleet.loc[FOR_PEAK, "usd_per_day"]
         meaning = f"requests within the objective, fleet {name}"

@@ -1,7 +1,7 @@
 """Rent, buy or API: what an hour of a device costs by each option, and which option is cheapest at which load."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from tokenomics.sections.s05_tokenomics_qoe.parameters import Parameters
 
 API, ON_DEMAND, SPOT, RESERVED, OWN = "API", "on demand", "spot", "reserved", "own"
 OFFERED, PRICE = "offered_usd_per_mtok", "usd_per_mtok"
+NEVER = Estimate(*[np.asarray(np.inf)] * 3)
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ def hours_table(by: Mapping[str, Option]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Served:
-    """What is bought for: a replica that serves ``replica_rps`` requests a second under its objective, and the rate of
-    each hour over the mean (ones for a load that stays)."""
+    """What is bought for: a replica that serves ``replica_rps`` requests a second under its objective (0: no number of
+    them is enough), and the rate of each hour over the mean (ones for a load that stays)."""
 
     case: Case
     replica_rps: float
@@ -94,7 +95,8 @@ class Served:
     def usd_per_hour(self, option: Option, rates: Sequence[float], end: str = "value") -> np.ndarray:
         """USD an hour of whole replicas for mean loads, shape of ``rates``, at an end of the hour's price."""
         load = np.asarray(rates, dtype=float)
-        replicas = np.maximum(np.ceil(load[..., None] * self.hourly / self.replica_rps - 1e-9), 1)
+        with np.errstate(divide="ignore"):
+            replicas = np.maximum(np.ceil(load[..., None] * self.hourly / np.float64(self.replica_rps) - 1e-9), 1)
         paid = replicas.mean(axis=-1) if option.hourly else replicas.max(axis=-1)
         return paid * self.case.server.devices * float(option.hour.usd.at(end)) + option.fixed_usd_per_hour
 
@@ -134,29 +136,39 @@ def borders(served: Mapping[str, Served], by: Mapping[str, Option], rates: Seque
         price = Estimate(*(usd / it.mtok_per_hour(rates) for usd in least))
         columns = {"rate_rps": np.asarray(rates, dtype=float)} | units.columns(PRICE, price)
         tables.append(pd.DataFrame(columns | {"panel": name}))
-    return pd.concat(tables)
+    return pd.concat(tables).replace(np.inf, np.nan)
 
 
 def breakeven(case: Case, by: Mapping[str, Option], replica_rps: Estimate, offered: Sequence[float]) -> pd.DataFrame:
     """Load from which one replica is no dearer than the API, for each option and price; missing where a replica cannot
-    serve so much under the objective. Ends: of the hour; the middle of the rate decides what can be served. A team's
-    wages are left out."""
+    serve so much under the objective, or nobody offers the model.
+
+    Ends: of the hour; the middle of the rate decides what can be served. A team's wages are left out.
+    """
     rows = []
     for name, option in by.items():
         for price in offered:
-            task = price * case.output / 1e6
-            rate = cost.breakeven_rate(option.hour, task, case.server.devices, float(replica_rps.value))
+            most, rate = float(replica_rps.value), NEVER
+            if most > 0 and price > 0:
+                rate = cost.breakeven_rate(option.hour, price * case.output / 1e6, case.server.devices, most)
             row = {"option": name, OFFERED: float(price)} | units.columns("breakeven_rps", rate)
-            rows.append(row | {"breakeven_share": float(rate.value) / float(replica_rps.value)})
+            rows.append(row | {"breakeven_share": float(rate.value) / most if most > 0 else np.nan})
     return pd.DataFrame(rows).replace(np.inf, np.nan)
 
 
 def breakeven_metrics(even: pd.DataFrame, offered: float) -> dict[str, Metric]:
     """The price that the API asks, and the load from which one replica on demand is no dearer."""
-    row = even[(even["option"] == ON_DEMAND) & (even[OFFERED] == offered)].iloc[0]
+    row = even[(even["option"] == ON_DEMAND) & np.isclose(even[OFFERED], offered, equal_nan=True)].iloc[0]
+    dearer = "a replica on demand is dearer at every load that it serves under the objective"
+    if not offered > 0:
+        dearer = "nobody offered the model in that year"
     meaning = "median offer of the year for the same weights, prompt included"
     return {
-        "api_price": Metric(offered, "USD/Mtok", meaning),
-        "breakeven_rps": cell(row, "breakeven_rps", "load from which a replica on demand is no dearer"),
-        "breakeven_share": cell(row, "breakeven_share", "that over what it can take under the objective", "1"),
+        "api_price": Metric(offered, "USD/Mtok", meaning, reason=dearer),
+        "breakeven_rps": replace(
+            cell(row, "breakeven_rps", "load from which a replica on demand is no dearer"), reason=dearer
+        ),
+        "breakeven_share": replace(
+            cell(row, "breakeven_share", "that over what it can take under the objective", "1"), reason=dearer
+        ),
     }

@@ -20,6 +20,7 @@ STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
 LINE = {"color": "0.45", "linewidth": 0.8}
 OPTIONS = {API: "0.85", ON_DEMAND: PALETTE[1], SPOT: PALETTE[0], RESERVED: PALETTE[2], OWN: PALETTE[4]}
 LOAD = "load / saturated"
+NEVER = "cannot be kept, or does not fit"
 Rows = pd.DataFrame
 
 
@@ -56,10 +57,13 @@ def plain_log(axes: "Axes", which: str = "xy") -> None:
 
 def by_twos(axes: "Axes", which: str) -> None:
     """A logarithmic axis in powers of two with plain numbers."""
+    if panels.without_values(axes, which):
+        return
     getattr(axes, f"set_{which}scale")("log", base=2)
     getattr(axes, f"{which}axis").set_major_formatter("{x:g}")
 
 
+@figures.drawing
 def latency(by_length: Rows, by_load: Rows) -> "Figure":
     """Left: latency against the reply's length at some loads; right: latency over both closed forms against load."""
     fig, (left, right) = figures.canvas(1, 2, height_in=2.5)
@@ -84,6 +88,7 @@ def latency(by_length: Rows, by_load: Rows) -> "Figure":
     return fig
 
 
+@figures.drawing
 def price_speed(data: Rows, by: str, banded: str, limit: float) -> "Figure":
     """Price against speed for one user, a line for each ``by``; the interval of one of them as a band.
 
@@ -92,7 +97,8 @@ def price_speed(data: Rows, by: str, banded: str, limit: float) -> "Figure":
     """
     fig, axes = figures.canvas(height_in=3.0)
     lines(axes, data, SPEED, PRICE, by)
-    band(axes, data[data[by] == banded], SPEED, PRICE, looks(data[by])[banded]["color"])
+    if banded in looks(data[by]):
+        band(axes, data[data[by] == banded], SPEED, PRICE, looks(data[by])[banded]["color"])
     axes.axvline(limit, **LINE)
     _speed_and_price(fig, axes)
     return fig
@@ -104,6 +110,7 @@ def _speed_and_price(fig: "Figure", axes: "Axes") -> None:
     panels.named(fig, axes, 2)
 
 
+@figures.drawing
 def epoch(curves: Rows, points: Rows) -> "Figure":
     """Frontiers as computed here, and the published points on them."""
     fig, axes = figures.canvas(height_in=3.0)
@@ -117,6 +124,7 @@ def epoch(curves: Rows, points: Rows) -> "Figure":
     return fig
 
 
+@figures.drawing
 def steps(data: Rows) -> "Figure":
     """Price against speed, a line for each thing that is counted in addition; long lines without marks."""
     fig, axes = figures.canvas(height_in=3.0)
@@ -128,6 +136,7 @@ def steps(data: Rows) -> "Figure":
     return fig
 
 
+@figures.drawing
 def experience(data: Rows, reader: Reader) -> "Figure":
     """Four panels over load: TTFT, TPOT, measures of experience, output; lines at what is promised and what is read."""
     promised = {"ttft_s": reader.slo.ttft_s, "tpot_ms": 1e3 * reader.slo.tpot_s}
@@ -159,6 +168,7 @@ def experience(data: Rows, reader: Reader) -> "Figure":
     return fig
 
 
+@figures.drawing
 def underused(data: Rows, measured: Mapping[str, float]) -> "Figure":
     """Price over the saturated price against load; shaded: what others measured, stars: at one request a second.
 
@@ -180,6 +190,7 @@ def underused(data: Rows, measured: Mapping[str, float]) -> "Figure":
     return fig
 
 
+@figures.drawing
 def offers(data: Rows, costs: Rows) -> "Figure":
     """Offers as points, what their tokens cost to make as lines with bands; a panel a model."""
     names = list(dict.fromkeys(costs["model"]))
@@ -198,6 +209,7 @@ def offers(data: Rows, costs: Rows) -> "Figure":
     return fig
 
 
+@figures.drawing
 def maps(data: Rows, borders: Rows) -> "Figure":
     """The cheapest option over load and API price, a panel each; dashed: the border to the API at the ends of rents."""
     fig, shown = panels.regions(data, "rate_rps", OFFERED, OPTIONS, 2.1)
@@ -212,6 +224,7 @@ def maps(data: Rows, borders: Rows) -> "Figure":
     return fig
 
 
+@figures.drawing
 def objectives(data: Rows) -> "Figure":
     """Price of each objective: closed form and simulation with its ends."""
     column = "simulated_usd_per_mtok"
@@ -221,6 +234,7 @@ def objectives(data: Rows) -> "Figure":
     axes.hlines(y, *ends, color=PALETTE[0])
     axes.plot(data[column], y, "o", color=PALETTE[0], label="simulated")
     axes.plot(data["closed_usd_per_mtok"], y, "x", color=PALETTE[3], label="closed form")
+    panels.absent(axes, data[column], y, NEVER)
     axes.set_yticks(y, data["objective"])
     axes.set_ylim(-0.6, len(data) - 0.4)
     plain_log(axes, "x")
@@ -229,6 +243,7 @@ def objectives(data: Rows) -> "Figure":
     return fig
 
 
+@figures.drawing
 def plans(data: Rows) -> "Figure":
     """Replicas and price over users a day: closed form, by a replica's simulated rate, and whole simulated fleets."""
     fig, (left, right) = figures.canvas(1, 2, height_in=2.4)
@@ -246,6 +261,7 @@ def plans(data: Rows) -> "Figure":
     return fig
 
 
+@figures.drawing
 def schedulers(data: Rows) -> "Figure":
     """Four measures of each policy over load."""
     fig, grid = figures.canvas(2, 2, height_in=3.7, sharex=True)
@@ -259,6 +275,7 @@ def schedulers(data: Rows) -> "Figure":
     return fig
 
 
+@figures.drawing
 def day(data: Rows, limit_s: float) -> "Figure":
     """Three panels through a day: load, replicas, and the 95 % TTFT of each fleet; a line at the promised TTFT."""
     fig, (top, middle, low) = figures.canvas(3, 1, height_in=4.0, sharex=True)
@@ -280,6 +297,7 @@ def day(data: Rows, limit_s: float) -> "Figure":
     return fig
 
 
+@figures.drawing
 def fleets(shards: Rows, by_model: Rows) -> "Figure":
     """Above: what a replica bears by the size of its shard; below: accelerators of the whole fleet, by model."""
     height = 2.5 + 0.22 * len(by_model)
@@ -295,10 +313,11 @@ def fleets(shards: Rows, by_model: Rows) -> "Figure":
     return fig
 
 
+@figures.drawing
 def changes(data: Rows) -> "Figure":
     """Price of each change over the base case, with the ends of its own step times over the base's middle."""
     fig, axes = figures.canvas(height_in=0.7 + 0.2 * len(data))
-    panels.dots(axes, data, "change", "over_base_ratio", data["change"].tolist())
+    panels.dots(axes, data, "change", "over_base_ratio", data["change"].tolist(), missing=NEVER)
     axes.axvline(1, **LINE)
     by_twos(axes, "x")
     units.axis_labels(axes, "over_base_ratio", x_words="price over the base case")

@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 
 from tokenomics.economics import cost
-from tokenomics.errors import DataError
 from tokenomics.estimate import Estimate, from_ends
 from tokenomics.notebook import units
-from tokenomics.notebook.report import Metric, cell
+from tokenomics.notebook.report import Metric, cell, extreme
 from tokenomics.sections.s05_tokenomics_qoe.case import Case
 from tokenomics.service import qoe, workload
 from tokenomics.service.simulator import Outcome, Requests, Rules, StepTable, simulate
@@ -35,13 +34,10 @@ def case_metrics(case: Case, reader: "Reader", rate_rps: Estimate, bound_tok_per
         rate_rps: highest rate within the reader's objective.
         bound_tok_per_s: upper bound of the replica's output.
 
-    Raises:
-        DataError: an objective that cannot be kept where steps are as slow as the high end of their interval.
+    An objective that is kept at no load leaves its rate and price without a value.
     """
-    if not float(rate_rps.low) > 0:
-        limits = f"{reader.slo.ttft_s:g} s, {1e3 * reader.slo.tpot_s:g} ms, {reader.slo.share:.0%}"
-        allowed = f"an objective that {case.name} keeps at the slow end of its step times"
-        raise DataError("parameters", "slo_ttft_s, slo_tpot_ms, slo_share", limits, allowed)
+    kept, never = float(rate_rps.value) > 0, never_kept(case, reader.slo)
+    within = rate_rps if kept else rate_rps.map(lambda rate: np.full_like(rate, np.nan))
     on, devices, rent = case.server.on, case.server.devices, case.usd_per_device_hour
     price_bound = cost.usd_per_mtoken(rent, bound_tok_per_s, devices)
     price = cost.usd_per_mtoken(rent, case.saturated_tok_per_s, devices)
@@ -57,11 +53,21 @@ def case_metrics(case: Case, reader: "Reader", rate_rps: Estimate, bound_tok_per
         "price_bound": Metric.of(price_bound, "USD/Mtok", "rent over the upper bound of output"),
         "saturated": Metric.of(case.saturated_tok_per_s, "tok/s", "output of the saturated replica, simulated"),
         "saturated_rps": Metric(case.saturated_rps, "request/s", "requests a second of that"),
-        "replica_rps": Metric.of(rate_rps, "request/s", "highest rate that keeps the objective"),
-        "replica_share": Metric(float(rate_rps.value) / case.saturated_rps, "1", "that over the saturated rate"),
+        "replica_rps": Metric.of(within, "request/s", "highest rate that keeps the objective", never),
+        "replica_share": Metric(
+            float(within.value) / case.saturated_rps, "1", "that over the saturated rate", reason=never
+        ),
         "price_saturated": Metric.of(price, "USD/Mtok", "price of output tokens, saturated"),
-        "price_slo": Metric.of(case.usd_per_mtok(rate_rps), "USD/Mtok", "price of output tokens, at the objective"),
+        "price_slo": Metric.of(
+            case.usd_per_mtok(rate_rps), "USD/Mtok", "price of output tokens, at the objective", never
+        ),
     }
+
+
+def never_kept(case: Case, slo: qoe.Slo) -> str:
+    """Why an objective has no rate and no price, in words."""
+    limits = f"{slo.ttft_s:g} s to the first token and {MILLI * slo.tpot_s:g} ms for later ones"
+    return f"{case.name} keeps {limits} for {slo.share:.0%} of requests at no load"
 
 
 def closed(case: Case, rates: Sequence[float]) -> pd.DataFrame:
@@ -126,6 +132,7 @@ def latency_metrics(by_load: pd.DataFrame, low: float, high: float) -> dict[str,
     """
     at = by_load.set_index("share")
     answered = at["over_loop_ratio"].dropna()
+    beyond = "the closed loop answers at none of these loads"
     error = at.loc[low, "over_constants_ratio"] - 1
     ratio, tail = at.loc[high, "over_constants_ratio"], at.loc[high, "p99_stretch_ratio"]
     loop_load = answered.index.max()
@@ -135,8 +142,10 @@ def latency_metrics(by_load: pd.DataFrame, low: float, high: float) -> dict[str,
         "load_high": Metric(high, "1", "high load"),
         "high_ratio": Metric(ratio, "1", "mean latency over idle constants, high load"),
         "tail_ratio": Metric(tail, "1", "slowest in a hundred over an idle replica's time, high load"),
-        "loop_load": Metric(loop_load, "1", "highest of these loads at which the closed loop answers"),
-        "loop_ratio": Metric(answered[loop_load], "1", "mean latency over the closed loop's at that load"),
+        "loop_load": Metric(loop_load, "1", "highest of these loads at which the closed loop answers", reason=beyond),
+        "loop_ratio": Metric(
+            answered.get(loop_load), "1", "mean latency over the closed loop's at that load", reason=beyond
+        ),
     }
 
 
@@ -297,7 +306,7 @@ def experience_metrics(table: pd.DataFrame, case: Case) -> dict[str, Metric]:
         meaning = f"load over saturated up to which {key} stays above nine tenths"
         metrics[f"knee_{key}"] = Metric(knee(table, f"{key}_share", GOOD) / case.saturated_rps, "1", meaning)
     for key in ("smooth", "goodput"):
-        best = table.loc[table[f"{key}_tok_per_s"].idxmax()]
+        best = extreme(table, f"{key}_tok_per_s")
         metrics[f"{key}_peak"] = cell(best, "share", f"load over saturated with the highest {key}", "1")
     saturated = cost.usd_per_mtoken(case.usd_per_device_hour, case.saturated_tok_per_s, case.server.devices)
     ratio = at_share(table, 0.1) / float(saturated.value)

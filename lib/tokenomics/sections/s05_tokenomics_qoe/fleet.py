@@ -4,16 +4,17 @@ Closed forms stand beside simulations of whole fleets where those are small enou
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tokenomics.economics import cost
-from tokenomics.errors import DataError
+from tokenomics.errors import Infeasible
 from tokenomics.estimate import ENDS, OPPOSITE, Estimate
 from tokenomics.notebook import units
-from tokenomics.notebook.report import Metric
+from tokenomics.notebook.report import Metric, extreme
 from tokenomics.sections.s05_tokenomics_qoe.case import Case
 from tokenomics.sections.s05_tokenomics_qoe.decisions import power
 from tokenomics.sections.s05_tokenomics_qoe.parameters import Parameters
@@ -52,8 +53,8 @@ def plans(case: Case, demand: cost.Demand, slo: qoe.Slo, replica_rps: Estimate, 
     """
     rent, spares = case.usd_per_device_hour, at.spares
     common = {"power": at.power, "pue": at.pue, "spares": spares, "share": slo.share}
-    closed = cost.plan(demand, case.server, rent, slo, **common)
-    by_rate = cost.plan(demand, case.server, rent, slo, **common, replica_rate=replica_rps)
+    closed = _planned(demand, case.server, rent, slo, **common)
+    by_rate = _planned(demand, case.server, rent, slo, **common, replica_rate=replica_rps)
     estimates = {"replicas": by_rate.replicas, "accelerators": by_rate.accelerators}
     estimates |= {"usd_per_month": by_rate.usd_per_month, "usd_per_mtok": by_rate.usd_per_mtoken}
     rows = []
@@ -65,12 +66,24 @@ def plans(case: Case, demand: cost.Demand, slo: qoe.Slo, replica_rps: Estimate, 
         for name, watts in (("mean_kw", by_rate.mean_w), ("peak_kw", by_rate.peak_w)):
             row[name] = float(watts.value[place]) / 1e3
         row["used_share"] = float(by_rate.utilisation.value[place])
-        needed = fewest(case, slo, peak, int(row["replicas"]))
+        needed = fewest(case, slo, peak, int(row["replicas"])) if np.isfinite(row["replicas"]) else None
         row["simulated_replicas"] = needed + spares if needed else np.nan
         for error, replicas in (("closed_error", "closed_replicas"), ("rate_error", "replicas")):
             row[error] = (row[replicas] - spares) / needed - 1 if needed else np.nan
         rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).replace(np.inf, np.nan)
+
+
+def _planned(demand: cost.Demand, *given: Any, **options: Any) -> cost.Plan:
+    """A plan; one of infinitely many replicas where the objective cannot be kept."""
+    try:
+        return cost.plan(demand, *given, **options)
+    except Infeasible:
+        never = np.full(np.shape(demand.mean_rate), np.inf)
+        unknown = np.full(np.shape(demand.mean_rate), np.nan)
+        ends = {"utilisation": unknown, "mean_w": unknown, "peak_w": unknown}
+        names = [each.name for each in fields(cost.Plan)]
+        return cost.Plan(**{name: Estimate(*[ends.get(name, never)] * 3) for name in names})
 
 
 def fewest(case: Case, slo: qoe.Slo, peak_rps: float, most: int) -> int | None:
@@ -90,23 +103,18 @@ def plan_metrics(table: pd.DataFrame, devices: int) -> dict[str, Metric]:
 
     Args:
         devices: of a replica.
-
-    Raises:
-        DataError: no fleet was small enough to be simulated.
     """
     meaning = "replicas over a simulated fleet's, less 1, largest:"
-    sized = table.dropna(subset=["simulated_replicas"])
-    if sized.empty:
-        allowed = f"at least one number that {MOST_SIMULATED} replicas can serve"
-        raise DataError("parameters", "users_per_day", table["users_per_day"].tolist(), allowed)
-    largest = sized.loc[sized["users_per_day"].idxmax()]
-    return {
+    largest = extreme(table.dropna(subset=["simulated_replicas"]), "users_per_day")
+    found = {
         "plan_closed_error": Metric(table["closed_error"].abs().max(), "1", f"{meaning} closed form"),
         "plan_rate_error": Metric(table["rate_error"].abs().max(), "1", f"{meaning} rate of one replica"),
         "plan_users": Metric(largest["users_per_day"], "1", "users a day of the largest fleet simulated as a whole"),
         "plan_accelerators": Metric(largest["simulated_replicas"] * devices, "1", "its accelerators"),
         "plan_kw": Metric(largest["mean_kw"], "kW", "its mean power by the plan"),
     }
+    none = f"for none of these users a fleet of up to {MOST_SIMULATED} replicas keeps the objective"
+    return {key: replace(each, reason=none) for key, each in found.items()}
 
 
 def shards(case: Case, slo: qoe.Slo, largest: int) -> pd.DataFrame:
@@ -122,8 +130,9 @@ def shards(case: Case, slo: qoe.Slo, largest: int) -> pd.DataFrame:
 
 
 def shard_gain(table: pd.DataFrame, replica_rps: Estimate) -> float:
-    """What a replica of the largest shard bears over one alone."""
-    return table.set_index("replicas")["replica_rps"][table["replicas"].max()] / float(replica_rps.value)
+    """What a replica of the largest shard bears over one alone; NaN if that bears nothing."""
+    largest, alone = table.loc[table["replicas"].idxmax(), "replica_rps"], float(replica_rps.value)
+    return largest / alone if alone > 0 else np.nan
 
 
 def extrapolated(
@@ -147,8 +156,9 @@ def extrapolated(
     mean = prompts_per_day / SECONDS_PER_DAY
     found = []
     for end in ENDS:  # a low cost takes the high rate and the low rent
-        rate = float(replica_rps.at(OPPOSITE[end]))
-        replicas = np.ceil(np.ceil(mean * peak / rate) * (1 + site.spare_share))
+        rate = np.nan_to_num(np.float64(replica_rps.at(OPPOSITE[end])))
+        with np.errstate(divide="ignore"):
+            replicas = np.ceil(np.ceil(mean * peak / rate) * (1 + site.spare_share))
         devices = replicas * case.server.devices
         usd = devices * HOURS_PER_DAY * float(case.usd_per_device_hour.at(end))
         full = replicas * float(case.saturated_tok_per_s.at(OPPOSITE[end])) / case.output
@@ -189,18 +199,25 @@ def by_case(
 def table(fleet: Mapping[str, Estimate]) -> pd.DataFrame:
     """A row an end of the fleet's numbers, a column a number."""
     ends = {name: [float(each.at(end)) for end in ENDS] for name, each in fleet.items()}
-    return pd.DataFrame({"end": ENDS} | ends)
+    return pd.DataFrame({"end": ENDS} | ends).replace(np.inf, np.nan)
 
 
 def metrics(fleet: Mapping[str, Estimate], gain: float, prompts_per_day: float) -> dict[str, Metric]:
     """What a shard gains, and devices, money and power of the large fleet."""
     devices, usd = (fleet[name] for name in ("accelerators", "usd_per_day"))
+    never = "the objective is kept at no load"
     thousand = fleet["usd_per_request"].map(lambda usd: 1e3 * usd)
     return {
-        "shard_gain": Metric(gain - 1, "1", "what a replica of the largest shard bears over one alone, less 1"),
+        "shard_gain": Metric(
+            gain - 1, "1", "what a replica of the largest shard bears over one alone, less 1", reason=never
+        ),
         "prompts_billion": Metric(prompts_per_day / 1e9, "1e9/day", "prompts of the large fleet"),
-        "fleet_accelerators": Metric.of(devices.map(lambda n: n / 1e3), "1000", "accelerators of the large fleet"),
-        "fleet_usd": Metric.of(usd.map(lambda each: each / MEGA), "MUSD/day", "price of a day of the large fleet"),
-        "fleet_prompt": Metric.of(thousand, "USD", "price of a thousand prompts there"),
-        "fleet_mw": Metric.of(fleet["mean_mw"], "MW", "mean power of the large fleet's site"),
+        "fleet_accelerators": Metric.of(
+            devices.map(lambda n: n / 1e3), "1000", "accelerators of the large fleet", never
+        ),
+        "fleet_usd": Metric.of(
+            usd.map(lambda each: each / MEGA), "MUSD/day", "price of a day of the large fleet", never
+        ),
+        "fleet_prompt": Metric.of(thousand, "USD", "price of a thousand prompts there", never),
+        "fleet_mw": Metric.of(fleet["mean_mw"], "MW", "mean power of the large fleet's site", never),
     }

@@ -16,7 +16,7 @@ from tokenomics.facts import catalogue, claims, tables
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 from tokenomics.notebook import units
-from tokenomics.notebook.report import Metric, cell
+from tokenomics.notebook.report import Metric, cell, extreme
 from tokenomics.sections import operating_points
 from tokenomics.sections.s05_tokenomics_qoe.case import Case
 from tokenomics.sections.s05_tokenomics_qoe.day import Day
@@ -27,6 +27,7 @@ CONCURRENCIES = 2.0 ** np.arange(0, 11, 0.5)
 MARKET = "observed_market"
 SPEED, PRICE = "speed_tok_per_s", "usd_per_mtok"
 PRICE_LOW, PRICE_HIGH = units.end_of(PRICE, units.LOW), units.end_of(PRICE, units.HIGH)
+POINT_COLUMNS = ["model", "accelerator", "layout", "devices", "concurrency", SPEED, PRICE, PRICE_LOW, PRICE_HIGH]
 
 
 def point_prices(points: pd.DataFrame, rents: Mapping[Accelerator, Estimate]) -> list[Estimate]:
@@ -61,32 +62,26 @@ def priced(
         table["devices"], table["concurrency"] = points["devices"].astype(float), points["concurrency"]
         table[SPEED] = points[operating_points.PER_USER]
         found.append(table.join(pd.DataFrame([units.columns(PRICE, price) for price in prices])))
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=POINT_COLUMNS)
 
 
 def cheapest_at(points: pd.DataFrame, speed: float, *by: str) -> pd.DataFrame:
     """The cheapest point of each value of ``by`` (columns) that is at least so fast; those that reach it, cheapest
-    first.
-
-    Raises:
-        DataError: no point is so fast.
-    """
+    first; without rows where no point is so fast."""
     fast = points[points[SPEED] >= speed].sort_values([PRICE, *by])
-    if fast.empty:
-        raise DataError("parameters", "slo_tpot_ms", 1e3 / speed, "a speed that some accelerator reaches")
     return fast.drop_duplicates([*by]).reset_index(drop=True)
 
 
 def speed_metrics(points: pd.DataFrame, speed: float) -> dict[str, Metric]:
     """The accelerator that is cheapest at a speed, its price, and how many intervals of others reach into it."""
     best = cheapest_at(points, speed, "accelerator")
-    first = best.loc[0]
+    first, slow = extreme(best, PRICE, least=True), f"no accelerator with a rent makes {speed:g} tokens a second"
     rivals = int((best[PRICE_LOW] <= first[PRICE_HIGH]).sum()) - 1
     return {
         "slo_speed": Metric(speed, "tok/s", "speed that the objective promises"),
-        "cheapest_xpu": cell(first, "accelerator", "cheapest accelerator at that speed", "text"),
-        "cheapest_price": cell(first, PRICE, "its price, saturated"),
-        "cheapest_rivals": Metric(rivals, "1", "others whose interval reaches into its"),
+        "cheapest_xpu": replace(cell(first, "accelerator", "cheapest accelerator at that speed", "text"), reason=slow),
+        "cheapest_price": replace(cell(first, PRICE, "its price, saturated"), reason=slow),
+        "cheapest_rivals": Metric(max(rivals, 0), "1", "others whose interval reaches into its"),
     }
 
 
@@ -209,7 +204,7 @@ def at_speed(lines: pd.DataFrame, speed: float) -> pd.DataFrame:
     """Price in each line for at least so many tokens a second: the cheapest point that fast, and how much dearer than
     in the line before; missing where none is."""
     price = lines[lines[SPEED] >= speed].groupby("step")[PRICE].min().reindex(STEPS)
-    table = price.rename_axis("step").reset_index()
+    table = price.astype(float).rename_axis("step").reset_index()
     before, first = (price / price.shift()).to_numpy(), (price / price[EPOCH]).to_numpy()
     return table.assign(over_step_before_ratio=before, over_first_ratio=first)
 
@@ -239,14 +234,14 @@ IDLE = "penalty_ratio"
 
 def replicas_of(own: Case, load: provision.Load, models: Iterable[str]) -> dict[str, Case]:
     """A replica of each model, those named and :data:`COMPARED`, on the fewest of the own devices, for the same
-    requests; by model, bits a weight and devices."""
+    requests; by model, bits a weight and devices. Models that do not fit are left out."""
     found = {}
     for model in dict.fromkeys(map(catalogue.model, [*models, *COMPARED.values()])):
         bits = COMPARED_BITS.get(model.name, load.weight_bits)
         asked = replace(load, prompt=own.prompt, output=own.output, weight_bits=bits)
-        server = provision.replica_of(asked, model, own.server.on.device)
-        name = f"{model.name}, {bits} bit, {server.devices}"
-        found[name] = replace(own, server=server)
+        server = provision.fastest(asked, model, own.server.on.device)
+        if server is not None:
+            found[f"{model.name}, {bits} bit, {server.devices}"] = replace(own, server=server)
     return found
 
 
@@ -272,7 +267,7 @@ def underused(cases: Mapping[str, Case], rates: Sequence[float] = LOW_LOADS) -> 
             row = {"replica": name, "rate_rps": float(rate), "share": used, IDLE: penalty}
             row |= {"closed_ratio": formula / (rate * case.output), "constant_ratio": penalty * used}
             rows.append(row | {PRICE: float(price.value), "saturated_usd_per_mtok": float(least.value)})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=None if rows else ["replica", "rate_rps", "share", IDLE, "constant_ratio"])
 
 
 def published_penalties() -> dict[str, float]:
@@ -286,7 +281,7 @@ def compared_penalties(table: pd.DataFrame) -> dict[str, float]:
     found = dict(zip(("low", "high"), penalty_range(table, COMPARED.values()), strict=True))
     at_one = table[np.isclose(table["rate_rps"], 1.0)]
     for key, model in COMPARED.items():
-        found[key] = float(at_one[at_one["replica"].str.startswith(model)][IDLE].iloc[0])
+        found[key] = float(at_one[at_one["replica"].str.startswith(model)][IDLE].min())
     return found
 
 
@@ -306,5 +301,9 @@ def underuse_metrics(table: pd.DataFrame) -> dict[str, Metric]:
         metrics[f"under_{end}"] = Metric(every[end], "1", meaning)
         metrics[f"under_both_{end}"] = Metric(both[end], "1", f"{meaning}, models measured elsewhere")
     for key in COMPARED:
-        metrics[f"under_{key}"] = Metric(both[key], "1", f"penalty of {key} at 1 request/s, simulated")
+        meaning, beyond = (
+            f"penalty of {key} at 1 request/s, simulated",
+            "its replica does not bear that, or does not fit",
+        )
+        metrics[f"under_{key}"] = Metric(both[key], "1", meaning, reason=beyond)
     return metrics | {f"published_{key}": Metric(x, "1", "penalty measured elsewhere") for key, x in published.items()}

@@ -8,8 +8,9 @@ import pandas as pd
 
 from tokenomics.compute.inference import provision
 from tokenomics.economics import cost
+from tokenomics.errors import Infeasible
 from tokenomics.notebook import units
-from tokenomics.notebook.report import Metric, cell
+from tokenomics.notebook.report import Metric, cell, extreme
 from tokenomics.sections.s05_tokenomics_qoe.case import Case
 from tokenomics.service import qoe, workload
 
@@ -39,7 +40,7 @@ def prices(case: Case, slos: Iterable[qoe.Slo]) -> pd.DataFrame:
 
 def price_metrics(promises: pd.DataFrame) -> dict[str, Metric]:
     """The dearest objective over a saturated replica, in both ways."""
-    worst = promises.loc[promises["simulated_ratio"].idxmax()]
+    worst = extreme(promises, "simulated_ratio")
     return {
         "slo_dearest": cell(worst, "simulated_ratio", "dearest objective over a saturated replica, simulated"),
         "slo_dearest_closed": cell(worst, "closed_ratio", "the same objective by the closed form"),
@@ -48,14 +49,9 @@ def price_metrics(promises: pd.DataFrame) -> dict[str, Metric]:
 
 def changes(base: Variant, changed: Mapping[str, Callable[[], Variant]]) -> pd.DataFrame:
     """A row a change: devices of a replica, its highest rate, its price and that over the price of the base, with the
-    ends of its own step times and rent."""
-    rows = []
-    for name, make in {BASE: lambda: base, **changed}.items():
-        case, slo = make()
-        rate = case.rate_within(slo)
-        row = {"change": name, "devices": case.server.devices, "replica_rps": float(rate.value)}
-        rows.append(row | units.columns(PRICE, case.usd_per_mtok(rate)))
-    table = pd.DataFrame(rows).replace(np.inf, np.nan)
+    ends of its own step times and rent; missing where a change does not fit or the objective is never kept."""
+    table = pd.DataFrame([_changed(name, make) for name, make in {BASE: lambda: base, **changed}.items()])
+    table = table.replace(np.inf, np.nan)
     unchanged = table.set_index("change").loc[BASE, PRICE]
     table[RATIO] = table[PRICE] / unchanged
     for end in (units.LOW, units.HIGH):
@@ -63,13 +59,24 @@ def changes(base: Variant, changed: Mapping[str, Callable[[], Variant]]) -> pd.D
     return table
 
 
+def _changed(name: str, make: Callable[[], Variant]) -> dict:
+    try:
+        case, slo = make()
+    except Infeasible:
+        return {"change": name}
+    rate = case.rate_within(slo)
+    row = {"change": name, "devices": case.server.devices, "replica_rps": float(rate.value)}
+    return row | units.columns(PRICE, case.usd_per_mtok(rate))
+
+
 def change_metrics(table: pd.DataFrame) -> dict[str, Metric]:
     """The changes that move the price most, up and down."""
-    ratios = table.set_index("change")[RATIO].drop(BASE)
+    others = table[table["change"] != BASE]
     metrics = {}
-    for key, name in (("dearest", ratios.idxmax()), ("cheapest", ratios.idxmin())):
-        metrics[f"{key}_change"] = Metric(name, "text", f"change that makes the objective {key}")
-        metrics[f"{key}_ratio"] = Metric(ratios[name], "1", "price after it over price before")
+    for key, least in (("dearest", False), ("cheapest", True)):
+        row = extreme(others, RATIO, least=least)
+        metrics[f"{key}_change"] = Metric(row["change"], "text", f"change that makes the objective {key}")
+        metrics[f"{key}_ratio"] = Metric(row[RATIO], "1", "price after it over price before")
     return metrics
 
 

@@ -203,10 +203,11 @@ def tasks(case: Case, task: Task, offers: Sequence[ApiPrice], used: float) -> pd
     wait until one is idle. Missing: thoughts of a model without any.
     """
     full = _own(case, task, 1.0)
-    own = [full | {"offer": SATURATED}, _own(case, task, used) | {"offer": f"{USED} {used:.0%}"}]
+    partly = _own(case, task, used) if used > 0 else {"date": "", "task_usd": np.nan}
+    own = [full | {"offer": SATURATED}, partly | {"offer": f"{USED} {used:.0%}"}]
     rows = [_offer(offer, task) for offer in offers] + [row | {"batch_usd": full["task_usd"]} for row in own]
-    month = [float(cost.per_user_month(row["task_usd"], task.a_day).value) for row in rows]
-    return pd.DataFrame(rows).assign(user_usd_per_month=month)
+    each = float(cost.per_user_month(1.0, task.a_day).value)
+    return pd.DataFrame(rows).assign(user_usd_per_month=lambda table: each * table["task_usd"])
 
 
 def _offer(offer: ApiPrice, task: Task) -> dict:
@@ -231,7 +232,8 @@ def _own(case: Case, task: Task, used: float) -> dict:
 def task_metrics(billed: pd.DataFrame) -> dict[str, Metric]:
     """A thousand tasks on the own replica as the objective allows, the first product over it, and what thoughts add."""
     own = billed[billed["offer"].str.startswith(USED)].iloc[0]
-    ratio = billed["task_usd"].iloc[0] / own["task_usd"]
+    offered = billed[~billed["offer"].isin([SATURATED, own["offer"]])]["task_usd"]
+    ratio = offered.iloc[0] / own["task_usd"] if len(offered) else None
     thoughts = (billed["thought_usd"] / billed["task_usd"]).max()
     return {
         "task_usd": Metric(1e3 * own["task_usd"], "USD", "a thousand tasks on the own replica, used as promised"),

@@ -3,9 +3,9 @@
 Prices and powers of a machine of one's own are assumptions, named so; rents come from a list.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tokenomics.parameters.types import (
     AcceleratorName,
@@ -127,3 +127,16 @@ class Parameters(Common):
     prompts_per_day: float = Field(2.5e9, gt=0, le=1e12, description="[1] prompts a day of the large fleet")
     shard_replicas: int = Field(8, ge=1, le=64, description="[1] replicas of the largest shard that is simulated")
     spare_share: float = Field(0.05, ge=0, le=1, description="[1] assumed: spare replicas of the large fleet")
+
+    @model_validator(mode="after")
+    def _replica_can_be_had(self) -> Self:
+        from tokenomics.sections.operating_points import Load, must_exist, must_have_rent
+        from tokenomics.service import workload
+
+        must_have_rent(self.own_accelerator, self.price_list)
+        some = workload.workload(self.workload_name).draw(1000, seed=self.seed, prefixes=False)
+        load = Load(
+            some.input_tokens.mean(), some.output_tokens.mean(), 32, self.weight_bits, self.kv_bits, self.engine
+        )
+        must_exist("own_model", self.own_model, self.own_accelerator, load, self.node_devices)
+        return self
