@@ -148,3 +148,12 @@ def test_convert_writes_over_no_file_unless_forced(tmp_path, capfd):
     assert path.read_bytes() == (RESULTS / "llama_bench.log").read_bytes()
     result = CliRunner().invoke(main, ["convert", str(path), "--out", str(path), "--force"])
     assert result.exit_code == 0 and path.read_text(encoding="utf-8").startswith("model,hardware,")
+
+
+def test_options_of_result_files_are_those_that_conversion_takes():
+    from tokenomics.cli import RESULT_OPTIONS
+    from tokenomics.rows.formats.options import OPTIONS
+
+    assert {name.replace("-", "_"): kind for name, (kind, _) in RESULT_OPTIONS.items()} == {
+        name: kind for name, (_, kind) in OPTIONS.items()
+    }

@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from tokenomics.errors import one_line, require
-from tokenomics.rows.formats.options import OPTIONS
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -206,10 +205,28 @@ def reproduce(debug: bool) -> None:
         raise SystemExit(rerun())
 
 
+RESULT_OPTIONS = {
+    "model": (str, "name of the language model"),
+    "xpu": (str, "accelerator"),
+    "n-gpu": (int, "devices in all, if not tp x pp x dp"),
+    "tp": (int, "devices that share a layer"),
+    "pp": (int, "pipeline stages"),
+    "dp": (int, "data parallel groups"),
+    "ep": (int, "devices that share the experts"),
+    "precision": (str, "of weights and arithmetic: bf16, fp8, nvfp4, AWQ ..."),
+    "kv-precision": (str, "of the cache"),
+    "engine": (str, "with its version"),
+    "prompt": (float, "mean tokens of a prompt"),
+    "output": (float, "mean tokens of an answer"),
+    "batch": (int, "requests in flight, or the size of a static batch"),
+    "rate": (float, "requests a second"),
+}
+
+
 def _result_options(command: Any) -> Any:
     """Options that state what a benchmark tool's result file does not."""
-    for name, (_, kind, text) in reversed(OPTIONS.items()):
-        command = click.option(f"--{name.replace('_', '-')}", name, type=kind, help=f"result files: {text}")(command)
+    for name, (kind, text) in reversed(RESULT_OPTIONS.items()):
+        command = click.option(f"--{name}", type=kind, help=f"result files: {text}")(command)
     return command
 
 

@@ -12,8 +12,7 @@ import matplotlib.pyplot as plt
 
 from tokenomics.errors import RunError
 from tokenomics.facts.sources import sources
-from tokenomics.notebook import begin, checks, figure_lint, figures, prose, report, rounding, style, tables, units
-from tokenomics.pipeline import reproduce
+from tokenomics.notebook import begin, checks, figure_lint, figures, prose, report, style, tables, units
 from tokenomics.sections.registry import declared
 
 NOTEBOOK = "01_ubiquitous_llms"
@@ -350,38 +349,3 @@ def test_prose_is_filled(text, filled):
 def test_unknown_number_in_prose_is_refused(text):
     with pytest.raises(RunError, match="nb"):
         prose.filled(text, METRICS, "nb")
-
-
-@pytest.fixture
-def results(tmp_path):
-    def make(name, signature="a", number=1.0, text="x", extra=()):
-        folder = tmp_path / name
-        (folder / "figures").mkdir(parents=True)
-        rounding.write_json({"environment": signature, "n": number}, folder / "metrics.json")
-        (folder / "t.csv").write_text(f"a,b\n{number},{text}\n")
-        (folder / "figures" / "f.png").write_bytes(signature.encode())
-        for each in extra:
-            (folder / each).write_text("x")
-        return folder
-
-    return make
-
-
-def test_results_of_one_environment_compare_by_bytes(results):
-    assert reproduce.differences(results("a"), results("b")) == []
-    assert len(reproduce.differences(results("c"), results("d", number=1.0000001))) == 2
-
-
-def test_results_of_another_environment_compare_by_value(results):
-    first = results("a")
-    assert reproduce.differences(first, results("b", "other", 1.000001)) == []
-    assert len(reproduce.differences(first, results("c", "other", 1.001))) == 2
-    assert len(reproduce.differences(first, results("d", "other", text="y"))) == 1
-
-
-def test_missing_and_stray_files_differ(results):
-    first, second = results("a", extra=["gone.txt"]), results("b", extra=["stray.txt"])
-    assert reproduce.differences(first, second) == [
-        "gone.txt: only in the committed results",
-        "stray.txt: only in the new results",
-    ]

@@ -284,9 +284,9 @@ def test_adapters_on_a_70b(approaches):
     usd = made["saturated_usd"]
     assert usd[TUNED] < usd[RAG] < usd[LONG]
     assert (made["saturated_low_usd"] < usd).all() and (usd < made["saturated_high_usd"]).all()
-    # in time under arrivals is a little dearer than saturated; a shared beginning held once is cheaper
+    # in time under arrivals is never cheaper than saturated; a shared beginning held once is cheaper
     ratio = made["simulated_usd"] / usd
-    assert (ratio[[RAG, TUNED, BOTH]] > 1).all() and (ratio[[RAG, TUNED, BOTH]] < 1.5).all() and ratio[LONG] < 1
+    assert (ratio[[RAG, TUNED, BOTH]] > 1 - 1e-9).all() and (ratio[[RAG, TUNED, BOTH]] < 1.5).all() and ratio[LONG] < 1
 
 
 def test_several_models_on_own_devices(approaches):

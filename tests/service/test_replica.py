@@ -56,7 +56,8 @@ def test_ends_of_step_times_enclose_the_middle(one):
 def test_rules_come_from_engine_layout_and_limits():
     for engine, policy in (("vLLM 0.19", "chunked"), ("vLLM 0.6", "prefill"), ("DeepSpeed", "decode")):
         it = server("Llama-3.1-70B", "H100-SXM-80GB", engine=engine, layout=Layout(tp=4, pp=2))
-        rules = Replica(it.told(max_num_seqs=32, max_num_batched_tokens=4096)).table_and_rules(2048)[1]
+        it = it.told(max_num_seqs=32, max_num_batched_tokens=4096)
+        rules = Replica(it).table_and_rules(2048)[1]
         assert (rules.policy, rules.stages, rules.max_batch, rules.max_tokens) == (policy, 2, 32, 4096)
         assert rules.kv_blocks * 16 == pytest.approx(float(it.capacity(2048)) * 2048, rel=0.05)
         assert Replica(it.told(policy="chunked")).table_and_rules(2048)[1].policy == "chunked"

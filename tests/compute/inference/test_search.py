@@ -114,8 +114,9 @@ def test_the_engine_is_told_what_the_search_is_told():
     few = search(
         model, device, devices, prompt=1000, output=200, **options, settings=lambda each: Settings(4 * each.tp)
     )
-    of_layout = {each.layout: each for each in usual}
-    assert few and all(each.output_rate < of_layout[each.layout].output_rate for each in few)
+    of_layout = {each.layout: each for each in usual}  # fewer sequences leave room for larger cuts
+    both = [each for each in few if each.layout in of_layout]
+    assert len(both) > 3 and all(each.output_rate < of_layout[each.layout].output_rate for each in both)
     assert all(each.concurrency <= 4 * each.layout.tp for each in few)
 
 

@@ -8,22 +8,22 @@ from tokenomics.errors import TokenomicsError, require
 from tokenomics.rows.formats.run import STATIC, Run
 
 OPTIONS = {
-    "model": ("model", str, "name of the language model"),
-    "xpu": ("hardware", str, "accelerator"),
-    "n_gpu": ("n_gpu", int, "devices in all, if not tp x pp x dp"),
-    "tp": ("tp", int, "devices that share a layer"),
-    "pp": ("pp", int, "pipeline stages"),
-    "dp": ("dp", int, "data parallel groups"),
-    "ep": ("ep", int, "devices that share the experts"),
-    "precision": ("precision", str, "of weights and arithmetic: bf16, fp8, nvfp4, AWQ ..."),
-    "kv_precision": ("kv_precision", str, "of the cache"),
-    "engine": ("engine", str, "with its version"),
-    "prompt": ("isl", float, "mean tokens of a prompt"),
-    "output": ("osl", float, "mean tokens of an answer"),
-    "batch": ("batch", int, "requests in flight, or the size of a static batch"),
-    "rate": ("rate_qps", float, "requests a second"),
+    "model": ("model", str),
+    "xpu": ("hardware", str),
+    "n_gpu": ("n_gpu", int),
+    "tp": ("tp", int),
+    "pp": ("pp", int),
+    "dp": ("dp", int),
+    "ep": ("ep", int),
+    "precision": ("precision", str),
+    "kv_precision": ("kv_precision", str),
+    "engine": ("engine", str),
+    "prompt": ("isl", float),
+    "output": ("osl", float),
+    "batch": ("batch", int),
+    "rate": ("rate_qps", float),
 }
-"""Options by name: the column each fills, its type, what it is."""
+"""Options by name: the column each fills and its type."""
 ASKED = {
     "model": ("the model", "--model NAME"),
     "hardware": ("the accelerator", "--xpu NAME"),
@@ -52,7 +52,7 @@ def columns_of(given: Mapping[str, Any]) -> dict[str, Any]:
         require(name in OPTIONS, "convert", "option", name, ", ".join(OPTIONS))
         if value is None:
             continue
-        column, kind, _ = OPTIONS[name]
+        column, kind = OPTIONS[name]
         if kind is not str:
             good = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
             whole = kind is float or (good and value == int(value))

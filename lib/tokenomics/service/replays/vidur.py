@@ -76,6 +76,7 @@ def rules_of(config: Config) -> Rules:
         kv_blocks=config["kv_blocks"],
         padded=whole,
         stages=config["pipeline_parallel"],
+        even=False,
     )
 
 

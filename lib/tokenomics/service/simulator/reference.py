@@ -2,8 +2,8 @@
 
 A step is composed when the first stage can take one, and completed when it leaves the last stage; then its tokens
 exist, finished requests free their blocks, and the next step is composed. With several stages it decodes for at most
-an even share of the running requests, so that each stage has a step of its own. Composing goes in order of priority,
-then of arrival, and never overtakes the first waiting request.
+an even share of the running requests (unless :attr:`Rules.even` is off), so that each stage has a step of its own.
+Composing goes in order of priority, then of arrival, and never overtakes the first waiting request.
 
 Cache: a waiting request starts when blocks for what it has to read are free above the watermark. A decode writes one
 token and needs a new block whenever the last one is full; where blocks are short, running requests lose their place
@@ -248,7 +248,9 @@ class Replica:
         """The next token of running requests, after making room for it; then swapped ones come back."""
         step = Step()
         while True:
-            share = min(self.rules.step_requests, -(-len(self.running) // self.rules.stages))
+            share = self.rules.step_requests
+            if self.rules.even:
+                share = min(share, -(-len(self.running) // self.rules.stages))
             ready = [job for job in self.running if job.decoding and not job.in_flight][:share]
             if sum(self._next_blocks(job) - job.blocks for job in ready) <= self.free:
                 break

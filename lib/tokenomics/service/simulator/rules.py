@@ -31,6 +31,8 @@ class Rules:
             ``swap``: its cache goes to the host (while its prompt is unfinished, it reads it again).
         swap_block_s: seconds that a step takes longer for each block swapped in or out.
         stages: pipeline stages, each with a step of its own.
+        even: with stages, a step decodes for at most an even share of the running requests, so that no stage is left
+            without one; else for all that are ready (Vidur).
         most_waiting: requests waiting at which the simulation stops instead of following a growing queue.
 
     Raises:
@@ -47,6 +49,7 @@ class Rules:
     preemption: str = RECOMPUTE
     swap_block_s: float = 0.0
     stages: int = 1
+    even: bool = True
     most_waiting: int = UNLIMITED
 
     def __post_init__(self):
