@@ -85,7 +85,8 @@ def data(slug: str, frame: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         slug: name of the figure, without the notebook's number.
-        frame: tidy data, rows in their final order; units follow from the columns' names (:mod:`.units`).
+        frame: tidy data, rows in their final order; units follow from the
+            columns' names (:mod:`tokenomics.notebook.units`).
 
     Raises:
         RunError: a column whose name tells no unit, or (in a committed run) an empty frame.

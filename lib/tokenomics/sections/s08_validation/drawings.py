@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FOLDS = {"family": ("o", PALETTE[0], -0.17), "accelerator": ("D", PALETTE[1], 0.17)}
 """Marker, colour and offset from the line of a group, by what was held out."""
 MARKERS = "osD^vPX*<"
+MOST_SOURCES = 8
+"""Sources with a look of their own in one figure."""
 LINES = ("-", "--", "-.", ":")
 RELATIVES = ("generation", "vendor", "other")
 """How near the relative is whose operators are borrowed, nearest first."""
@@ -35,11 +37,15 @@ SMALL_TITLE = {"fontsize": 7, "pad": 3}
 
 
 def parity(data: pd.DataFrame, band: float) -> "Figure":
-    """Predicted against measured durations, a panel a quantity, a colour a source, dotted lines ``band`` off.
+    """Predicted against measured durations, a panel a quantity, a colour a source (the smallest ones share one), dotted
+    lines ``band`` off.
 
     Args:
         data: as :func:`tokenomics.sections.s08_validation.errors.durations` gives them.
     """
+    small = data["source"].value_counts().index[MOST_SOURCES - 1 :]
+    if len(small) > 1:
+        data = data.assign(source=data["source"].where(~data["source"].isin(small), f"{len(small)} smaller sources"))
     sources = list(data["source"].value_counts().index)  # the largest below the others
     looks = {name: {"color": PALETTE[i - 2], "marker": MARKERS[i]} for i, name in enumerate(sources[1:], 2)}
     looks[sources[0]] = {"color": PALETTE[7], "marker": "o"}
