@@ -61,7 +61,7 @@ def predict(
     model: str | Mapping[str, Predictor] = "bounds",
     setting: Setting = USUAL,
     *,
-    refused: NDArray[np.object_] | None = None,
+    refused: NDArray | None = None,
     told: Callable[[int], None] = lambda rows: None,
 ) -> pd.DataFrame:
     """Predictions of rows in their own units.

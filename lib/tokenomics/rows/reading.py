@@ -85,7 +85,7 @@ class Chunk:
     text: pd.DataFrame
     inputs: pd.DataFrame
     measured: NDArray[np.float64]
-    refused: NDArray[np.object_]
+    refused: NDArray
     lines: NDArray[np.int64]
 
     def __len__(self) -> int:

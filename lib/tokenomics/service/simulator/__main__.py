@@ -4,4 +4,5 @@ import sys
 
 from tokenomics.service.simulator.simulator import keep_compiled
 
-print("simulator compiled" if keep_compiled() else "no numba: the simulator runs in Python", file=sys.stderr)
+if __name__ == "__main__":
+    print("simulator compiled" if keep_compiled() else "no numba: the simulator runs in Python", file=sys.stderr)
