@@ -8,7 +8,7 @@ Megatron (Shoeybi et al. 2019, arXiv:1909.08053): the first product of a block i
 from dataclasses import dataclass
 from functools import cache
 
-from tokenomics.compute.counts.matrices import attention_shapes, linear_widths
+from tokenomics.compute.counts.matrices import CONVOLUTION, DECAY, attention_shapes, matrices
 from tokenomics.errors import DataError, whole
 from tokenomics.facts.models import Model
 
@@ -119,14 +119,14 @@ def _attention(model: Model, tp: int) -> list[Product]:
 
 
 def _linear(model: Model, tp: int) -> list[Product]:
-    if not model.linear_layers:
-        return []
-    keys, values = linear_widths(model)
-    gates = model.linear_gates * model.linear_value_heads
-    return [
-        Product(PROJECTION, model.d_model, (2 * keys + 2 * values + gates) / tp, model.linear_layers),
-        Product(PROJECTION, values / tp, model.d_model, model.linear_layers),
-    ]
+    """Heads or channels are cut: a projection's outputs where it widens the stream, its inputs where it narrows it."""
+    found = []
+    for each in matrices(model):
+        if each.name.startswith("linear ") and each.name not in (CONVOLUTION, DECAY):
+            cut_inputs = each.name in ("linear output", "linear selection")
+            inputs, outputs = (each.inputs / tp, each.outputs) if cut_inputs else (each.inputs, each.outputs / tp)
+            found.append(Product(PROJECTION, inputs, outputs, each.used))
+    return found
 
 
 def _mlp(model: Model, tp: int) -> list[Product]:

@@ -18,11 +18,13 @@ from tokenomics.facts.huggingface.config import (
     EXTRA_POSITIONS,
     LAYERS,
     TRAITS,
+    VOCAB,
     WIDTH,
     Config,
 )
 from tokenomics.facts.huggingface.layers import attention, mixers, mlp
 from tokenomics.facts.huggingface.stored import KEY, published_format
+from tokenomics.facts.huggingface.switches import switched
 from tokenomics.facts.models import Model
 
 TABLE = "catalogue/models"
@@ -104,7 +106,7 @@ def _fields(config: Config) -> dict[str, Any]:
         **TRAITS[config.type],
         **sizes,
         **attention(config),
-        **_biases_and_norms(config),
+        **switched(config),
         **mlp(config),
     }
     if config.get("tie_word_embeddings") is not None:
@@ -121,30 +123,7 @@ def _sizes(config: Config) -> dict[str, Any]:
     return {
         "layers": len(config.get("layers_block_type")) if config.get("layers_block_type") else config.number(*LAYERS),
         "d_model": config.number(*WIDTH),
-        "vocab": config.number("vocab_size"),
+        "vocab": config.number(*VOCAB),
         "positions": positions,
         "context_tokens": context,
     }
-
-
-def _biases_and_norms(config: Config) -> dict[str, Any]:
-    parts: dict[str, Any] = {}
-    if config.type == "falcon":
-        parts["norms_per_layer"] = 2 if config.get("new_decoder_architecture") else 1
-        parts |= {"attention_bias": "all", "mlp_bias": True} if config.get("bias") else {}
-    elif config.type == "gpt_neox":
-        parts["parallel_block"] = bool(config.get("use_parallel_residual", default=True))
-    elif config.type == "glm4_moe":
-        parts["qk_norm"] = "head" if config.get("use_qk_norm") else "none"
-        parts["attention_bias"] = "qkv" if config.get("attention_bias") else "none"
-    elif config.type == "starcoder2" and config.get("use_bias") is False:
-        parts |= {"attention_bias": "none", "mlp_bias": False}
-    elif config.type == "gemma4_text" and config.get("enable_moe_block"):
-        parts["norms_per_layer"] = 7
-    elif config.type == "kimi_linear":
-        parts["attention_gate"] = bool(config.get("mla_use_output_gate"))
-    elif config.type == "llama" and config.get("attention_bias"):
-        parts["attention_bias"] = "all"
-    if config.type in ("llama", "nemotron") and config.get("mlp_bias"):
-        parts["mlp_bias"] = True
-    return parts
