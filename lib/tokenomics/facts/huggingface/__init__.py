@@ -12,7 +12,7 @@ from typing import Any
 from tokenomics import paths
 from tokenomics.errors import DataError, require
 from tokenomics.facts import tables, yaml_file
-from tokenomics.facts.huggingface import architectures
+from tokenomics.facts.huggingface import architectures, native
 from tokenomics.facts.huggingface.config import (
     CONTEXT,
     EXTRA_POSITIONS,
@@ -31,14 +31,16 @@ TABLE = "catalogue/models"
 
 
 def read_model(path: Path) -> Model:
-    """A model from a user's ``config.json`` or YAML file, named after the file (or its folder, for a ``config.json``).
+    """A model from a user's ``config.json``, ``params.json`` or YAML file, named after the file.
+
+    The first two are named after their folder.
 
     Raises:
         DataError: an unreadable file, or what :func:`model_from_mapping` refuses.
     """
     values = yaml_file.read(path)
     require(values, paths.shown(path), "file", "empty", "a config.json, or a YAML of our columns")
-    stem = path.resolve().parent.name if path.stem == "config" else path.stem
+    stem = path.resolve().parent.name if path.stem in ("config", "params") else path.stem
     return model_from_mapping(values, values.get("name") or stem, paths.shown(path))
 
 
@@ -46,8 +48,8 @@ def model_from_mapping(values: Mapping[str, Any], name: str | None = None, where
     """A model from a configuration of either kind.
 
     Args:
-        values: a Hugging Face configuration, or our own columns (``layers``, ``d_model`` ...); of those, what a plain
-            Llama leaves open may be left out.
+        values: a Hugging Face configuration, a ``params.json`` of Mistral or Meta, or our own columns (``layers``,
+            ``d_model`` ...); of those, what a plain Llama leaves open may be left out.
         name: name of the model where ``values`` has none.
         where: the file to name in an error.
 
@@ -55,6 +57,8 @@ def model_from_mapping(values: Mapping[str, Any], name: str | None = None, where
         DataError: a field is missing, wrong or beyond what ``models.meta.yaml`` allows, or the architecture is not
             known to be counted right.
     """
+    if native.is_native(values):
+        values = native.as_configuration(values, where)
     named = "model_type" in values or "architectures" in values
     read = _from_own_columns if not named and ("layers" in values or "d_model" in values) else from_config
     try:

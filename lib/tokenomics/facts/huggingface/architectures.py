@@ -38,7 +38,9 @@ ALSO = {
     "MiniMaxM1": ("minimax_m1",),
     "MiniMaxText01": ("minimax_text_01",),
     "Mllama": ("mllama_text_model",),
+    "MiniMaxM3Sparse": ("minimax_m3",),
     "Ministral": ("mistral",),
+    "Step3p7Flash": ("step3p7",),
     "QWen": ("qwen",),
     "Qwen2VL": ("qwen2_vl_text",),
     "Qwen2_5_VL": ("qwen2_5_vl_text",),
@@ -57,6 +59,7 @@ WRAPPERS = (
 # Model types under which some configurations of a class are published.
 RENAMED = {
     "git": "grok1",
+    "minimax_m3_vl": "minimax_m3",
     "minimax_text01": "minimax_text_01",
     "bailing_hybrid": "bailing_moe_linear",
     "hunyuan": "hunyuan_v1_moe",
@@ -191,12 +194,20 @@ def _missing(config: Config, name: str, found: str) -> tuple[str, str]:
     """What of an architecture is not counted, as far as its names and fields tell, and the field that tells it."""
     stems = {_plain(_stem(name)), _plain(_stem(config.type))}
     named = next((reason for reason, each in MISSING.items() if stems & set(map(_plain, each.split()))), "")
-    set_fields = (each for each in FIELDS if config.get(each) not in (None, False, [], 0))
+    set_fields = (each for each in FIELDS if config.get(each) not in (None, False, [], 0) and not _idle(config, each))
     field = next((each for each in set_fields if found not in COUNTED.get(FIELDS[each], ())), "")
     headed = ""
     if not name.endswith(HEADS_OF_WORDS) and not _types_of(name):
         headed = next((reason for head, reason in OTHER_HEADS.items() if name.endswith(head)), "")
     return named or FIELDS.get(field, "") or headed, "" if named else field
+
+
+def _idle(config: Config, field: str) -> bool:
+    """A list of mixers that names attention alone (MiniMax-M2), or groups of one layer."""
+    given = config.get(field)
+    if field == "attn_type_list":
+        return isinstance(given, list) and all(each == 1 for each in given)
+    return field == "layer_group_size" and given == 1
 
 
 def _refuse(config: Config, name: str, reason: str, field: str) -> None:

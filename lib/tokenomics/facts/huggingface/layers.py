@@ -147,7 +147,7 @@ def _inner_width(config: Config) -> int:
     named = ("intermediate_size_mlp", "dense_intermediate_size", *INNER)
     if config.get(*named) is None and config.type in FOUR_WIDE:
         return config.get("expansion_ratio", default=4) * config.number(*WIDTH)
-    if config.get("block_auto_adjust_ff_dim", default=config.get("block_ff_dim") is not None):
+    if config.type == "lfm2" and config.get("block_auto_adjust_ff_dim", default=True):
         return _adjusted(config)
     width = config.number(*(named if config.get(*named[:2]) else INNER))
     return width // 2 if config.type in HALF_WIDE else width
