@@ -32,6 +32,7 @@ ALSO = {
     "Grok1": ("grok1",),
     "Grok1Model": ("grok1",),
     "HunYuan": ("hunyuan_v1_moe",),
+    "HunYuanDenseV1": ("hunyuan_v1_dense",),
     "HunYuanMoEV1": ("hunyuan_v1_moe",),
     "KimiK25": ("kimi_k2", "deepseek_v3"),
     "KimiK3": ("kimi_linear",),

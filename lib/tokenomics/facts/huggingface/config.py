@@ -13,7 +13,7 @@ from tokenomics.errors import DataError
 LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 WIDTH = ("hidden_size", "n_embd", "d_model")
 VOCAB = ("vocab_size", "padded_vocab_size")
-HEADS = ("num_attention_heads", "n_head", "n_heads")
+HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
 KV_HEADS = (
     *("num_global_key_value_heads", "num_key_value_heads", "num_kv_heads", "num_attention_groups"),
     *("multi_query_group_num", "n_kv_heads"),
