@@ -1,8 +1,8 @@
 """Public configurations and the sizes that their makers publish: ``data/configurations.csv``.
 
-``total`` and ``active`` are published numbers with the worth of their last digit; bytes of cache and state are worked out
-by hand. A row with ``verified`` false has a published number that was not read at its source: its configuration is read,
-its number is not asserted.
+``total`` and ``active`` are published numbers with the worth of their last digit; bytes of cache and state are worked
+out by hand. A row with ``verified`` false has a published number that was not read at its source: its configuration is
+read, its number is not asserted.
 """
 
 import csv
