@@ -86,7 +86,9 @@ WANTED = {
 }
 
 
-@pytest.mark.parametrize(("kind", "name"), [(k, each.strip()) for k, text in WANTED.items() for each in text.split(";")])
+@pytest.mark.parametrize(
+    ("kind", "name"), [(k, each.strip()) for k, text in WANTED.items() for each in text.split(";")]
+)
 def test_what_people_ask_for_is_there_or_says_why_not(kind, name):
     if fold(name) in names.unresolved(kind):
         assert len(names.unresolved(kind)[fold(name)]) > 10
