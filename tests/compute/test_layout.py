@@ -1,11 +1,13 @@
 """Products of a layout against the counts of the whole model: nothing lost, nothing twice but what must be copied."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenomics.compute.counts.flops import flops_by_part, flops_weights
-from tokenomics.compute.counts.matrices import EMBEDDING, EXPERTS, matrices
+from tokenomics.compute.counts.matrices import CONVOLUTION, DECAY, EMBEDDING, EXPERTS, matrices
 from tokenomics.compute.counts.parameters import parameters
 from tokenomics.compute.layout import HEAD, PROJECTION, ROUTER, Layout, products
 from tokenomics.errors import DataError
@@ -25,12 +27,26 @@ SHORT_CONVOLUTIONS = 6e-4
 
 
 ONE = Layout()
+CROSSING = replace(
+    catalogue.model("Llama-3.1-8B"), name="crossing", layers=40, full_layers=32, dense_layers=40, cross_layers=8
+)
 
 
 def held(name, layout=ONE, kind=None):
     """Weights of the products that one device computes."""
     found = products(catalogue.model(name), layout)
     return sum(each.count * each.inputs * each.outputs for each in found if kind in (None, each.kind))
+
+
+KINDS = ["Kimi-Linear-48B-A3B", "Jamba-1.5-Mini", "RecurrentGemma-2B", "LFM2-1.2B", "Falcon-H1-34B", "MiniMax-Text-01"]
+
+
+@pytest.mark.parametrize("model", [*map(catalogue.model, KINDS), CROSSING], ids=lambda each: each.name)
+def test_products_are_what_a_token_is_multiplied_with(model):
+    found = sum(each.count * each.inputs * each.outputs for each in products(model, ONE))
+    by_value = sum(each.flop_per_token for each in matrices(model) if each.name in (CONVOLUTION, DECAY))
+    routed = sum(each.flop_per_token for each in matrices(model) if each.part == EXPERTS)
+    assert 2 * found == pytest.approx(flops_weights(model) - by_value - routed, rel=1e-12)
 
 
 @pytest.mark.parametrize("name", WITHOUT_BIAS)

@@ -111,6 +111,10 @@ def _attention(model: Model, tp: int) -> list[Product]:
                 Product(PROJECTION, d, heads * shape.head_dim + keys * (shape.head_dim + shape.value_dim) + gate, n)
             )
         found.append(Product(PROJECTION, mixed, d, n))
+    if model.cross_layers:
+        heads = model.heads / tp
+        found.append(Product(PROJECTION, d, heads * model.head_dim, model.cross_layers))
+        found.append(Product(PROJECTION, heads * (model.value_head_dim or model.head_dim), d, model.cross_layers))
     if model.index_topk is not None:
         inputs, outputs = model.q_lora_rank or d, model.index_heads * model.index_head_dim
         found.append(Product(PROJECTION, inputs, outputs, model.index_layers))

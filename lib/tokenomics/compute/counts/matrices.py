@@ -117,8 +117,9 @@ def attention_shapes(model: Model) -> tuple[AttentionShape, AttentionShape]:
 def _attention(model: Model) -> Iterator[Matrix]:
     for shape in attention_shapes(model):
         yield from _latent(model, shape) if model.is_mla else _grouped(model, shape)
-    if model.cross_layers:
-        yield from _grouped(model, replace(attention_shapes(model)[0], layers=model.cross_layers))
+    if model.cross_layers:  # keys and values are of the image: made once, not for each token
+        for each in _grouped(model, replace(attention_shapes(model)[0], layers=model.cross_layers)):
+            yield replace(each, used=0) if each.name in ("key", "value") else each
     if model.index_topk is not None:
         yield from _indexer(model)
 
