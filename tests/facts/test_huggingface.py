@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tokenomics.compute.counts.flops import flops_weights
 from tokenomics.compute.counts.parameters import parameters
 from tokenomics.errors import DataError
 from tokenomics.facts import catalogue, tables
@@ -593,6 +594,16 @@ def test_whatever_a_field_holds_the_answer_is_a_model_or_one_line(name):
             assert isinstance(model_from_mapping(config, name), Model)
         except DataError as error:
             assert "\n" not in str(error)
+
+
+def test_a_narrow_embedding_is_projected():
+    opt = CONFIGS["OPT-6.7B"] | {"hidden_size": 1024, "ffn_dim": 4096, "num_hidden_layers": 24}
+    read = model_from_mapping(opt | {"num_attention_heads": 16, "word_embed_proj_dim": 512}, "OPT-350M")
+    # published: 331,196,416 parameters; its code has no last norm
+    assert read.embedding_width == 512 and parameters(read).total == 331_196_416 + 2 * 1024
+    wide = model_from_mapping(opt | {"num_attention_heads": 16, "word_embed_proj_dim": 1024}, "wide")
+    assert wide.embedding_width is None
+    assert flops_weights(wide) - flops_weights(read) == 2 * (512 * 50272 - 2 * 512 * 1024)
 
 
 def test_a_window_beyond_the_context_is_none():

@@ -8,7 +8,7 @@ Megatron (Shoeybi et al. 2019, arXiv:1909.08053): the first product of a block i
 from dataclasses import dataclass
 from functools import cache
 
-from tokenomics.compute.counts.matrices import CONVOLUTION, DECAY, attention_shapes, matrices
+from tokenomics.compute.counts.matrices import CONVOLUTION, DECAY, attention_shapes, embedding_width, matrices
 from tokenomics.errors import DataError, whole
 from tokenomics.facts.models import Model
 
@@ -87,7 +87,10 @@ def products(model: Model, layout: Layout) -> tuple[Product, ...]:
     """
     tp = layout.tp
     found = [*_attention(model, tp), *_linear(model, tp), *_mlp(model, tp)]
-    found.append(Product(HEAD, model.d_model, model.vocab / tp, 1))
+    width = embedding_width(model)
+    if width != model.d_model:  # small: every device holds both projections
+        found += [Product(PROJECTION, width, model.d_model, 1), Product(PROJECTION, model.d_model, width, 1)]
+    found.append(Product(HEAD, width, model.vocab / tp, 1))
     return tuple(each for each in found if each.count > 0)
 
 

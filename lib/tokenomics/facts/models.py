@@ -77,6 +77,7 @@ class Model:
     linear_kind: str | None = None
     linear_rank: int | None = None
     cross_layers: int = 0
+    embedding_width: int | None = None
     attention_gate: bool = False
     attention_bias: str = "none"
     qk_norm: str = "none"

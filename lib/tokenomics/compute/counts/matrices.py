@@ -74,16 +74,25 @@ def matrices(model: Model) -> tuple[Matrix, ...]:
 
 
 def _tables(model: Model) -> Iterator[Matrix]:
-    yield Matrix(EMBEDDING, "token embedding", model.vocab, model.d_model, 1, 0)
+    width = embedding_width(model)
+    yield Matrix(EMBEDDING, "token embedding", model.vocab, width, 1, 0)
     yield Matrix(EMBEDDING, "position embedding", model.positions, model.d_model, 1, 0)
     # A tied head multiplies with the embedding table: it costs FLOP but adds no parameters.
     if not model.tied_embeddings:
-        yield Matrix(HEAD, "head", model.d_model, model.vocab, 1, 1)
+        yield Matrix(HEAD, "head", width, model.vocab, 1, 1)
+    if width != model.d_model:
+        yield Matrix(MLP, "embedding projection", width, model.d_model, 1, 1)
+        yield Matrix(MLP, "output projection", model.d_model, width, 1, 1)
+
+
+def embedding_width(model: Model) -> int:
+    """Width of the token table and of the head: that of the model, unless both are projected (OPT-350M)."""
+    return model.embedding_width or model.d_model
 
 
 def head_flop(model: Model) -> float:
     """FLOP of the output head for one token, tied or not."""
-    return 2.0 * model.d_model * model.vocab
+    return 2.0 * embedding_width(model) * model.vocab
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from tokenomics.facts.huggingface.config import (
 from tokenomics.facts.huggingface.layers import attention, mixers, mlp
 from tokenomics.facts.huggingface.stored import KEY, published_format
 from tokenomics.facts.huggingface.switches import switched
+from tokenomics.facts.huggingface.towers import tower_parameters
 from tokenomics.facts.models import Model
 
 TABLE = "catalogue/models"
@@ -115,6 +116,7 @@ def _fields(config: Config) -> dict[str, Any]:
     }
     if config.get("tie_word_embeddings") is not None:
         parts["tied_embeddings"] = bool(config.get("tie_word_embeddings"))
+    parts["tower_parameters"] = tower_parameters(config)
     parts["published_format"] = published_format(config.get(KEY), config.where)
     return parts | mixers(config, parts)
 
@@ -124,7 +126,9 @@ def _sizes(config: Config) -> dict[str, Any]:
     positions = 0
     if config.type in EXTRA_POSITIONS:
         positions = config.number(*CONTEXT) + EXTRA_POSITIONS[config.type]
+    table = config.get("word_embed_proj_dim", "embedding_size")
     return {
+        "embedding_width": table if table != config.number(*WIDTH) else None,
         "layers": len(config.get("layers_block_type")) if config.get("layers_block_type") else config.number(*LAYERS),
         "d_model": config.number(*WIDTH),
         "vocab": config.number(*VOCAB),
