@@ -36,6 +36,9 @@ RIDGE_RANGE = {"datacenter": (60, 600), "workstation": (150, 500), "consumer": (
 UNEVEN = ["Rubin-SXM", "Trainium3", "Ascend-950DT"]  # vendors whose own FP8 rate is no multiple of the 16-bit one
 INTEGERS_CUT = ["B300-SXM-288GB", "GB300", "Rubin-SXM"]
 RIDGE_EXCEPTIONS = {"Groq-LPU": 2.35, "H20-SXM-96GB": 37.0, "P100-SXM-16GB": 29.0}
+RIDGE_EXCEPTIONS |= {"H20-SXM-141GB": 30.8, "MI50-32GB": 26.2}  # cut, and without matrix units
+RIDGE_EXCEPTIONS |= {"Arc-A770-16GB": 280, "Arc-B580-12GB": 256, "RX-9070-XT": 302.5}  # matrix units at the full rate
+RIDGE_EXCEPTIONS |= {"Jetson-AGX-Thor-128GB": 945, "RTX-A5000-24GB": 144.7, "Ryzen-AI-Max-395": 232}
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,68 @@ def test_names_resolve(kind, name, canonical):
     assert getattr(catalogue, kind)(name).name == canonical
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "canonical"),
+    [
+        ("model", "models--meta-llama--Llama-3.1-8B", "Llama-3.1-8B"),
+        ("model", "/root/.cache/huggingface/hub/models--Qwen--Qwen3-8B/snapshots/9c925d64d72725edaf8", "Qwen3-8B"),
+        ("model", "/data/models/Llama-3.1-70B-Instruct/", "Llama-3.1-70B"),
+        ("model", "Qwen/Qwen3-32B-FP8", "Qwen3-32B"),
+        ("model", "RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic", "Llama-3.3-70B"),
+        ("model", "neuralmagic/Meta-Llama-3.1-8B-Instruct-quantized.w4a16", "Llama-3.1-8B"),
+        ("model", "Qwen/Qwen2.5-7B-Instruct-GPTQ-Int4", "Qwen2.5-7B"),
+        ("model", "nvidia/DeepSeek-R1-NVFP4", "DeepSeek-R1"),
+        ("model", "unsloth/gemma-3-27b-it-GGUF", "Gemma-3-27B"),
+        ("model", "Meta-Llama-3.1-8B-Instruct-Q4_K_M.gguf", "Llama-3.1-8B"),
+        ("model", "DeepSeek-V3-Q4_K_M-00001-of-00009.gguf", "DeepSeek-V3"),
+        ("model", "llama3.1:8b", "Llama-3.1-8B"),
+        ("model", "llama3.1:8b-instruct-q4_K_M", "Llama-3.1-8B"),
+        ("model", "qwen3:30b-a3b", "Qwen3-30B-A3B"),
+        ("model", "gpt-oss:20b", "gpt-oss-20b"),
+        ("model", "deepseek-r1:70b", "Llama-3.3-70B"),
+        ("accelerator", "8x H100 SXM", "H100-SXM-80GB"),
+        ("accelerator", "8 x NVIDIA H200", "H200-SXM-141GB"),
+        ("accelerator", "H100 SXM x 8", "H100-SXM-80GB"),
+        ("accelerator", "NVIDIA H100 80GB HBM3", "H100-SXM-80GB"),
+        ("accelerator", "NVIDIA H100 Tensor Core GPU", "H100-SXM-80GB"),
+        ("accelerator", "4x NVIDIA GeForce RTX 5070 Ti", "RTX-5070-Ti-16GB"),
+    ],
+)
+def test_files_repositories_and_counts_resolve(kind, name, canonical):
+    assert getattr(catalogue, kind)(name).name == canonical
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("model", "Llama-3.1-9B-FP8"), ("model", "models--meta-llama--Llama-9"), ("accelerator", "8x H10O")],
+)
+def test_an_ending_makes_no_name_of_another(kind, name):
+    with pytest.raises(DataError, match="nearest"):
+        getattr(catalogue, kind)(name)
+
+
+WANTED = {
+    "model": """GLM-4.5;GLM-4.5-Air;GLM-4.6;Qwen3-Next-80B-A3B;Qwen3-Coder-480B-A35B;MiniMax-M1;MiniMax-M2;
+        Granite-4.0-H-Small;Granite 4;Gemma 3n;Gemma-4-31B;Mistral-Small-3.2-24B;Mistral-Large-3;Ministral-8B-2410;
+        Devstral-Small-2507;DeepSeek-V2;DeepSeek-R1-Distill-Llama-70B;QwQ-32B;Nemotron-3-Nano-30B-A3B;Kimi-Linear;
+        Seed-OSS-36B;OLMo-3-32B;OLMoE-1B-7B;SmolLM3-3B;Hunyuan-A13B;ERNIE-4.5-300B-A47B;DBRX;Grok-1;Grok-2;Command-A;
+        Falcon-H1-34B;Jamba-1.5-Large;LFM2-1.2B;LFM2;Yi-34B""",
+    "accelerator": """GB10;M3 Ultra;M4 Max;M5 Max;Strix Halo;Jetson Thor;H20 141GB;L20;RTX 3060;RTX 5070 Ti;
+        RTX A4000;RTX 2080 Ti;RTX PRO 6000 Workstation;R9700;MI300A;MI308X;WSE-3;Ascend 950;TPU v5p;TPU v6e;TPU v7x;
+        Trainium 2;Ascend 910C""",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(k, each.strip()) for k, text in WANTED.items() for each in text.split(";")]
+)
+def test_what_people_ask_for_is_there_or_says_why_not(kind, name):
+    if fold(name) in names.unresolved(kind):
+        assert len(names.unresolved(kind)[fold(name)]) > 10
+    else:
+        assert getattr(catalogue, kind)(name)
+
+
 def test_unknown_name_lists_the_nearest():
     with pytest.raises(DataError, match="listed by `tokenomics list xpus`"):
         names.resolve("qqqqqqqq", "accelerator", ["H100-SXM-80GB"])

@@ -8,7 +8,7 @@ Megatron (Shoeybi et al. 2019, arXiv:1909.08053): the first product of a block i
 from dataclasses import dataclass
 from functools import cache
 
-from tokenomics.compute.counts.matrices import attention_shapes, linear_widths
+from tokenomics.compute.counts.matrices import CONVOLUTION, DECAY, attention_shapes, embedding_width, matrices
 from tokenomics.errors import DataError, whole
 from tokenomics.facts.models import Model
 
@@ -87,7 +87,10 @@ def products(model: Model, layout: Layout) -> tuple[Product, ...]:
     """
     tp = layout.tp
     found = [*_attention(model, tp), *_linear(model, tp), *_mlp(model, tp)]
-    found.append(Product(HEAD, model.d_model, model.vocab / tp, 1))
+    width = embedding_width(model)
+    if width != model.d_model:  # small: every device holds both projections
+        found += [Product(PROJECTION, width, model.d_model, 1), Product(PROJECTION, model.d_model, width, 1)]
+    found.append(Product(HEAD, width, model.vocab / tp, 1))
     return tuple(each for each in found if each.count > 0)
 
 
@@ -111,6 +114,10 @@ def _attention(model: Model, tp: int) -> list[Product]:
                 Product(PROJECTION, d, heads * shape.head_dim + keys * (shape.head_dim + shape.value_dim) + gate, n)
             )
         found.append(Product(PROJECTION, mixed, d, n))
+    if model.cross_layers:
+        heads = model.heads / tp
+        found.append(Product(PROJECTION, d, heads * model.head_dim, model.cross_layers))
+        found.append(Product(PROJECTION, heads * (model.value_head_dim or model.head_dim), d, model.cross_layers))
     if model.index_topk is not None:
         inputs, outputs = model.q_lora_rank or d, model.index_heads * model.index_head_dim
         found.append(Product(PROJECTION, inputs, outputs, model.index_layers))
@@ -119,14 +126,14 @@ def _attention(model: Model, tp: int) -> list[Product]:
 
 
 def _linear(model: Model, tp: int) -> list[Product]:
-    if not model.linear_layers:
-        return []
-    keys, values = linear_widths(model)
-    gates = model.linear_gates * model.linear_value_heads
-    return [
-        Product(PROJECTION, model.d_model, (2 * keys + 2 * values + gates) / tp, model.linear_layers),
-        Product(PROJECTION, values / tp, model.d_model, model.linear_layers),
-    ]
+    """Heads or channels are cut: a projection's outputs where it widens the stream, its inputs where it narrows it."""
+    found = []
+    for each in matrices(model):
+        if each.name.startswith("linear ") and each.name not in (CONVOLUTION, DECAY):
+            cut_inputs = each.name in ("linear output", "linear selection")
+            inputs, outputs = (each.inputs / tp, each.outputs) if cut_inputs else (each.inputs, each.outputs / tp)
+            found.append(Product(PROJECTION, inputs, outputs, each.used))
+    return found
 
 
 def _mlp(model: Model, tp: int) -> list[Product]:

@@ -13,19 +13,24 @@ from tokenomics.errors import DataError
 
 BIASES = ("none", "qkv", "all")
 QK_NORMS = ("none", "head", "full")
+LINEAR_KINDS = (None, "mamba1", "rglru", "kda", "conv")
 EMPTY = ("", "nan", "<NA>")
 """How an empty cell reads in plain text, in numpy and in pandas."""
 TRUTHS = {"true": True, "false": False}
 WORDS = {str: "a text", bool: "true or false", int: "an integer", float: "a number"}
 MAY_BE_ZERO = {
     *("full_layers", "sliding_layers", "linear_layers", "dense_layers", "moe_layers", "positions", "rope_head_dim"),
-    *("linear_gates", "linear_conv_width", "d_ff", "experts", "experts_per_token", "shared_width", "norms_per_layer"),
+    *("linear_key_heads", "linear_key_dim", "linear_gates", "linear_conv_width", "cross_layers", "d_ff"),
+    *("experts", "experts_per_token", "shared_width", "norms_per_layer"),
 }
 
 
 @dataclass(frozen=True)
 class Model:
-    """A decoder-only transformer, possibly with experts, sliding windows, latent attention or linear layers.
+    """A decoder-only model, possibly with experts, sliding windows, latent attention or layers of constant state.
+
+    A layer has one mixer (attention, cross-attention to an image, or a constant state) or none; only where all layers
+    have both, attention and a state stand side by side in each (Falcon-H1).
 
     Fields are the architecture columns of ``data/catalogue/models.csv``, in their order and with the meaning given in
     ``models.meta.yaml``. ``None`` means that the model has no such part, or that it equals the plain one
@@ -69,6 +74,10 @@ class Model:
     linear_value_dim: int | None = None
     linear_gates: int | None = None
     linear_conv_width: int | None = None
+    linear_kind: str | None = None
+    linear_rank: int | None = None
+    cross_layers: int = 0
+    embedding_width: int | None = None
     attention_gate: bool = False
     attention_bias: str = "none"
     qk_norm: str = "none"
@@ -91,9 +100,9 @@ class Model:
     def __post_init__(self):
         for field in fields(self):
             _check_number(self.name, field.name, getattr(self, field.name))
-        for key, allowed in (("attention_bias", BIASES), ("qk_norm", QK_NORMS)):
+        for key, allowed in (("attention_bias", BIASES), ("qk_norm", QK_NORMS), ("linear_kind", LINEAR_KINDS)):
             if getattr(self, key) not in allowed:
-                raise DataError(f"model {self.name}", key, getattr(self, key), ", ".join(allowed))
+                raise DataError(f"model {self.name}", key, getattr(self, key), ", ".join(filter(None, allowed)))
         _check_layers(self)
         _check_partners(self)
 
@@ -181,8 +190,9 @@ def _check_number(model: str, key: str, value: Any) -> None:
 
 def _check_layers(model: Model) -> None:
     where = f"model {model.name}"
-    mixers = model.attention_layers + model.linear_layers
-    if not 0 < mixers <= model.layers:
+    mixers = model.attention_layers + model.linear_layers + model.cross_layers
+    side_by_side = model.attention_layers == model.linear_layers == model.layers
+    if not (0 < mixers <= model.layers or side_by_side):
         raise DataError(where, "full_layers + sliding_layers + linear_layers", mixers, f"1 to {model.layers} (layers)")
     mlps = model.dense_layers + model.moe_layers
     if mlps > model.layers:
@@ -203,6 +213,7 @@ def _check_partners(model: Model) -> None:
         (model.index_topk is not None, ("index_heads", "index_head_dim", "index_layers")),
         (model.linear_layers > 0, ("linear_key_heads", "linear_value_heads", "linear_key_dim")),
         (model.linear_layers > 0, ("linear_value_dim", "linear_gates", "linear_conv_width")),
+        (model.linear_kind in ("mamba1", "kda"), ("linear_rank",)),
     )
     for present, keys in needs:
         for key in keys:

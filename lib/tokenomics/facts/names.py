@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 
 from tokenomics.errors import DataError
@@ -14,6 +14,17 @@ LISTED = {"model": "models", "accelerator": "xpus"}
 """What ``tokenomics list`` calls each kind."""
 MAKER = re.compile(r"^(?:nvidia|amd|intel|aws|google|huawei|qualcomm)?(?:geforce|instinct|tesla)?")
 """What people put before the folded name of an accelerator, or leave out."""
+CACHED = re.compile(r"models--([^/\\]+?)--([^/\\]+)")
+"""A repository as the hub's cache calls its folder."""
+STORED = re.compile(
+    r"[-_. ](?:gguf|ggml|mlx|exl[23]|onnx|awq|gptq|unsloth|ud|imat|quantized|dynamic|static|block|marlin|autoround|hf|"
+    r"(?:nv|mx)?fp(?:4|8|16)|bf16|f16|f32|int[48]|w\d+a\d+|g\d+|bnb|[2-8]bits?|(?:iq|tq|q)\d(?:[-_][0-9a-z]{1,2})*)$"
+)
+"""The last words of a checkpoint's name that say how its weights are stored."""
+TUNED = re.compile(r"[-_. ](?:instruct|it|chat|base|pt|thinking|reasoning|latest)$")
+"""The last word of a checkpoint's name that says how it was tuned."""
+COUNTED = re.compile(r"^\d+ *[x×*] *(?=[a-z])|(?<=[a-z0-9]) +[x×*] *\d+$|[- ](?:tensor core )?(?:gpus?|accelerators?)$")
+"""How many devices, before or after the name of one, and what they are."""
 
 
 def fold(name: str) -> str:
@@ -41,14 +52,49 @@ def unresolved(kind: str) -> Mapping[str, str]:
 
 
 def lookup(name: str, kind: str, known: Iterable[str]) -> str | None:
-    """The canonical name meant by ``name``, an accelerator with or without its maker; ``None`` where there is none."""
+    """The canonical name meant by ``name``; ``None`` where there is none.
+
+    A model also by the folder of a hub's cache, by a file or repository of quantised weights (``-FP8``, ``-GGUF``,
+    ``Q4_K_M.gguf``) or tuned ones (``-Instruct``), or as Ollama calls it (``llama3.1:8b``); an accelerator with or
+    without its maker and a number of them (``8x H100 SXM``). A name that is known not to resolve does not.
+    """
     canonical = {fold(each): each for each in known}
-    key = fold(str(name))
-    for each in dict.fromkeys((key, MAKER.sub("", key) if kind == "accelerator" else key)):
+    for each in _readings(str(name), kind):
+        if each in unresolved(kind):
+            return None
         found = canonical.get(each) or aliases(kind).get(each)
         if found is not None:
             return found
     return None
+
+
+def _readings(name: str, kind: str) -> Iterator[str]:
+    """Folded readings of a name, the fullest first."""
+    yield fold(name)
+    name = name.strip().casefold()
+    if kind == "accelerator":
+        yield MAKER.sub("", fold(name))
+        yield from _shortened(name, COUNTED, lambda each: MAKER.sub("", fold(each)))
+        return
+    cached = CACHED.search(name)
+    name = "/".join(cached.groups()) if cached else name
+    name = re.sub(r"^[~./].*/(?=[^/])", "", name.rstrip("/"))
+    name = re.sub(r"(?:-\d{5}-of-\d{5})?\.(?:gguf|safetensors)$", "", name)
+    yield fold(name)
+    shorter = list(_shortened(name, STORED, fold))
+    yield from shorter
+    while STORED.search(name):
+        name = STORED.sub("", name)
+    for each in _shortened(name, TUNED, str):
+        yield fold(each)
+        yield from _shortened(each, STORED, fold)
+
+
+def _shortened(name: str, ending: re.Pattern, read: Callable[[str], str]) -> Iterator[str]:
+    """The name without one more ending each time, as long as it has one."""
+    while ending.search(name):
+        name = ending.sub("", name)
+        yield read(name)
 
 
 def resolve(name: str, kind: str, known: Iterable[str], where: str = "catalogue") -> str:

@@ -6,7 +6,7 @@ matrix products whose time is modelled elsewhere.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from tokenomics.facts.models import Model
@@ -16,6 +16,8 @@ EMBEDDING, ATTENTION, MLP, EXPERTS, HEAD = "embedding", "attention", "mlp", "exp
 experts; the output head."""
 ROUTER = "router"
 """The matrix that chooses experts; checkpoints keep it wide."""
+CONVOLUTION, DECAY = "linear convolution", "linear decay"
+"""Parameters of layers with a state that are applied value by value, not as a matrix product."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +74,25 @@ def matrices(model: Model) -> tuple[Matrix, ...]:
 
 
 def _tables(model: Model) -> Iterator[Matrix]:
-    yield Matrix(EMBEDDING, "token embedding", model.vocab, model.d_model, 1, 0)
+    width = embedding_width(model)
+    yield Matrix(EMBEDDING, "token embedding", model.vocab, width, 1, 0)
     yield Matrix(EMBEDDING, "position embedding", model.positions, model.d_model, 1, 0)
     # A tied head multiplies with the embedding table: it costs FLOP but adds no parameters.
     if not model.tied_embeddings:
-        yield Matrix(HEAD, "head", model.d_model, model.vocab, 1, 1)
+        yield Matrix(HEAD, "head", width, model.vocab, 1, 1)
+    if width != model.d_model:
+        yield Matrix(MLP, "embedding projection", width, model.d_model, 1, 1)
+        yield Matrix(MLP, "output projection", model.d_model, width, 1, 1)
+
+
+def embedding_width(model: Model) -> int:
+    """Width of the token table and of the head: that of the model, unless both are projected (OPT-350M)."""
+    return model.embedding_width or model.d_model
 
 
 def head_flop(model: Model) -> float:
     """FLOP of the output head for one token, tied or not."""
-    return 2.0 * model.d_model * model.vocab
+    return 2.0 * embedding_width(model) * model.vocab
 
 
 @dataclass(frozen=True)
@@ -115,6 +126,9 @@ def attention_shapes(model: Model) -> tuple[AttentionShape, AttentionShape]:
 def _attention(model: Model) -> Iterator[Matrix]:
     for shape in attention_shapes(model):
         yield from _latent(model, shape) if model.is_mla else _grouped(model, shape)
+    if model.cross_layers:  # keys and values are of the image: made once, not for each token
+        for each in _grouped(model, replace(attention_shapes(model)[0], layers=model.cross_layers)):
+            yield replace(each, used=0) if each.name in ("key", "value") else each
     if model.index_topk is not None:
         yield from _indexer(model)
 
@@ -167,19 +181,66 @@ def linear_widths(model: Model) -> tuple[int, int]:
 
 
 def _linear(model: Model) -> Iterator[Matrix]:
-    """Mixers with a constant state: Mamba-2 (arXiv:2405.21060) and gated DeltaNet (arXiv:2412.06464).
+    """Mixers with a constant state: projections in and out, and a short convolution over a few tokens.
 
-    Both project to queries and keys (C and B), values (x) and an output gate as wide as the values (z), plus a few
-    scalars a head; a short convolution runs over all but the gate.
+    Without a ``linear_kind``: Mamba-2 (arXiv:2405.21060), gated DeltaNet (arXiv:2412.06464) and lightning attention
+    (arXiv:2501.08313), which project to queries and keys (C and B), values (x), an output gate as wide as the values
+    (z) and a few scalars a head; the convolution runs over all but the gate. For the others see :data:`LINEAR_KINDS`.
     """
     if not model.linear_layers:
         return
-    d, n = model.d_model, model.linear_layers
+    n, (_, values) = model.linear_layers, linear_widths(model)
+    yield from LINEAR_KINDS.get(model.linear_kind, _gated)(model, n)
+    yield Matrix(ATTENTION, "linear output", values, model.d_model, n, n)
+
+
+def _gated(model: Model, n: int) -> Iterator[Matrix]:
     keys, values = linear_widths(model)
     gates = model.linear_gates * model.linear_value_heads
-    yield Matrix(ATTENTION, "linear input", d, 2 * keys + 2 * values + gates, n, n)
-    yield Matrix(ATTENTION, "linear convolution", model.linear_conv_width, 2 * keys + values, n, n)
-    yield Matrix(ATTENTION, "linear output", values, d, n, n)
+    yield Matrix(ATTENTION, "linear input", model.d_model, 2 * keys + 2 * values + gates, n, n)
+    yield Matrix(ATTENTION, CONVOLUTION, model.linear_conv_width, 2 * keys + values, n, n)
+
+
+def _kimi_delta(model: Model, n: int) -> Iterator[Matrix]:
+    """Kimi delta attention (arXiv:2510.26692): decay a key channel and output gate come through a narrow waist."""
+    keys, values = linear_widths(model)
+    d, rank, gates = model.d_model, model.linear_rank, model.linear_gates * model.linear_value_heads
+    yield Matrix(ATTENTION, "linear input", d, 2 * keys + values + gates, n, n)
+    yield Matrix(ATTENTION, CONVOLUTION, model.linear_conv_width, 2 * keys + values, n, n)
+    yield Matrix(ATTENTION, "linear gates down", d, 2 * rank, n, n)
+    yield Matrix(ATTENTION, "linear gates up", rank, keys + values, n, n)
+
+
+def _mamba1(model: Model, n: int) -> Iterator[Matrix]:
+    """Mamba (arXiv:2312.00752): every channel keeps a state of ``linear_key_dim``; B, C and the step depend on x."""
+    _, values = linear_widths(model)
+    rank, state = model.linear_rank, model.linear_key_dim
+    yield Matrix(ATTENTION, "linear input", model.d_model, 2 * values, n, n)
+    yield Matrix(ATTENTION, CONVOLUTION, model.linear_conv_width, values, n, n, True)
+    yield Matrix(ATTENTION, "linear selection", values, rank + 2 * state, n, n)
+    yield Matrix(ATTENTION, "linear step", rank, values, n, n, True)
+    yield Matrix(ATTENTION, DECAY, state + 1, values, n, n)  # with the skip D
+
+
+def _rglru(model: Model, n: int) -> Iterator[Matrix]:
+    """Real-gated linear recurrence of Griffin (arXiv:2402.19427): two block-diagonal gates, one state a channel."""
+    _, values = linear_widths(model)
+    heads, block = model.linear_value_heads, model.linear_value_dim
+    yield Matrix(ATTENTION, "linear input", model.d_model, 2 * values, n, n, True)
+    yield Matrix(ATTENTION, CONVOLUTION, model.linear_conv_width, values, n, n, True)
+    yield Matrix(ATTENTION, "linear block gates", block, block, 2 * heads * n, 2 * heads * n, True)
+    yield Matrix(ATTENTION, DECAY, 1, values, n, n)
+
+
+def _gated_convolution(model: Model, n: int) -> Iterator[Matrix]:
+    """A short convolution between two gates (LFM2, arXiv:2511.23404); nothing is kept but its tail."""
+    _, values = linear_widths(model)
+    yield Matrix(ATTENTION, "linear input", model.d_model, 3 * values, n, n)
+    yield Matrix(ATTENTION, CONVOLUTION, model.linear_conv_width, values, n, n)
+
+
+LINEAR_KINDS = {"kda": _kimi_delta, "mamba1": _mamba1, "rglru": _rglru, "conv": _gated_convolution}
+"""Matrices of the kinds that are not plainly gated, by ``linear_kind``."""
 
 
 def _mlp(model: Model) -> Iterator[Matrix]:

@@ -240,7 +240,8 @@ def expected_distinct_experts(model: Model, tokens: ArrayLike) -> np.ndarray:
 def kv_bytes_per_token(model: Model, bits: ArrayLike = 16) -> np.ndarray:
     """Bytes that one more token adds to the cache while no sliding window is full yet.
 
-    MLA caches one latent and the shared rotary key a layer; sparse attention adds the indexer's key.
+    Cross-attention layers add nothing: they keep the keys of an image, however long the text. MLA caches one latent
+    and the shared rotary key a layer; sparse attention adds the indexer's key.
     """
     full, sliding = _kv_values_per_token(model)
     return (full + sliding) * np.asarray(bits, dtype=float) / 8
@@ -278,6 +279,9 @@ def kv_bytes(
 
 def state_bytes(model: Model, bits: ArrayLike = 32) -> np.ndarray:
     """Bytes of the linear layers' state of one sequence: a key x value matrix a head, and the convolution's tail.
+
+    Mamba keeps ``linear_key_dim`` values a channel, Griffin's recurrence one (keys of no heads, one wide), a bare
+    convolution its tail alone.
 
     Returns:
         Bytes, in the shape of ``bits``; 0 without linear layers.

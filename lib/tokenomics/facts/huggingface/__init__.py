@@ -12,31 +12,36 @@ from typing import Any
 from tokenomics import paths
 from tokenomics.errors import DataError, require
 from tokenomics.facts import tables, yaml_file
-from tokenomics.facts.huggingface import architectures
+from tokenomics.facts.huggingface import architectures, native
 from tokenomics.facts.huggingface.config import (
     CONTEXT,
     EXTRA_POSITIONS,
     LAYERS,
     TRAITS,
+    VOCAB,
     WIDTH,
     Config,
 )
 from tokenomics.facts.huggingface.layers import attention, mixers, mlp
 from tokenomics.facts.huggingface.stored import KEY, published_format
+from tokenomics.facts.huggingface.switches import switched
+from tokenomics.facts.huggingface.towers import tower_parameters
 from tokenomics.facts.models import Model
 
 TABLE = "catalogue/models"
 
 
 def read_model(path: Path) -> Model:
-    """A model from a user's ``config.json`` or YAML file, named after the file (or its folder, for a ``config.json``).
+    """A model from a user's ``config.json``, ``params.json`` or YAML file, named after the file.
+
+    The first two are named after their folder.
 
     Raises:
         DataError: an unreadable file, or what :func:`model_from_mapping` refuses.
     """
     values = yaml_file.read(path)
     require(values, paths.shown(path), "file", "empty", "a config.json, or a YAML of our columns")
-    stem = path.resolve().parent.name if path.stem == "config" else path.stem
+    stem = path.resolve().parent.name if path.stem in ("config", "params") else path.stem
     return model_from_mapping(values, values.get("name") or stem, paths.shown(path))
 
 
@@ -44,8 +49,8 @@ def model_from_mapping(values: Mapping[str, Any], name: str | None = None, where
     """A model from a configuration of either kind.
 
     Args:
-        values: a Hugging Face configuration, or our own columns (``layers``, ``d_model`` ...); of those, what a plain
-            Llama leaves open may be left out.
+        values: a Hugging Face configuration, a ``params.json`` of Mistral or Meta, or our own columns (``layers``,
+            ``d_model`` ...); of those, what a plain Llama leaves open may be left out.
         name: name of the model where ``values`` has none.
         where: the file to name in an error.
 
@@ -53,6 +58,8 @@ def model_from_mapping(values: Mapping[str, Any], name: str | None = None, where
         DataError: a field is missing, wrong or beyond what ``models.meta.yaml`` allows, or the architecture is not
             known to be counted right.
     """
+    if native.is_native(values):
+        values = native.as_configuration(values, where)
     named = "model_type" in values or "architectures" in values
     read = _from_own_columns if not named and ("layers" in values or "d_model" in values) else from_config
     try:
@@ -104,11 +111,12 @@ def _fields(config: Config) -> dict[str, Any]:
         **TRAITS[config.type],
         **sizes,
         **attention(config),
-        **_biases_and_norms(config),
+        **switched(config),
         **mlp(config),
     }
     if config.get("tie_word_embeddings") is not None:
         parts["tied_embeddings"] = bool(config.get("tie_word_embeddings"))
+    parts["tower_parameters"] = tower_parameters(config)
     parts["published_format"] = published_format(config.get(KEY), config.where)
     return parts | mixers(config, parts)
 
@@ -118,33 +126,12 @@ def _sizes(config: Config) -> dict[str, Any]:
     positions = 0
     if config.type in EXTRA_POSITIONS:
         positions = config.number(*CONTEXT) + EXTRA_POSITIONS[config.type]
+    table = config.get("word_embed_proj_dim", "embedding_size")
     return {
+        "embedding_width": table if table != config.number(*WIDTH) else None,
         "layers": len(config.get("layers_block_type")) if config.get("layers_block_type") else config.number(*LAYERS),
         "d_model": config.number(*WIDTH),
-        "vocab": config.number("vocab_size"),
+        "vocab": config.number(*VOCAB),
         "positions": positions,
         "context_tokens": context,
     }
-
-
-def _biases_and_norms(config: Config) -> dict[str, Any]:
-    parts: dict[str, Any] = {}
-    if config.type == "falcon":
-        parts["norms_per_layer"] = 2 if config.get("new_decoder_architecture") else 1
-        parts |= {"attention_bias": "all", "mlp_bias": True} if config.get("bias") else {}
-    elif config.type == "gpt_neox":
-        parts["parallel_block"] = bool(config.get("use_parallel_residual", default=True))
-    elif config.type == "glm4_moe":
-        parts["qk_norm"] = "head" if config.get("use_qk_norm") else "none"
-        parts["attention_bias"] = "qkv" if config.get("attention_bias") else "none"
-    elif config.type == "starcoder2" and config.get("use_bias") is False:
-        parts |= {"attention_bias": "none", "mlp_bias": False}
-    elif config.type == "gemma4_text" and config.get("enable_moe_block"):
-        parts["norms_per_layer"] = 7
-    elif config.type == "kimi_linear":
-        parts["attention_gate"] = bool(config.get("mla_use_output_gate"))
-    elif config.type == "llama" and config.get("attention_bias"):
-        parts["attention_bias"] = "all"
-    if config.type in ("llama", "nemotron") and config.get("mlp_bias"):
-        parts["mlp_bias"] = True
-    return parts

@@ -12,61 +12,129 @@ from tokenomics.errors import DataError
 
 LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 WIDTH = ("hidden_size", "n_embd", "d_model")
-HEADS = ("num_attention_heads", "n_head", "n_heads")
-KV_HEADS = ("num_global_key_value_heads", "num_key_value_heads", "num_kv_heads", "num_attention_groups")
+VOCAB = ("vocab_size", "padded_vocab_size")
+HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
+KV_HEADS = (
+    *("num_global_key_value_heads", "num_key_value_heads", "num_kv_heads", "num_attention_groups"),
+    *("multi_query_group_num", "n_kv_heads"),
+)
 INNER = ("intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size")
-CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
+EXPERT_INNER = ("moe_intermediate_size", "expert_ffn_hidden_size", "moe_ffn_hidden_size")
+CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "max_sequence_length")
 EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
-ROUTED = ("num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_top_k", "moe_k")
-SHARED = ("n_shared_experts", "num_shared_experts", "moe_num_shared_experts")
+ROUTED = (
+    *("num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_top_k", "moe_k", "moe_topk"),
+    "num_selected_experts",
+)
+SHARED = ("n_shared_experts", "num_shared_experts", "moe_num_shared_experts", "num_shared_expert")
+SHARED_WHOLE = (
+    *("shared_expert_intermediate_size", "share_expert_dim", "moe_shared_expert_intermediate_size"),
+    "shared_intermediate_size",
+)
+FIRST_EXPERTS = (
+    *("first_k_dense_replace", "moe_layer_start_index", "num_dense_layers", "moe_layer_num_skipped"),
+    *("n_dense_layers", "num_first_dense_layers"),
+)
+WINDOW = ("sliding_window", "attention_chunk_size", "attention_window_size", "sliding_window_size", "window_size")
+MIXERS = (
+    *("layer_types", "layers_block_type", "hybrid_layer_pattern", "hybrid_override_pattern"),
+    "attention_layers",
+)
+EVERY = ("sliding_window_pattern", "_sliding_window_pattern", "layer_switch")
+TEXT = ("text_config", "llm_config", "language_config", "text_model_config")
 
 # Model fields that the code of the model type fixes. Whatever is not named keeps the plain default of a Llama:
 # RMS norms before attention and MLP, gated MLP, no biases, no norm of queries and keys, untied head.
 PLAIN_GPT = {"gated_mlp": False, "mlp_bias": True, "attention_bias": "all", "norm_bias": True}
 TRAITS: dict[str, dict[str, Any]] = {
+    "apertus": {"gated_mlp": False, "qk_norm": "head"},
+    "arcee": {"gated_mlp": False},
+    "arctic": {},
+    "baichuan": {},
+    "bailing_moe": {},
+    "bailing_moe_linear": {"qk_norm": "head"},
+    "bailing_moe_v2": {"qk_norm": "head"},
+    "bamba": {},
     "bloom": {**PLAIN_GPT, "tied_embeddings": True},
+    "chatglm": {"attention_bias": "qkv"},
     "cohere": {"norms_per_layer": 1, "parallel_block": True, "tied_embeddings": True},
     "cohere2": {"norms_per_layer": 1, "parallel_block": True, "tied_embeddings": True},
+    "dbrx": {},
+    "deepseek": {},
     "deepseek_v2": {},
     "deepseek_v3": {},
     "deepseek_v32": {},
-    "ernie4_5_moe": {},
+    "dots1": {"qk_norm": "head"},
+    "ernie4_5": {"tied_embeddings": True},
+    "ernie4_5_moe": {"tied_embeddings": True},
+    "exaone": {},
     "exaone4": {"qk_norm": "head"},
     "falcon": {"gated_mlp": False, "norm_bias": True, "parallel_block": True, "tied_embeddings": True},
+    "falcon_h1": {},
+    "falcon_mamba": {"norms_per_layer": 1},
     "gemma": {"tied_embeddings": True},
     "gemma2": {"tied_embeddings": True, "norms_per_layer": 4},
     "gemma3_text": {"tied_embeddings": True, "norms_per_layer": 4, "qk_norm": "head"},
     "gemma4_text": {"tied_embeddings": True, "norms_per_layer": 4, "qk_norm": "head"},
+    "glm": {"attention_bias": "qkv"},
     "glm4": {"norms_per_layer": 4},
     "glm4_moe": {},
+    "glm4v_moe_text": {"attention_bias": "qkv"},
     "glm_moe_dsa": {},
     "gpt2": {**PLAIN_GPT, "tied_embeddings": True},
     "gpt_bigcode": {**PLAIN_GPT, "tied_embeddings": True},
+    "gpt_neo": {**PLAIN_GPT, "attention_bias": "none", "tied_embeddings": True},
     "gpt_neox": PLAIN_GPT,
     "gpt_oss": {"mlp_bias": True, "attention_bias": "all"},
     "gptj": {**PLAIN_GPT, "attention_bias": "none", "norms_per_layer": 1, "parallel_block": True},
     "granite": {},
+    "granitemoe": {},
+    "granitemoehybrid": {},
+    "granitemoeshared": {},
+    "grok1": {"norms_per_layer": 4},
+    "hunyuan_v1_dense": {"qk_norm": "head"},
+    "hunyuan_v1_moe": {"qk_norm": "head"},
+    "internlm2": {},
+    "internlm3": {},
+    "jamba": {},
     "kimi_k2": {},
     "kimi_linear": {},
+    "lfm2": {"qk_norm": "head", "tied_embeddings": True},
+    "lfm2_moe": {"qk_norm": "head", "tied_embeddings": True},
     "llama": {},
     "llama4_text": {},
+    "mamba": {"norms_per_layer": 1, "tied_embeddings": True},
+    "mamba2": {"norms_per_layer": 1},
     "mimo": {"attention_bias": "qkv"},
     "mimo_v2_flash": {},
+    "minicpm": {"tied_embeddings": True},
+    "minicpm3": {"tied_embeddings": True},
+    "minimax": {},
+    "minimax_m1": {},
     "minimax_m2": {"qk_norm": "full"},
     "minimax_m3": {"qk_norm": "head"},
+    "minimax_text_01": {},
+    "ministral3": {},
     "mistral": {},
     "mixtral": {},
+    "mllama_text_model": {},
     "mpt": {"gated_mlp": False, "tied_embeddings": True},
     "nemotron": {"gated_mlp": False, "norm_bias": True},
     "nemotron_h": {"gated_mlp": False, "norms_per_layer": 1},
+    "olmo": {"norms_per_layer": 0},
     "olmo2": {"qk_norm": "full"},
     "olmo3": {"qk_norm": "full"},
     "olmoe": {"qk_norm": "full"},
     "opt": {**PLAIN_GPT, "tied_embeddings": True},
+    "persimmon": {**PLAIN_GPT, "qk_norm": "head"},
     "phi": {**PLAIN_GPT, "norms_per_layer": 1, "parallel_block": True},
     "phi3": {},
+    "phimoe": {"attention_bias": "all", "norm_bias": True},
+    "qwen": {"attention_bias": "qkv"},
     "qwen2": {"attention_bias": "qkv"},
+    "qwen2_5_vl_text": {"attention_bias": "qkv"},
     "qwen2_moe": {"attention_bias": "qkv"},
+    "qwen2_vl_text": {"attention_bias": "qkv"},
     "qwen3": {"qk_norm": "head"},
     "qwen3_5_moe_text": {"qk_norm": "head", "attention_gate": True},
     "qwen3_5_text": {"qk_norm": "head", "attention_gate": True},
@@ -74,8 +142,10 @@ TRAITS: dict[str, dict[str, Any]] = {
     "qwen3_next": {"qk_norm": "head", "attention_gate": True},
     "qwen3_vl_moe_text": {"qk_norm": "head"},
     "qwen3_vl_text": {"qk_norm": "head"},
+    "recurrent_gemma": {"tied_embeddings": True},
     "seed_oss": {"attention_bias": "qkv"},
-    "smollm3": {},
+    "smollm3": {"tied_embeddings": True},
+    "stablelm": {"norm_bias": True},
     "starcoder2": {**PLAIN_GPT, "tied_embeddings": True},
     "step3p5": {"qk_norm": "head"},
     "step3p7": {"qk_norm": "head"},
@@ -92,14 +162,21 @@ FULL_EVERY = {
     "mistral": 0,
     "mixtral": 0,
     "phi3": 0,
+    "recurrent_gemma": 0,
     "starcoder2": 0,
 }
 
 # Types whose inner width is four times the residual width where the configuration is silent.
-FOUR_WIDE = ("bloom", "falcon", "gpt2", "gpt_bigcode", "gptj", "mpt")
+FOUR_WIDE = ("bloom", "falcon", "gpt2", "gpt_bigcode", "gpt_neo", "gptj", "mpt")
+
+# Types whose intermediate_size is that of gate and up together.
+HALF_WIDE = ("qwen", "recurrent_gemma")
 
 # Types whose experts, not their dense layers, have the width called intermediate_size.
-EXPERTS_OF_INNER_WIDTH = ("gpt_oss", "llama4_text", "minimax_m2", "mixtral", "olmoe")
+EXPERTS_OF_INNER_WIDTH = (
+    *("arctic", "dbrx", "gpt_oss", "granitemoe", "granitemoehybrid", "granitemoeshared", "grok1", "jamba"),
+    *("llama4_text", "minimax", "minimax_m1", "minimax_m2", "minimax_text_01", "mixtral", "olmoe", "phimoe"),
+)
 
 # Sizes that published configurations of a type leave to the defaults of its code.
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -108,7 +185,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 # Rows that the position table has beyond the longest context (OPT starts counting at two).
-EXTRA_POSITIONS = {"gpt2": 0, "gpt_bigcode": 0, "opt": 2}
+EXTRA_POSITIONS = {"gpt2": 0, "gpt_bigcode": 0, "gpt_neo": 0, "opt": 2}
 
 # What the optional fields hold that are calculated with; the others are checked where they are read.
 WHOLE = (
@@ -123,15 +200,25 @@ class Config:
     """A configuration and the file to name when one of its fields is missing.
 
     Of a multimodal model it is the text part. Null means absent. What a type leaves to its code's defaults is there.
+
+    Attributes:
+        type: the model type of the text part.
+        inner: the classes that the text part names for itself, where it stands inside another's configuration.
     """
 
     def __init__(self, values: Mapping[str, Any], where: str):
-        text = values.get("text_config")
-        if isinstance(text, Mapping):
+        self.inner: Any = None
+        text = next((values[key] for key in TEXT if isinstance(values.get(key), Mapping)), None)
+        if text is not None:
             inner = {key: value for key, value in text.items() if value is not None}
-            values = {**values, **inner, "architectures": values.get("architectures") or inner.get("architectures")}
+            self.inner = inner.get("architectures")
+            values = {**values, **inner, "architectures": values.get("architectures") or self.inner}
         self.type = str(values.get("model_type") or "")
         known = {key: value for key, value in values.items() if value is not None}
+        if self.type == "dbrx" and isinstance(known.get("ffn_config"), Mapping):
+            known = {**known["ffn_config"], **known}
+        if self.type.startswith("hunyuan"):
+            known = {key: _one(value) for key, value in known.items()}
         self.values, self.where = {**DEFAULTS.get(self.type, {}), **known}, where
 
     def check_types(self) -> None:
@@ -177,6 +264,12 @@ class Config:
         if len(listed) < layers:
             raise DataError(self.where, key, f"{len(listed)} entries", f"{layers}, one for each layer")
         return list(listed)
+
+
+def _one(value: Any) -> Any:
+    """The entry of a list that holds the same number for every layer; anything else as it is."""
+    alike = isinstance(value, list) and value and all(each == value[0] for each in value)
+    return value[0] if alike and isinstance(value[0], int) else value
 
 
 def _or_called(others: tuple[str, ...]) -> str:

@@ -7,28 +7,46 @@ from typing import Any
 from tokenomics.errors import DataError, require
 from tokenomics.facts.huggingface.config import (
     CONTEXT,
+    EVERY,
+    EXPERT_INNER,
     EXPERTS,
     EXPERTS_OF_INNER_WIDTH,
+    FIRST_EXPERTS,
     FOUR_WIDE,
     FULL_EVERY,
+    HALF_WIDE,
     HEADS,
     INNER,
     KV_HEADS,
     LAYERS,
+    MIXERS,
     ROUTED,
     SHARED,
+    SHARED_WHOLE,
     WIDTH,
+    WINDOW,
     Config,
 )
+from tokenomics.facts.huggingface.states import (
+    CONVOLUTIONS,
+    RECURRENT,
+    SIDE_BY_SIDE,
+    WITHOUT_ATTENTION,
+    state_layers,
+    state_shape,
+)
 
-FULL = ("full_attention", "attention", "deepseek_sparse_attention", "*", 0)
-SLIDING = ("sliding_attention", "chunked_attention", 1)
-LINEAR = ("linear_attention", "mamba", "M")
+FULL = ("full_attention", "attention", "global", "deepseek_sparse_attention", "*", 0)
+SLIDING = ("sliding_attention", "chunked_attention", "local", 1)
+LINEAR = ("linear_attention", "mamba", "M", "recurrent", "conv")
+CROSS = ("cross_attention",)
 NO_MIXER = ("moe", "mlp", "E", "-")
 
 
 def attention(config: Config) -> dict[str, Any]:
     """Heads and their widths, those of sliding layers and of the indexer where they differ."""
+    if config.type in WITHOUT_ATTENTION:  # whatever a layout divides by heads is divided by those of the state
+        return {**dict.fromkeys(("heads", "kv_heads"), state_shape(config)["linear_value_heads"]), "head_dim": 1}
     heads, width = config.number(*HEADS), config.number(*WIDTH)
     if config.get("kv_lora_rank"):
         return {"heads": heads, "kv_heads": heads, **_latent(config), **_indexer(config)}
@@ -103,40 +121,63 @@ def _indexer(config: Config) -> dict[str, Any]:
 
 def mlp(config: Config) -> dict[str, Any]:
     """How many layers are dense, how many route their tokens, and the widths of both."""
-    kinds = config.each_layer("layers_block_type", "hybrid_override_pattern")
+    kinds = config.each_layer("layers_block_type", "hybrid_override_pattern") or []
     experts = config.get(*EXPERTS, default=0)
     layers = len(kinds) if kinds else config.number(*LAYERS)
-    if kinds:
+    if config.type in WITHOUT_ATTENTION:
+        return {"moe_layers": 0, "dense_layers": 0}
+    if any(kind in NO_MIXER for kind in kinds):
         moe, dense = sum(kind in ("moe", "E") for kind in kinds), sum(kind in ("mlp", "-") for kind in kinds)
     else:
-        moe = _moe_layers(config, layers) if experts else 0
+        moe = _moe_layers(config, layers) if experts > 1 else 0
         dense = layers - moe
     parts: dict[str, Any] = {"moe_layers": moe, "dense_layers": dense}
     if dense:
         parts["d_ff"] = _inner_width(config)
     if moe:
         parts |= {"experts": experts, "experts_per_token": config.number(*ROUTED)}
-        width = INNER if config.type in EXPERTS_OF_INNER_WIDTH else ("moe_intermediate_size",)
-        parts |= {"expert_width": config.number(*width), **_shared(config)}
+        parts |= {"expert_width": _expert_width(config), "shared_width": _shared(config)}
         parts["expert_input_width"] = config.get("moe_latent_size", "routed_expert_hidden_size")
     return parts
 
 
 def _inner_width(config: Config) -> int:
+    if config.type == "granitemoehybrid":
+        return config.number("shared_intermediate_size")
     named = ("intermediate_size_mlp", "dense_intermediate_size", *INNER)
     if config.get(*named) is None and config.type in FOUR_WIDE:
         return config.get("expansion_ratio", default=4) * config.number(*WIDTH)
-    return config.number(*(named if config.get(*named[:2]) else INNER))
+    if config.type == "lfm2" and config.get("block_auto_adjust_ff_dim", default=True):
+        return _adjusted(config)
+    width = config.number(*(named if config.get(*named[:2]) else INNER))
+    return width // 2 if config.type in HALF_WIDE else width
 
 
-def _shared(config: Config) -> dict[str, Any]:
-    if config.type == "llama4_text":
-        return {"shared_width": config.number("intermediate_size")}
-    if config.type == "gemma4_text":  # its dense MLP runs beside the experts of the same layer
-        return {"shared_width": config.number("intermediate_size")}
-    whole = config.get("shared_expert_intermediate_size", "share_expert_dim", "moe_shared_expert_intermediate_size")
+def _adjusted(config: Config) -> int:
+    """Two thirds of the stated width, up to a multiple (LFM2, and LLaMA's own files)."""
+    multiple = config.get("block_multiple_of", default=256)
+    width = int(config.get("block_ffn_dim_multiplier", default=1) * int(2 * config.number("block_ff_dim", *INNER) / 3))
+    return -(-width // multiple) * multiple
+
+
+def _expert_width(config: Config) -> int:
+    by_inner = config.type in EXPERTS_OF_INNER_WIDTH and not (config.type == "grok1" and config.get(EXPERT_INNER[0]))
+    return config.number(*(INNER if by_inner else EXPERT_INNER))
+
+
+def _shared(config: Config) -> int:
+    """The width of the MLPs that every token of a layer with experts passes: shared experts, or one beside them."""
+    if config.type in ("llama4_text", "gemma4_text"):  # Gemma 4's dense MLP runs beside the experts of the same layer
+        return config.number("intermediate_size")
+    if config.get("residual_moe"):
+        return config.number("intermediate_size")
+    if config.type == "arctic":
+        return config.number(*WIDTH) if config.get("use_residual", default=True) else 0
     each = config.get(*SHARED, default=0)
-    return {"shared_width": whole if whole is not None else each * config.get("moe_intermediate_size", default=0)}
+    if config.type.startswith("bailing"):
+        return each * config.number("moe_intermediate_size")
+    whole = config.get(*SHARED_WHOLE)
+    return whole if whole is not None else each * config.get("moe_intermediate_size", default=0)
 
 
 def _moe_layers(config: Config, layers: int) -> int:
@@ -146,92 +187,103 @@ def _moe_layers(config: Config, layers: int) -> int:
     named = config.get("moe_layers", "moe_layers_enum")
     if named:
         return len(named.split(",")) if isinstance(named, str) else len(named)
+    if config.get("expert_layer_period"):
+        period, offset = config.number("expert_layer_period"), config.get("expert_layer_offset", default=0)
+        return sum(i % period == offset for i in range(layers))
     steps = ("moe_layer_freq", "decoder_sparse_step", "interleave_moe_layer_step", "moe_layer_interval")
+    steps = (*steps, "moe_layer_frequency", "moe_every_n_layers")
     every = config.get(*steps, default=1)
     if not every:
         return 0
     if isinstance(every, Iterable):
         return sum(map(bool, config.each_layer(*steps)))
-    first = config.get("first_k_dense_replace", "moe_layer_start_index", default=0)
+    first = config.get(*FIRST_EXPERTS, default=0)
     last = config.get("moe_layer_end_index", default=-1) % layers  # -1: the last layer
     plain = config.get("mlp_only_layers", default=())
     return sum(1 for i in range(first, last + 1) if (i + 1) % every == 0 and i not in plain)
 
 
 def mixers(config: Config, parts: Mapping[str, Any]) -> dict[str, Any]:
-    """How many layers attend to everything, to a window, or keep a constant state."""
+    """How many layers attend to everything, to a window, to an image, or keep a constant state."""
     layers, window = parts["layers"], _window(config)
     kinds = _kinds(config)
     if kinds is not None:
-        full, sliding, linear = (sum(kind in group for kind in kinds) for group in (FULL, SLIDING, LINEAR))
+        full, sliding, linear, cross = (sum(kind in each for kind in kinds) for each in (FULL, SLIDING, LINEAR, CROSS))
         if not window:
             full, sliding = full + sliding, 0
     else:
-        every = config.get("sliding_window_pattern", default=FULL_EVERY.get(config.type))
+        every = config.get(*EVERY, default=FULL_EVERY.get(config.type))
         full = layers if every is None or not window else layers // every if every else 0
-        sliding, linear = layers - full, 0
-    counts = {"full_layers": full, "sliding_layers": sliding, "linear_layers": linear}
+        sliding, linear, cross = layers - full, 0, 0
+    if config.type in SIDE_BY_SIDE:
+        linear = layers
+    counts = {"full_layers": full, "sliding_layers": sliding, "linear_layers": linear, "cross_layers": cross}
     if sliding:
         counts["sliding_window_tokens"] = window
-    return counts | (_linear(config) if linear else {})
+    return counts | (state_shape(config) if linear else {})
 
 
 def _window(config: Config) -> int | None:
     """The sliding window (or chunk) where there is one and the context does not fit into it."""
-    window = config.get("sliding_window", "attention_chunk_size")
-    return window if window and window < config.get(*CONTEXT, default=window + 1) else None
+    if config.get("use_sliding_window") is False:
+        return None
+    window = config.get(*WINDOW)
+    return window if window and 0 < window < config.get(*CONTEXT, default=window + 1) else None
 
 
 def _kinds(config: Config) -> list | None:
     """The mixer of each layer where the configuration lists or implies it."""
-    listed = config.each_layer("layer_types", "layers_block_type", "hybrid_layer_pattern", "hybrid_override_pattern")
+    layers = config.number(*LAYERS) if config.get(*LAYERS) else 0
+    listed = config.each_layer(*MIXERS)
     if listed:
+        known = (
+            FULL + SLIDING + NO_MIXER + tuple(each for each in LINEAR if each != "conv" or config.type in CONVOLUTIONS)
+        )
         for kind in listed:
-            if kind not in FULL + SLIDING + LINEAR + NO_MIXER:
-                allowed = ", ".join(map(str, FULL + SLIDING + LINEAR + NO_MIXER))
-                raise DataError(config.where, "layer_types", kind, allowed)
+            if kind not in known:
+                raise DataError(config.where, "layer_types", kind, ", ".join(map(str, known)))
         return listed[: config.get(*LAYERS)]  # some list the prediction layers after the model's own
+    for kinds in (_repeated(config, layers), _pattern(config, layers), _numbered(config, layers)):
+        if kinds is not None:
+            return kinds
+    states = state_layers(config)
+    return None if states is None else [LINEAR[0] if each else FULL[0] for each in states]
+
+
+def _repeated(config: Config, layers: int) -> list | None:
+    """Mixers that repeat until the last layer: Griffin's blocks; or pairs of mixers and how often (GPT-Neo)."""
+    blocks, pairs = config.get("block_types", "_block_types"), config.get("attention_types")
+    if pairs:
+        blocks = [kind for kinds, times in pairs for _ in range(times) for kind in kinds]
+    if not blocks:
+        return None
+    known = {"attention": SLIDING[0] if config.type in RECURRENT else FULL[0], "global": FULL[0], "local": SLIDING[0]}
+    blocks = [known.get(each, each) for each in blocks]
+    for each in blocks:
+        require(each in FULL + SLIDING + LINEAR, config.where, "block_types", each, "attention, recurrent")
+    return [blocks[i % len(blocks)] for i in range(layers)]
+
+
+def _pattern(config: Config, layers: int) -> list | None:
+    """Letters, one a layer, L local or G global, repeated."""
     pattern = config.get("sliding_window_pattern", default=0)
-    letters = isinstance(pattern, str)  # one a layer, L local or G global, repeated
+    letters = isinstance(pattern, str)
     good = set(pattern) <= {"L", "G"} if letters else isinstance(pattern, int) and pattern >= 0
     require(good, config.where, "sliding_window_pattern", pattern, "a whole number, or letters L and G")
-    if letters and pattern:
-        return [SLIDING[0] if pattern[i % len(pattern)] == "L" else FULL[0] for i in range(config.number(*LAYERS))]
-    if config.get("linear_attn_config"):
-        full = config.get("linear_attn_config").get("full_attn_layers", ())  # numbered from one
-        require(isinstance(full, list | tuple), config.where, "full_attn_layers", full, "a list of layers")
-        return [FULL[0] if i + 1 in full else LINEAR[0] for i in range(config.number(*LAYERS))]
-    if config.get("full_attention_interval"):
-        every = config.get("full_attention_interval")
-        return [FULL[0] if (i + 1) % every == 0 else LINEAR[0] for i in range(config.number(*LAYERS))]
+    if not letters or not pattern:
+        return None
+    return [SLIDING[0] if pattern[i % len(pattern)] == "L" else FULL[0] for i in range(layers)]
+
+
+def _numbered(config: Config, layers: int) -> list | None:
+    """Layers named by their numbers: those that attend to an image, or (Qwen2) the first that has a window."""
+    crossing = config.get("cross_attention_layers")
+    if crossing is not None:
+        require(
+            isinstance(crossing, list | tuple), config.where, "cross_attention_layers", crossing, "a list of layers"
+        )
+        return [CROSS[0] if i in crossing else FULL[0] for i in range(layers)]
+    if config.get("use_sliding_window") and config.get("max_window_layers") is not None:
+        first = config.get("max_window_layers")
+        return [SLIDING[0] if i >= first else FULL[0] for i in range(layers)]
     return None
-
-
-def _linear(config: Config) -> dict[str, Any]:
-    if config.get("mamba_num_heads"):
-        return {
-            "linear_key_heads": config.number("n_groups"),
-            "linear_value_heads": config.number("mamba_num_heads"),
-            "linear_key_dim": config.number("ssm_state_size"),
-            "linear_value_dim": config.number("mamba_head_dim"),
-            "linear_gates": 1,
-            "linear_conv_width": config.number("conv_kernel"),
-        }
-    if config.get("linear_attn_config"):  # Kimi delta attention; its low-rank decay gate is left out (0.01 %)
-        delta = Config(config.get("linear_attn_config"), config.where)
-        return {
-            "linear_key_heads": delta.number("num_heads"),
-            "linear_value_heads": delta.number("num_heads"),
-            "linear_key_dim": delta.number("head_dim"),
-            "linear_value_dim": delta.number("head_dim"),
-            "linear_gates": 1,
-            "linear_conv_width": delta.number("short_conv_kernel_size"),
-        }
-    return {
-        "linear_key_heads": config.number("linear_num_key_heads"),
-        "linear_value_heads": config.number("linear_num_value_heads"),
-        "linear_key_dim": config.number("linear_key_head_dim"),
-        "linear_value_dim": config.number("linear_value_head_dim"),
-        "linear_gates": 2,
-        "linear_conv_width": config.number("linear_conv_kernel_dim"),
-    }

@@ -37,7 +37,7 @@ def _of_method(method: str, given: Mapping[str, Any]) -> str | None:
         return "nf4" if given.get("load_in_4bit") else "int8"
     if method == "modelopt":
         algorithm = str(given.get("quant_algo") or given.get("quantization", {}).get("quant_algo", ""))
-        return {"NVFP4": "nvfp4", "FP8": "fp8"}.get(algorithm)
+        return {"NVFP4": "nvfp4", "FP8": "fp8"}.get(algorithm) or _compressed(given)
     return _compressed(given) if method == "compressed-tensors" else None
 
 
