@@ -30,7 +30,16 @@ def test_whole_numbers_may_have_any_type():
 def test_a_proportion_lies_between_its_ends():
     for value in (0, 0.5, np.float64(1)):
         proportion("here", "share", value)
-    for value, without in ((-0.1, ()), (1.1, ()), (np.nan, ()), ("0.5", ()), (None, ()), (True, ()), (0, [0]), (1, [1])):
+    for value, without in (
+        (-0.1, ()),
+        (1.1, ()),
+        (np.nan, ()),
+        ("0.5", ()),
+        (None, ()),
+        (True, ()),
+        (0, [0]),
+        (1, [1]),
+    ):
         with pytest.raises(DataError, match=r"^here: share = .*; allowed: .*0.*1$"):
             proportion("here", "share", value, without)
 
