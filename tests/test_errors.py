@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tokenomics.errors import DataError, one_line, one_of, positive, whole
+from tokenomics.errors import DataError, one_line, one_of, positive, proportion, whole
 
 
 @pytest.mark.parametrize("value", [1, 0.5, np.float64(2.0), np.int64(3)])
@@ -20,9 +20,28 @@ def test_nothing_else_is(value):
 def test_whole_numbers_may_have_any_type():
     for value in (2, 2.0, np.int64(2)):
         whole("here", "replicas", value, 2)
-    for value in (1, 2.5, np.nan, np.inf):
+    for value in (1, 2.5, np.nan, np.inf, "3", None, True):
         with pytest.raises(DataError, match=r"^here: replicas = .*; allowed: a whole number >= 2$"):
             whole("here", "replicas", value, 2)
+    with pytest.raises(DataError, match=r"^here: replicas = 1e\+300; allowed: a whole number >= 2, at most 9.*e\+15$"):
+        whole("here", "replicas", 1e300, 2)
+
+
+def test_a_proportion_lies_between_its_ends():
+    for value in (0, 0.5, np.float64(1)):
+        proportion("here", "share", value)
+    for value, without in (
+        (-0.1, ()),
+        (1.1, ()),
+        (np.nan, ()),
+        ("0.5", ()),
+        (None, ()),
+        (True, ()),
+        (0, [0]),
+        (1, [1]),
+    ):
+        with pytest.raises(DataError, match=r"^here: share = .*; allowed: .*0.*1$"):
+            proportion("here", "share", value, without)
 
 
 @pytest.mark.parametrize(

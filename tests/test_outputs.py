@@ -180,9 +180,17 @@ def test_places_that_no_folder_may_take_whatever_is_asked(tmp_path, monkeypatch,
 def test_the_command_refuses_in_one_line_before_anything_runs(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("years of work")
-    for arguments in (["run", NOTEBOOK, "--out", name], ["run", "02_rag_vs_finetuning", "--out", f"{paths.RESULTS}/x"]):
-        result = CliRunner().invoke(main, arguments)
-        assert result.exit_code == 2 and result.stderr.count("\n") == 1 and "--out" in result.stderr
+    (tmp_path / "loop").symlink_to("loop")
+    runs = [[NOTEBOOK, "--out", each] for each in (name, "loop", paths.RESULTS / "x")]
+    table = paths.DATA / "measurements" / "training_runs.csv"
+    scores = [["score", "loop"], ["score", table, "--out", "loop"], ["score", table, "--plot", "loop.png"]]
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    for arguments in [*(["run", *each] for each in runs), *scores]:
+        result = CliRunner().invoke(main, list(map(str, arguments)))
+        assert result.exit_code == 2 and result.stderr.count("\n") == 1
+        assert any(said in result.stderr for said in ("--out", "--plot", "loop: file"))
+    for link in ("loop", "loop.png"):
+        (tmp_path / link).unlink()
     assert tree(tmp_path) == {"file": "years of work"}
 
 

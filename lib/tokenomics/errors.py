@@ -10,6 +10,8 @@ from math import inf
 from numbers import Real
 
 USER_ERROR_EXIT_CODE, FAULT_EXIT_CODE = 2, 1
+EXACT = 2.0**53
+"""The largest count: beyond it not every whole number is one of double precision."""
 LONGEST = 80
 """Characters of a value in a message."""
 
@@ -96,17 +98,34 @@ def positive(where: str, key: str, value: object) -> None:
     Raises:
         DataError: text, nothing, a truth value, NaN, infinity, zero or less.
     """
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    require(number and bool(0 < value < inf), where, key, value, "a finite number > 0")
+    require(is_number(value) and bool(0 < value < inf), where, key, value, "a finite number > 0")
 
 
 def whole(where: str, key: str, value: Real, least: int = 1) -> None:
     """Refuse anything but a whole number of at least ``least``, whatever its type.
 
     Raises:
-        DataError: a fraction, NaN, infinity, less than ``least``.
+        DataError: a fraction, NaN, less than ``least``, more than :data:`EXACT`, text, nothing, a truth value.
     """
-    require(bool(least <= value < inf and value == int(value)), where, key, value, f"a whole number >= {least}")
+    good = is_number(value) and least <= value <= EXACT and value == int(value)
+    most = f", at most {EXACT:g}" if is_number(value) and EXACT < value < inf else ""
+    require(bool(good), where, key, value, f"a whole number >= {least}{most}")
+
+
+def proportion(where: str, key: str, value: object, without: Collection[float] = ()) -> None:
+    """Refuse anything but a number from 0 to 1, ``without`` one end or both.
+
+    Raises:
+        DataError: text, nothing, a truth value, NaN, a number outside.
+    """
+    least, most = "above 0" if 0 in without else "0 or more", "below 1" if 1 in without else "at most 1"
+    good = is_number(value) and 0 <= value <= 1 and value not in without
+    require(bool(good), where, key, value, f"{least}, {most}" if without else "0 to 1")
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a real number: no text, nothing or truth value."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 @contextlib.contextmanager

@@ -41,9 +41,10 @@ def test_what_was_not_told_is_as_the_engine_does():
 
 IMPOSSIBLE = {"max_num_seqs": 0, "max_num_batched_tokens": 1.5, "memory_utilisation": 1.2}
 IMPOSSIBLE |= {"policy": "first", "watermark": 1.0, "block_tokens": 0}
+KEYS = (*IMPOSSIBLE, "prefix_cache", "prefix_tokens", "drafts")
 
 
-@pytest.mark.parametrize("told", [{key: value} for key, value in IMPOSSIBLE.items()])
+@pytest.mark.parametrize("told", [{key: value} for key, value in IMPOSSIBLE.items()] + [{key: "x"} for key in KEYS])
 def test_impossible_settings_are_refused_in_one_line(told):
     with pytest.raises(DataError, match=f"settings: {next(iter(told))} = "):
         Settings(**told)

@@ -18,7 +18,7 @@ def here(tmp_path, monkeypatch):
 
 
 def test_a_log_is_scored_and_its_predictions_stand_here():
-    outcome = tokenomics.score(DATA / "llama_bench.log", given={"xpu": "RTX-4090-24GB"})
+    outcome = tokenomics.score(DATA / "llama_bench.log", given={"xpu": "RTX-4090-24GB"}, out="llama_bench.pred.csv")
     assert outcome.rows == 2 and outcome.statuses == {"ok": 2}
     assert "llama_bench.pred.csv" in outcome.text and Path("llama_bench.pred.csv").is_file()
 

@@ -14,7 +14,7 @@ from tokenomics.compute.inference import feasibility
 from tokenomics.compute.inference.server import Server, server
 from tokenomics.compute.layout import Layout
 from tokenomics.economics.cost.capacity import Demand
-from tokenomics.errors import positive, require, whole
+from tokenomics.errors import positive, proportion, require, whole
 from tokenomics.facts import catalogue
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.engines import known
@@ -194,7 +194,7 @@ def _check(sizes: Mapping[str, Any], limits: Mapping[str, Any], attain: float, s
         if value is not None:
             positive(WHERE, key, value)
     whole(WHERE, "spares", spares, 0)
-    require(0 < attain < 1, WHERE, "attain", attain, "above 0, below 1")
+    proportion(WHERE, "attain", attain, without=[0, 1])
 
 
 def _filled(engine: str, kv_format: str, weights: str, ttft_ms: float | None, tpot_ms: float | None) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from tokenomics.compute.bounds import Precision
 from tokenomics.compute.layout import Layout
-from tokenomics.errors import Infeasible, require, whole
+from tokenomics.errors import Infeasible, proportion, require, whole
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.engines import GENERIC, POLICIES, Engine, Sliding, of_profile
 from tokenomics.facts.models import Model
@@ -42,9 +42,10 @@ class Drafts:
 
     def __post_init__(self):
         whole("settings", "drafts.tokens", self.tokens)
-        acceptance, share = self.acceptance, self.share
-        require(0 <= acceptance <= 1, "settings", "drafts.acceptance", acceptance, "0 to 1")
-        require(share is None or 0 <= share <= 1, "settings", "drafts.share", share, "0 to 1")
+        proportion("settings", "drafts.acceptance", self.acceptance)
+        share = self.share
+        if share is not None:
+            proportion("settings", "drafts.share", share)
         one = (self.draft is None) != (share is None)
         require(one, "settings", "drafts", "both" if share is not None else "neither", "a draft model or a share")
 
@@ -103,13 +104,17 @@ class Settings:
 
     def __post_init__(self):
         for name in ("max_num_seqs", "max_num_batched_tokens", "block_tokens"):
-            if getattr(self, name) is not None:
+            if name != "block_tokens" or self.block_tokens is not None:
                 whole("settings", name, getattr(self, name))
         whole("settings", "prefix_tokens", self.prefix_tokens, 0)
-        share, policy = self.memory_utilisation, self.policy
-        require(share is None or 0 < share <= 1, "settings", "memory_utilisation", share, "above 0, at most 1")
+        policy = self.policy
         require(policy is None or policy in POLICIES, "settings", "policy", policy, ", ".join(POLICIES))
-        require(0 <= self.watermark < 1, "settings", "watermark", self.watermark, "0 or more, below 1")
+        if self.memory_utilisation is not None:
+            proportion("settings", "memory_utilisation", self.memory_utilisation, without=[0])
+        proportion("settings", "watermark", self.watermark, without=[1])
+        for name in ("prefix_cache", "drafts"):
+            given, kind = getattr(self, name), bool if name == "prefix_cache" else Drafts
+            require(given is None or isinstance(given, kind), "settings", name, given, f"None or a {kind.__name__}")
 
     def filled(self, engine: Engine) -> "Settings":
         """With what an engine does where it was told nothing; the share of memory stays a matter of its profile."""

@@ -6,6 +6,7 @@ place only on success, so that a failure of any kind leaves the last good result
 
 import contextlib
 import json
+import os
 import signal
 import sys
 import threading
@@ -67,14 +68,15 @@ def run(
     parameters = loading.load(declared, params, overrides)
     overridden = bool(overrides or params or formats)
     out = out or (paths.RUNS if overridden else paths.RESULTS) / notebook
-    if overridden and out.resolve().is_relative_to(paths.RESULTS):
+    target = Path(os.path.realpath(out))  # a link that leads to itself is refused with the other links
+    strict = target.is_relative_to(paths.RESULTS)
+    if overridden and strict:
         raise RunError(
             f"{paths.shown(out)}: results/ holds committed parameters and formats only; choose another --out"
         )
     parent.end_with_parent()
-    strict = out.resolve().is_relative_to(paths.RESULTS)
     own, known = paths.RESULTS / notebook, {}
-    if out.resolve() == own.resolve():
+    if target == own.resolve():
         committed.keep(notebook)
         known = committed.hashes(notebook)
     with outputs.folder(out, force=force, known=known, own=own, failed=paths.FAILED / notebook) as fresh:

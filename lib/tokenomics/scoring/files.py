@@ -1,5 +1,6 @@
 """``tokenomics score`` of what users have: a table, or the result files of a benchmark tool, converted first."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from tokenomics.scoring.run import Outcome, score_file
 
 
 def score(
-    path: str | Path, *, given: Mapping[str, Any] | None = None, out: Path | None = None, **options: Any
+    path: str | Path, *, given: Mapping[str, Any] | None = None, out: Path | str | None = None, **options: Any
 ) -> Outcome:
     """Predict every row of a file, write the predictions and measure the errors.
 
@@ -28,7 +29,7 @@ def score(
         TokenomicsError: a result file leaves something unsaid, with the line to type.
     """
     path = Path(path)
-    other = out is None or out.resolve() != path.resolve()
+    other = out is None or os.path.realpath(out) != os.path.realpath(path)
     require(other, "score", "--out", paths.shown(out or path), "another file than the input")
     with as_table(path, given) as (table, notes):
         if table == path:

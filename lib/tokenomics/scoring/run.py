@@ -35,9 +35,9 @@ LONGEST_NAME = 80
 def score_file(
     path: Path | str,
     *,
-    out: Path | None = None,
+    out: Path | str | None = None,
     group_by: Sequence[str] = ("metric",),
-    plot: Path | None = None,
+    plot: Path | str | None = None,
     model: str = "best",
     force: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -117,10 +117,11 @@ def _counter(progress: Callable[[int, int], None], before: int, rows: int, share
     return told
 
 
-def _outputs(path: Path | str, out: Path | None, plot: Path | None, force: bool) -> tuple[Path, Path]:
+def _outputs(path: Path | str, out: Path | str | None, plot: Path | str | None, force: bool) -> tuple[Path, Path]:
     """Where predictions and plot are written, checked before anything is computed."""
 
-    def checked(option: str, given: Path) -> Path:
+    def checked(option: str, given: Path | str) -> Path:
+        given = Path(given)
         if given.exists() and str(path) != STDIN and given.samefile(path):
             raise DataError("score", option, paths.shown(given), "another file than the input")
         return outputs.check_file(given, option, force=force)
@@ -128,7 +129,7 @@ def _outputs(path: Path | str, out: Path | None, plot: Path | None, force: bool)
     name = "stdin" if str(path) == STDIN else Path(path).stem
     out = checked("--out", out or Path.cwd() / f"{name}.pred.csv")
     plot = checked("--plot", plot or out.with_suffix(".png"))
-    if plot.suffix not in PICTURES or plot.resolve() == out.resolve():
+    if plot.suffix not in PICTURES or plot == out:
         raise DataError("score", "--plot", paths.shown(plot), "another file, ending in " + ", ".join(PICTURES))
     return out, plot
 

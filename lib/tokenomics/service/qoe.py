@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.errors import positive, require
+from tokenomics.errors import is_number, positive, proportion, require
 from tokenomics.service.timeline import Timeline, Values, positions, quantiles
 
 SILENT_WPM, FICTION_WPM, ALOUD_WPM = 238.0, 260.0, 183.0
@@ -42,8 +42,9 @@ class Slo:
 
     def __post_init__(self):
         for key in ("ttft_s", "tpot_s"):
-            require(getattr(self, key) > 0, "SLO", key, getattr(self, key), "a number > 0")
-        require(0 < self.share <= 1, "SLO", "share", self.share, "above 0, at most 1")
+            limit = getattr(self, key)
+            require(is_number(limit) and limit > 0, "SLO", key, limit, "a number > 0")
+        proportion("SLO", "share", self.share, without=[0])
 
 
 MLPERF = {

@@ -217,6 +217,29 @@ def test_a_server_that_cannot_be_says_so_in_one_line(options, says):
     assert "\n" not in str(error.value)
 
 
+ANSWERS = {
+    "ttft": ("prompt", "batch"),
+    "tpot": ("batch", "context"),
+    "request": ("batch", "prompt", "output"),
+    "loaded_tpot": ("concurrency", "prompt", "output"),
+    "loaded_ttft": ("concurrency", "prompt", "output"),
+    "output_rate": ("prompt", "output", "concurrency"),
+    "memory": ("batch", "context"),
+    "capacity": ("context",),
+    "admitted": ("prompt", "output"),
+    "limited_by": ("batch", "context"),
+}
+
+
+@pytest.mark.parametrize(("answer", "key"), [(name, key) for name, keys in ANSWERS.items() for key in keys])
+def test_every_answer_refuses_what_is_no_number_of_tokens_or_requests(answer, key):
+    it = server("Llama-3.1-8B", "H100-SXM-80GB")
+    unbounded = key == "concurrency" and answer != "loaded_ttft"
+    for value in ("x", None, np.nan, -1, 1e300, [1, -1], *(() if unbounded else (np.inf,))):
+        with pytest.raises(DataError, match=f"deployment: {'concurrency|batch' if key == 'batch' else key} = "):
+            getattr(it, answer)(**dict.fromkeys(ANSWERS[answer], 8) | {key: value})
+
+
 def test_a_server_puts_ends_around_every_answer():
     it = server(catalogue.model("Llama-3.1-70B"), catalogue.accelerator("H100-SXM-80GB"), engine="vLLM 0.19", tp=4)
     answers = {

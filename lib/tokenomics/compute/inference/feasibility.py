@@ -14,7 +14,7 @@ from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import memory
 from tokenomics.compute.layout import Layout
 from tokenomics.compute.operators.selection import expert_dtype, product_dtype
-from tokenomics.errors import DataError, Infeasible, whole
+from tokenomics.errors import EXACT, DataError, Infeasible, whole
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 
@@ -192,21 +192,32 @@ def refuse(on: Deployment, engine: str, context: float, batch: float = 1) -> Non
     raise Infeasible(WHERE, "batch", f"{batch:.0f}", reason, f"{fit:.0f}")
 
 
-def refuse_unless_positive(**numbers: object) -> None:
-    """Refuse numbers of a question that are not finite and above zero.
+def refuse_unless_positive(*, zero: str = "", unbounded: str = "", **numbers: object) -> None:
+    """Refuse numbers of a question that are not above zero, and at most :data:`tokenomics.errors.EXACT`; outputs have a
+    token and a closed loop a request, at least.
+
+    Args:
+        zero: names that may be zero.
+        unbounded: names that may be infinite.
+        numbers: by their names.
 
     Raises:
         DataError: such a number, by its name.
     """
     for name, given in numbers.items():
+        none, one = name in zero.split(), name in {"output", "concurrency"}
+        allowed = f"a number {'>' if not none and not one else '>='} {1 if one else 0}"
         try:
             values = np.asarray(given, dtype=float)
         except (TypeError, ValueError):
-            raise DataError(WHERE, name, given, "a number > 0") from None
-        bad = ~(values > 0) | (np.isinf(values) & (name != "concurrency"))
-        if isinstance(given, str) or bad.any():
-            shown = given if isinstance(given, str) else float(values[bad].flat[0])
-            raise DataError(WHERE, name, shown, "a number > 0")
+            raise DataError(WHERE, name, given, allowed) from None
+        if isinstance(given, str):
+            raise DataError(WHERE, name, given, allowed)
+        least = values >= 1 if one else values >= 0 if none else values > 0
+        good = least & ((values <= EXACT) | (np.isposinf(values) & (name in unbounded.split())))
+        if not good.all():
+            allowed = f"at most {EXACT:g}" if least.all() else allowed
+            raise DataError(WHERE, name, float(values[~good].flat[0]), allowed)
 
 
 def joined(assumed: Sequence[str]) -> str:

@@ -108,7 +108,7 @@ class Server:
     def loaded_tpot(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
         """Seconds per output token with ``concurrency`` requests always in flight: prefills of others included; errors
         as for :meth:`ttft`."""
-        fits = self._requests(concurrency, prompt, output)
+        fits = self._requests(concurrency, prompt, output, unbounded=True)
         return _where(fits, self._work(self.closed_loop(concurrency, prompt, output).step, "decode"))
 
     def loaded_ttft(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> Estimate:
@@ -116,20 +116,23 @@ class Server:
         fits = self._requests(concurrency, prompt, output)
         return _where(fits, self.estimate(self.closed_loop(concurrency, prompt, output).ttft_s, "first_token"))
 
-    def _requests(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> NDArray[np.bool_]:
-        """Where requests can be served at all, one at a time."""
+    def _requests(
+        self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike, *, unbounded: bool = False
+    ) -> NDArray[np.bool_]:
+        """Where requests can be served at all, one at a time; ``unbounded``: any number of them may wait."""
         feasibility.check_task(self.on.model)
-        feasibility.refuse_unless_positive(concurrency=concurrency, prompt=prompt, output=output)
+        numbers = {"concurrency": concurrency, "prompt": prompt, "output": output}
+        feasibility.refuse_unless_positive(unbounded="concurrency" if unbounded else "", **numbers)
         return self.room(np.asarray(prompt, dtype=float) + output)
 
     def closed_loop(self, concurrency: ArrayLike, prompt: ArrayLike, output: ArrayLike) -> durations.ClosedLoop:
-        """Both at once, without intervals."""
+        """Both at once, without intervals; nothing is refused."""
         return durations.closed_loop(self.on, self.profile, concurrency, prompt, output)
 
     def output_rate(self, prompt: ArrayLike, output: ArrayLike, concurrency: ArrayLike = np.inf) -> Estimate:
         """Output tokens a second of the replica with ``concurrency`` requests in flight, or saturated; errors as for
         :meth:`ttft`."""
-        fits = self._requests(concurrency, prompt, output)
+        fits = self._requests(concurrency, prompt, output, unbounded=True)
         running = durations.in_flight(self.on, self.profile.name, concurrency, prompt, output)
         cycle = saturation.saturated_cycle(self.on, self.profile, prompt, output, concurrency)
         return _where(fits, self._work(cycle, "throughput").over(running * np.asarray(output, dtype=float)))
@@ -139,7 +142,8 @@ class Server:
         return bool(self.capacity(1.0) >= 1)
 
     def capacity(self, context: ArrayLike) -> Values:
-        """Sequences of ``context`` tokens that fit at a time."""
+        """Sequences of ``context`` tokens that fit at a time; errors as for :meth:`ttft`, but none that fits is 0."""
+        feasibility.refuse_unless_positive(context=context)
         return memory.capacity(self.on, self.profile.name, context)
 
     def capacity_estimate(self, context: ArrayLike) -> Estimate:
@@ -147,15 +151,24 @@ class Server:
         return Estimate(self.capacity(context), *memory.capacity_interval(self.on, self.profile.name, context))
 
     def admitted(self, prompt: ArrayLike, output: ArrayLike) -> Values:
-        """Requests of ``prompt`` and ``output`` tokens that the engine lets run at a time."""
+        """Requests of ``prompt`` and ``output`` tokens that the engine lets run at a time; errors as for
+        :meth:`capacity`."""
+        feasibility.refuse_unless_positive(prompt=prompt, output=output)
         return memory.admitted(self.on, self.profile.name, prompt, output)
 
     def memory(self, batch: ArrayLike, context: ArrayLike) -> memory.Memory:
-        """Bytes on the fullest device, by what they are for."""
+        """Bytes on the fullest device, by what they are for; none of the two, as well.
+
+        Raises:
+            DataError: numbers below zero, or that are none.
+        """
+        feasibility.refuse_unless_positive(zero="batch context", batch=batch, context=context)
         return memory.used(self.on, self.profile.name, batch, context)
 
     def step_parts(self, batch: ArrayLike, context: ArrayLike) -> Parts:
-        """Device seconds of a decode step by what they are spent on, before the engine's slowdown and host time."""
+        """Device seconds of a decode step by what they are spent on, before the engine's slowdown and host time;
+        errors as for :meth:`capacity`."""
+        feasibility.refuse_unless_positive(batch=batch, context=context)
         return durations.decode_parts(self.on, batch, context)
 
     def limited_by(self, batch: ArrayLike, context: ArrayLike) -> NDArray[np.str_]:

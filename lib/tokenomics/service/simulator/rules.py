@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenomics.errors import DataError, require, whole
+from tokenomics.errors import DataError, proportion, require, whole
 from tokenomics.facts.engines import CHUNKED, POLICIES
 from tokenomics.service.simulator.requests import Requests
 
@@ -57,7 +57,7 @@ class Rules:
             require(getattr(self, name) in allowed, "Rules", name, getattr(self, name), ", ".join(allowed))
         for name in ("max_batch", "max_tokens", "kv_blocks", "block_tokens", "stages", "most_waiting"):
             whole("Rules", name, getattr(self, name))
-        require(0 <= self.watermark < 1, "Rules", "watermark", self.watermark, "0 <= watermark < 1")
+        proportion("Rules", "watermark", self.watermark, without=[1])
         require(0 <= self.swap_block_s < np.inf, "Rules", "swap_block_s", self.swap_block_s, "0 <= seconds < inf")
         enough = self.max_batch >= self.stages
         require(enough, "Rules", "max_batch", self.max_batch, f"as many as stages ({self.stages}) or more")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenomics.errors import positive, require
+from tokenomics.errors import positive, proportion, require
 
 DAY_S = 86400.0
 HOUR_S = 3600.0
@@ -89,9 +89,8 @@ class Modulated(Poisson):
     def __post_init__(self):
         super().__post_init__()
         name = type(self).__name__
-        positive(name, "busy_share", self.busy_share)
-        require(self.busy_share < 1, name, "busy_share", self.busy_share, "above 0, below 1")
-        require(0 <= self.quiet_level <= 1, name, "quiet_level", self.quiet_level, "0 to 1")
+        proportion(name, "busy_share", self.busy_share, without=[0, 1])
+        proportion(name, "quiet_level", self.quiet_level)
         positive(name, "cycle_s", self.cycle_s)
 
     def levels(self) -> NDArray[np.float64]:
@@ -123,7 +122,7 @@ def cosine_day(swing: float, peak_hour: float) -> tuple[float, ...]:
     Raises:
         DataError: a swing or an hour outside its range.
     """
-    require(0 <= swing <= 1, "cosine_day", "swing", swing, "0 to 1")
+    proportion("cosine_day", "swing", swing)
     require(0 <= peak_hour <= 24, "cosine_day", "peak_hour", peak_hour, "0 to 24")
     return tuple(1 + swing * np.cos(2 * np.pi * (np.arange(24) + 0.5 - peak_hour) / 24))
 

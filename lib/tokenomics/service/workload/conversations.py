@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenomics.errors import positive, require
+from tokenomics.errors import positive, proportion, require
 from tokenomics.service.workload.arrivals import Process, arrival_times
 from tokenomics.service.workload.stream import Blocks, Stream
 
@@ -98,7 +98,7 @@ def with_reasoning(stream: Stream, hidden: Spread, share: float = 1.0, seed: int
     Raises:
         DataError: a share outside 0..1, or a stream that has hidden tokens already.
     """
-    require(0 <= share <= 1, "with_reasoning", "share", share, "0 to 1")
+    proportion("with_reasoning", "share", share)
     require(stream.reasoning_tokens is None, stream.name, "reasoning_tokens", "given", "a stream without")
     rng = np.random.default_rng(seed)
     tokens = np.where(rng.random(len(stream)) < share, hidden.tokens(rng, len(stream)), 0)
