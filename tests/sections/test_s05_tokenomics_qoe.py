@@ -134,7 +134,7 @@ def test_penalties_stand_beside_those_of_the_same_models():
 
 
 def test_a_replica_of_each_named_and_compared_model(own):
-    load = provision.Load(1150, 210, 32, 8, 16, "vLLM 0.19")
+    load = provision.Load(1150, 210, 32, "fp8", 16, "vLLM 0.19")
     names = list(frontiers.replicas_of(own, load, ["Llama-3.1-8B"]))
     assert [name.split(", ")[:2] for name in names] == [
         ["Llama-3.1-8B", "8 bit"],
@@ -145,7 +145,7 @@ def test_a_replica_of_each_named_and_compared_model(own):
 
 class TestFrontiers:
     def test_cheaper_is_slower(self):
-        load = provision.Load(1000, 200, 1, 8, 16, "vLLM 0.19")
+        load = provision.Load(1000, 200, 1, "fp8", 16, "vLLM 0.19")
         rows = frontiers.priced(load, [catalogue.model("Llama-3.1-8B")], {H100: RENT}, 2, [1.0, 8.0, 64.0])
         ordered = rows.sort_values("speed_tok_per_s")
         assert ordered["usd_per_mtok"].is_monotonic_increasing

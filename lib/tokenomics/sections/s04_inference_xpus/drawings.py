@@ -56,13 +56,13 @@ def devices(data: pd.DataFrame) -> "Figure":
 
 
 @figures.drawing
-def devices_by_bits(data: pd.DataFrame, device: str) -> "Figure":
-    """Devices by bits a weight, a row for each model; the lower bound as a hollow mark."""
+def devices_by_format(data: pd.DataFrame, device: str) -> "Figure":
+    """Devices by format of the weights, a row for each model; the lower bound as a hollow mark."""
     fig, axes = figures.canvas(height_in=3.4)
     order = {name: place for place, name in enumerate(dict.fromkeys(data["model"]))}
-    for step, (bits, part) in enumerate(data.groupby("weight_bits", sort=False)):
+    for step, (name, part) in enumerate(data.groupby("format", sort=False)):
         y, look = part["model"].map(order) + 0.26 * (step - 1), {"color": f"C{step}"}
-        axes.plot(part["devices"], y, panels.MARKERS[step], label=f"{bits} bit", **look)
+        axes.plot(part["devices"], y, panels.MARKERS[step], label=name, **look)
         axes.plot(part["devices_bound"], y, panels.MARKERS[step], fillstyle="none", markeredgewidth=0.7, **look)
     panels.by_twos(axes, f"{device} devices")
     held = data.groupby("model")["devices"].max()
