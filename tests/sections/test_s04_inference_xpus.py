@@ -140,6 +140,13 @@ def test_a_frontier_keeps_the_limit_and_has_a_price():
     assert row["tok_per_j"] == pytest.approx(row[operating_points.PER_DEVICE] / H100.tdp_w)
 
 
+def test_a_frontier_passes_over_layouts_that_hold_a_token_but_no_request():
+    load, model = replace(LOAD, prompt=1024, output=256, weight_format=""), catalogue.model("DeepSeek-V3")
+    points = operating_points.frontier(load, model, [PHONE], 8, [1.0, 8.0])
+    assert not points.empty
+    assert operating_points.frontier(load, model, [PHONE], 8, [1e6]).empty
+
+
 def test_a_limit_that_nothing_keeps_leaves_no_value_and_says_why():
     points = operating_points.frontier(LOAD, LLAMA, [H100], 2, [1.0])
     kept = choice.within(points, 1e-3)

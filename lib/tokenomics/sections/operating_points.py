@@ -96,9 +96,10 @@ def _points(load: Load, model: Model, device: Accelerator, most: int, at: np.nda
     for count in (2**each for each in range(int(np.log2(least.devices)), int(np.log2(most)) + 1)):
         for layout in layouts(model, device, count):
             it = ask(load, model, device, layout)
-            if layout.devices == count and it.fits():
-                rows.append(_loop(load, it, at[at <= it.capacity(load.context)]))
-    return pd.concat(rows, ignore_index=True)
+            held = at[at <= it.capacity(load.context)]
+            if layout.devices == count and held.size:
+                rows.append(_loop(load, it, held))
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
 
 
 def _loop(load: Load, it: Server, at: np.ndarray) -> pd.DataFrame:
