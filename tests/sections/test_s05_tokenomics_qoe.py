@@ -186,6 +186,20 @@ class TestScheduling:
         shown = rows.loc["reasoning", "visible_usd_per_mtok"] / rows.loc["reasoning", "usd_per_mtok"]
         assert 0.5 < hidden < 1 and shown == pytest.approx(1 / (1 - hidden))
 
+    def test_work_that_the_cache_does_not_hold_is_a_row_with_a_reason(self, own):
+        made = scheduling.kinds("azure_conversation_2023", 300, 1)
+        some = {name: made[name] for name in ("conversation", "long context")}
+        longest = [max(each.input_tokens + each.output_tokens) for each in (make(1.0) for make in some.values())]
+        small = replace(own.server.on, settings=replace(own.server.on.settings, memory_utilisation=0.18))
+        narrow = replace(own, server=replace(own.server, on=small))
+        assert longest[0] < narrow.server.capacity(1.0) < longest[1]
+        rows = scheduling.kinds_table(narrow, some, 0.3, READER).set_index("kind")
+        assert rows["usd_per_mtok"].notna().tolist() == [True, False]
+        assert "cache" in rows.loc["long context", "note"]
+        assert set(scheduling.KIND_COLUMNS) == {"kind", *rows.columns} - {"note"}
+        routes = scheduling.routed(narrow, made["agent, tools"], np.nan, 2, READER)
+        assert routes[list(scheduling.ARRANGED[1:-2])].isna().all(axis=None) and not routes["stable"].any()
+
     def test_sessions_come_at_the_rate_asked_for(self):
         stream = scheduling.kinds("azure_conversation_2023", 3000, 1)["chat, several turns"](5.0)
         assert len(stream) / stream.duration_s == pytest.approx(5.0, rel=0.15)
