@@ -137,9 +137,9 @@ def test_a_replica_of_each_named_and_compared_model(own):
     load = provision.Load(1150, 210, 32, "fp8", 16, "vLLM 0.19")
     names = list(frontiers.replicas_of(own, load, ["Llama-3.1-8B"]))
     assert [name.split(", ")[:2] for name in names] == [
-        ["Llama-3.1-8B", "8 bit"],
-        ["Mixtral-8x7B", "16 bit"],
-        ["Qwen3-30B-A3B", "8 bit"],
+        ["Llama-3.1-8B", "fp8"],
+        ["Mixtral-8x7B", "bf16"],
+        ["Qwen3-30B-A3B", "fp8"],
     ]
 
 
@@ -159,7 +159,7 @@ class TestFrontiers:
 
     def test_each_step_counts_more(self, own):
         shape = day.Day("azure_conversation_2023", 0.5, 15.0, 1)
-        rows = frontiers.added(own, 8, np.array([0.02, 0.05]) * own.saturated_rps, shape)
+        rows = frontiers.added(own, np.array([0.02, 0.05]) * own.saturated_rps, shape)
         at = frontiers.at_speed(rows, 100.0).set_index("step")["usd_per_mtok"]
         assert at[frontiers.EPOCH] < at[frontiers.DECODE] < at[frontiers.PREFILL] < at[frontiers.TAIL]
 
