@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 from pydantic import ValidationError
 
 from tokenomics.errors import DataError
-from tokenomics.facts import catalogue, engines, prices, tables
+from tokenomics.facts import catalogue, engines, formats, prices, tables
 from tokenomics.parameters import types
 from tokenomics.parameters.types import Common
 from tokenomics.sections import registry
@@ -24,6 +24,7 @@ HARD: dict[str, list[dict[str, Any]]] = {
         {"own_accelerator": "B200-SXM-180GB", "own_models": ["Llama-3.1-8B"]},
         {"slo_ttft_s": 1e-3},
         {"context_tokens": 100.0},
+        {"price_year": 2025},
     ],
     "03_training_xpus": [{"days": 1e-4}, {"models": ["GPT-2-124M"], "own_model": "GPT-2-124M"}],
     "04_inference_xpus": [
@@ -35,6 +36,9 @@ HARD: dict[str, list[dict[str, Any]]] = {
         {"image_pixels": 16_384, "context_tokens": 2},
         {"own_model": "GPT-2-124M", "prompt_tokens": 512},
         {"models": ["Llama-3.1-8B"]},
+        {"weight_format": "MXFP4", "own_accelerator": "A100-SXM-80GB"},
+        {"weight_format": "Q4_K_M"},
+        {"weight_format": "fp8", "own_accelerator": "V100-SXM-32GB"},
     ],
     "05_tokenomics_qoe": [
         {"own_model": "Mixtral-8x22B"},
@@ -45,7 +49,8 @@ HARD: dict[str, list[dict[str, Any]]] = {
         {"slo_tpot_ms": 12.0},
         {"own_model": "Llama-3.1-8B", "own_accelerator": "L40S"},
         {"users_per_day": [1e12]},
-        {"weight_bits": 16},
+        {"weight_format": "fp8"},
+        {"own_model": "gpt-oss-120b", "weight_format": ""},
         {"own_accelerator": "H200-SXM-141GB"},
     ],
 }
@@ -207,6 +212,7 @@ KNOWN: list[tuple[Any, Callable[[], list[Any]]]] = [
     (_check(types.AcceleratorName), lambda: sorted(catalogue.accelerators())),
     (_check(types.AcceleratorNames), lambda: sorted(catalogue.accelerators())),
     (_check(types.Bits), lambda: list(types.WIDTHS)),
+    (_check(types.FormatName), lambda: ["", *(each.name for each in formats.formats())]),
     (_check(types.EngineName), lambda: sorted({each.name for each in engines.engines()})),
     (_check(types.PriceList), lambda: sorted({each.source for each in prices.rental_prices()})),
     (_check(types.ProductName), _column("catalogue/prices_api", "model")),

@@ -16,21 +16,29 @@ PHONE = Accelerator(name="phone", **PLAIN, peak_int8_op_per_s=45e12)
 
 
 @pytest.mark.parametrize(
-    ("device", "bits", "dtype"),
-    [(DEVICE, 16, "bf16"), (DEVICE, 8, "fp8"), (DEVICE, 4, "fp8"), (PHONE, 16, "int8"), (PHONE, 4, "int8")],
+    ("model", "given", "dtype", "gigabytes"),
+    [
+        ("Llama-3.1-8B", "", "bf16", 16.06),
+        ("Llama-3.1-8B", "fp8", "fp8", 9.08),
+        ("gpt-oss-20b", "", "fp4", 13.76),
+        ("gpt-oss-20b", "bf16", "bf16", 41.83),
+    ],
 )
-def test_fastest_type_of_at_least_a_width(device, bits, dtype):
-    assert sizing.fastest_dtype(device, bits) == dtype
+def test_weights_are_stored_as_published_unless_said_otherwise(model, given, dtype, gigabytes):
+    on = sizing.deployment(catalogue.model(model), DEVICE, given, kv_bits=8)
+    assert (on.precision.dtype, on.precision.kv_bits) == (dtype, 8)
+    assert float(weight_bytes(on.model, on.precision.weights)) / 1e9 == pytest.approx(gigabytes, rel=0.02)
 
 
-def test_narrower_types_do_not_stand_in_while_wider_ones_are_published():
-    old = Accelerator(name="old", **PLAIN, peak_fp32_flop_per_s=10e12, peak_int8_op_per_s=90e12)
-    assert sizing.fastest_dtype(old, 16) == "fp32"
+def test_the_ridge_of_a_device_with_narrower_units_only_is_that_of_its_bound():
+    on = sizing.deployment(catalogue.model("Llama-2-7B"), PHONE)
+    assert on.ridge_flop_per_byte == pytest.approx(45e12 / 2e12)
+    assert sizing.limited_by(on, 1, 128) == "bandwidth"
 
 
-def test_unknown_width_is_refused():
-    with pytest.raises(DataError, match="bits"):
-        sizing.fastest_dtype(DEVICE, 12)
+def test_an_unknown_format_is_refused():
+    with pytest.raises(DataError, match="precision"):
+        sizing.deployment(catalogue.model("Llama-2-7B"), DEVICE, "fp12")
 
 
 def test_deadline_or_memory_sets_the_fleet():
@@ -43,13 +51,13 @@ def test_deadline_or_memory_sets_the_fleet():
 
 
 def test_a_step_is_limited_by_what_takes_longer():
-    on = sizing.deployment(catalogue.model("Llama-2-7B"), DEVICE, 16)
+    on = sizing.deployment(catalogue.model("Llama-2-7B"), DEVICE, "bf16")
     limits = sizing.limited_by(on, np.array([1, 1, 20_000, 1000]), np.array([128, 200_000, 1, 1]))
     assert limits.tolist() == ["bandwidth", "memory", "compute", "compute"]
 
 
 def test_the_ridge_parts_the_two_times():
-    on = sizing.deployment(catalogue.model("Llama-3.1-8B"), DEVICE, 16)
+    on = sizing.deployment(catalogue.model("Llama-3.1-8B"), DEVICE, "bf16")
     batch = np.array([1, 50, 100, 200, 400, 4000])
     moved = on.slower_seconds(0, 1) * 2e12  # one, whatever the device: bytes over bandwidth times bandwidth
     flop_per_byte = sizing.decode_flop_per_byte(on, batch, 1)

@@ -17,6 +17,37 @@ def test_labels_are_short(value, text):
     assert panels.short(value) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        *(
+            (float("nan"), ""),
+            (1, "1"),
+            (999, "999"),
+            (1_000, "1.0k"),
+            (1_480, "1.5k"),
+            (9_960, "10k"),
+            (22_399, "22k"),
+        ),
+        *((999_400, "999k"), (999_600, "1.0M"), (35e6, "35M"), (2e9, "2.0G"), (3e12, "3e+12")),
+    ],
+)
+def test_counts_are_written_in_few_characters(value, text):
+    assert panels.compact(value) == text
+
+
+def test_cells_hold_numbers_their_bounds_and_what_does_not_fit():
+    import matplotlib.pyplot as plt
+
+    table = pd.DataFrame({"model": list("aabb"), "format": list("yzyz"), "devices": [2, 4, None, 1500]})
+    fig, axes = plt.subplots()
+    panels.fleet(axes, table.assign(least=[1, 3, 1, 1200]), "devices", by="format", bound="least")
+    written, label = [text.get_text() for text in axes.texts], axes.get_xlabel()
+    plt.close(fig)
+    assert sorted(filter(None, written)) == sorted(["2 / 1", "4 / 3", "1.5k / 1.2k", panels.ABSENT])
+    assert panels.ABSENT in label
+
+
 def test_rows_and_columns_keep_their_order():
     import matplotlib.pyplot as plt
 

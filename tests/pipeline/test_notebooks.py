@@ -18,7 +18,7 @@ OTHER = {
     "01_ubiquitous_llms": ["bootstrap_samples=100", "first_year=2019", "task_answer_words=500"],
     "02_rag_vs_finetuning": ["chunks_read=3", "updates=1", "knowledge_tokens=20000"],
     "03_training_xpus": ["days=14", "lora_rank=8"],
-    "04_inference_xpus": ["weight_bits=16", "batch=8"],
+    "04_inference_xpus": ["weight_format=Q4_K_M", "batch=8"],
     "05_tokenomics_qoe": [
         "own_model=Llama-3.1-8B",
         "node_devices=1",

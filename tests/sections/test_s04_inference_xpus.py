@@ -14,7 +14,7 @@ from tokenomics.facts import catalogue
 from tokenomics.sections import operating_points
 from tokenomics.sections.s04_inference_xpus import choice, extras, measured, tables
 
-LOAD = provision.Load(prompt=512, output=128, batch=16, engine="vLLM 0.19")
+LOAD = provision.Load(prompt=512, output=128, batch=16, weight_format="fp8", engine="vLLM 0.19")
 LLAMA, H100 = catalogue.model("Llama-3.1-70B"), catalogue.accelerator("H100-SXM-80GB")
 MIXTRAL, PHONE = catalogue.model("Mixtral-8x7B"), catalogue.accelerator("Snapdragon-8-Gen-3")
 
@@ -58,8 +58,31 @@ def test_a_fleet_stands_beside_its_bounds_and_inside_its_intervals():
 
 
 def test_fewer_bits_never_take_more_devices():
-    rows = tables.by_bits(LOAD, [LLAMA], H100, (16, 8, 4))
-    assert (np.diff(rows["devices"]) <= 0).all() and (rows["used_gb"] > rows["least_gb"]).all()
+    rows = tables.by_format(LOAD, [LLAMA], H100)
+    assert rows["format"].tolist() == ["as published", "bf16", "fp8", "nvfp4"]
+    assert (np.diff(rows["devices"]) <= 0).all() and (np.diff(rows["least_gb"][1:]) < 0).all()
+    assert (rows["used_gb"] > rows["least_gb"]).all()
+
+
+def test_nothing_said_is_the_published_format_and_its_emulation_is_noted():
+    published = replace(LOAD, weight_format="")
+    models = [LLAMA, catalogue.model("gpt-oss-120b"), catalogue.model("DeepSeek-V3")]
+    a100 = catalogue.accelerator("A100-SXM-80GB")
+    rows = tables.fleet(published, models, [a100, H100]).set_index(["model", "accelerator"])
+    assert rows.xs("H100-SXM-80GB", level=1)["weights"].tolist() == ["bf16", "mxfp4", "fp8 block"]
+    assert rows.loc[("gpt-oss-120b", "H100-SXM-80GB"), "devices_bound"] == 1
+    noted = rows["note"].str.contains("emulated")
+    assert noted.tolist() == [False, False, True, True, True, False]
+
+
+def test_compared_formats_leave_out_what_would_change_nothing():
+    def others(model, given):
+        it = provision.ask(replace(LOAD, weight_format=given), catalogue.model(model), H100)
+        return operating_points.other_formats(it)
+
+    assert others("Llama-3.1-8B", "") == ["fp8", "nvfp4"]
+    assert others("Llama-3.1-8B", "fp8") == ["", "nvfp4"]
+    assert others("gpt-oss-20b", "") == ["bf16", "fp8", "nvfp4"]
 
 
 @pytest.mark.parametrize("layout", [Layout(2), Layout(8), Layout(2, pp=4)])
@@ -117,6 +140,13 @@ def test_a_frontier_keeps_the_limit_and_has_a_price():
     assert row["tok_per_j"] == pytest.approx(row[operating_points.PER_DEVICE] / H100.tdp_w)
 
 
+def test_a_frontier_passes_over_layouts_that_hold_a_token_but_no_request():
+    load, model = replace(LOAD, prompt=1024, output=256, weight_format=""), catalogue.model("DeepSeek-V3")
+    points = operating_points.frontier(load, model, [PHONE], 8, [1.0, 8.0])
+    assert not points.empty
+    assert operating_points.frontier(load, model, [PHONE], 8, [1e6]).empty
+
+
 def test_a_limit_that_nothing_keeps_leaves_no_value_and_says_why():
     points = operating_points.frontier(LOAD, LLAMA, [H100], 2, [1.0])
     kept = choice.within(points, 1e-3)
@@ -144,7 +174,7 @@ def test_the_table_of_layouts_keeps_the_order_of_the_search():
 
 def test_no_kernel_reaches_more_than_the_data_sheet():
     assert measured.kernel_efficiency()["share"].between(0, 1).all()
-    roof = measured.kernel_roof(LLAMA, [H100, PHONE], 8, 2.0 ** np.arange(12))
+    roof = measured.kernel_roof(LLAMA, [H100, PHONE], LOAD, 2.0 ** np.arange(12))
     kernel = roof.dropna(subset=["kernel_tflop_per_s"])
     assert (kernel["kernel_tflop_per_s"] < kernel["sheet_tflop_per_s"]).all() and len(kernel) >= 20
 

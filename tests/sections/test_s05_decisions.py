@@ -184,7 +184,7 @@ def test_an_objective_that_is_never_kept_has_no_rate_and_no_price_and_says_why(o
 
 
 def test_changes_stand_beside_the_base(own):
-    load = provision.Load(1150, 210, 32, 8, 16, "vLLM 0.19")
+    load = provision.Load(1150, 210, 32, "fp8", 16, "vLLM 0.19")
     made = objectives.variants(own, SLO, load, 1)
     some = {name: made[name] for name in ("TPOT within half", "replies twice as long")}
     table = objectives.changes((own, SLO), some)

@@ -134,18 +134,18 @@ def test_penalties_stand_beside_those_of_the_same_models():
 
 
 def test_a_replica_of_each_named_and_compared_model(own):
-    load = provision.Load(1150, 210, 32, 8, 16, "vLLM 0.19")
+    load = provision.Load(1150, 210, 32, "fp8", 16, "vLLM 0.19")
     names = list(frontiers.replicas_of(own, load, ["Llama-3.1-8B"]))
     assert [name.split(", ")[:2] for name in names] == [
-        ["Llama-3.1-8B", "8 bit"],
-        ["Mixtral-8x7B", "16 bit"],
-        ["Qwen3-30B-A3B", "8 bit"],
+        ["Llama-3.1-8B", "fp8"],
+        ["Mixtral-8x7B", "bf16"],
+        ["Qwen3-30B-A3B", "fp8"],
     ]
 
 
 class TestFrontiers:
     def test_cheaper_is_slower(self):
-        load = provision.Load(1000, 200, 1, 8, 16, "vLLM 0.19")
+        load = provision.Load(1000, 200, 1, "fp8", 16, "vLLM 0.19")
         rows = frontiers.priced(load, [catalogue.model("Llama-3.1-8B")], {H100: RENT}, 2, [1.0, 8.0, 64.0])
         ordered = rows.sort_values("speed_tok_per_s")
         assert ordered["usd_per_mtok"].is_monotonic_increasing
@@ -159,7 +159,7 @@ class TestFrontiers:
 
     def test_each_step_counts_more(self, own):
         shape = day.Day("azure_conversation_2023", 0.5, 15.0, 1)
-        rows = frontiers.added(own, 8, np.array([0.02, 0.05]) * own.saturated_rps, shape)
+        rows = frontiers.added(own, np.array([0.02, 0.05]) * own.saturated_rps, shape)
         at = frontiers.at_speed(rows, 100.0).set_index("step")["usd_per_mtok"]
         assert at[frontiers.EPOCH] < at[frontiers.DECODE] < at[frontiers.PREFILL] < at[frontiers.TAIL]
 
@@ -185,6 +185,20 @@ class TestScheduling:
         hidden = rows.loc["reasoning", "hidden_share"]
         shown = rows.loc["reasoning", "visible_usd_per_mtok"] / rows.loc["reasoning", "usd_per_mtok"]
         assert 0.5 < hidden < 1 and shown == pytest.approx(1 / (1 - hidden))
+
+    def test_work_that_the_cache_does_not_hold_is_a_row_with_a_reason(self, own):
+        made = scheduling.kinds("azure_conversation_2023", 300, 1)
+        some = {name: made[name] for name in ("conversation", "long context")}
+        longest = [max(each.input_tokens + each.output_tokens) for each in (make(1.0) for make in some.values())]
+        small = replace(own.server.on, settings=replace(own.server.on.settings, memory_utilisation=0.18))
+        narrow = replace(own, server=replace(own.server, on=small))
+        assert longest[0] < narrow.server.capacity(1.0) < longest[1]
+        rows = scheduling.kinds_table(narrow, some, 0.3, READER).set_index("kind")
+        assert rows["usd_per_mtok"].notna().tolist() == [True, False]
+        assert "cache" in rows.loc["long context", "note"]
+        assert set(scheduling.KIND_COLUMNS) == {"kind", *rows.columns} - {"note"}
+        routes = scheduling.routed(narrow, made["agent, tools"], np.nan, 2, READER)
+        assert routes[list(scheduling.ARRANGED[1:-2])].isna().all(axis=None) and not routes["stable"].any()
 
     def test_sessions_come_at_the_rate_asked_for(self):
         stream = scheduling.kinds("azure_conversation_2023", 3000, 1)["chat, several turns"](5.0)

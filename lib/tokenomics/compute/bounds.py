@@ -88,6 +88,11 @@ class IdealDevices:
         return decode_weight_bytes(self.model, tokens, self.precision.weights)
 
     @property
+    def ridge_flop_per_byte(self) -> float:
+        """FLOP per byte at which arithmetic and memory take equally long, by the same peak as the bounds."""
+        return self.device.bound_flop_per_s(self.precision.dtype) / self.device.bandwidth_bytes_per_s
+
+    @property
     def memory_bytes(self) -> NDArray[np.float64]:
         """Memory of all devices together, at most (:data:`LARGEST_GB`)."""
         return np.asarray(self.devices, dtype=float) * self.device.memory_bytes * LARGEST_GB

@@ -4,51 +4,36 @@ Everything here inherits what bounds leave out: communication, activations, host
 answer in devices or days is an "at least", one in tokens per second an "at most".
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute import bounds
-from tokenomics.compute.bounds import IdealDevices, Precision
+from tokenomics.compute.bounds import IdealDevices
 from tokenomics.compute.counts.flops import flops_attention, flops_weights
-from tokenomics.compute.counts.parameters import WeightFormat, kv_bytes
-from tokenomics.errors import DataError
+from tokenomics.compute.counts.parameters import kv_bytes
+from tokenomics.compute.counts.precision import parse, stored
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 
-TYPES_BY_BITS = {16: ("bf16", "fp16"), 8: ("fp8", "int8"), 4: ("fp4",)}
-"""Data types in which matrices stored with so many bits can be multiplied; wider ones are tried as well."""
 MEMORY, BANDWIDTH, COMPUTE = "memory", "bandwidth", "compute"
 
 
-def fastest_dtype(device: Accelerator, bits: int) -> str:
-    """The data type of at least ``bits`` with the highest published dense peak of a device.
+def deployment(
+    model: Model, device: Accelerator, weight_format: str = "", kv_bits: float = 16, devices: ArrayLike = 1
+) -> IdealDevices:
+    """A model on ``devices``, its weights stored in a format and multiplied in the arithmetic of that format.
 
-    A device that publishes nothing so wide (phones state 8-bit integers only) is given its narrower peak: wider
-    arithmetic is never faster, so the answer stays a bound.
+    Args:
+        weight_format: as published tables write it; empty: as the model is published, else bf16.
+        kv_bits: bits of a cached key or value.
 
     Raises:
-        DataError: other widths than 16, 8 and 4 bits.
+        DataError: a text that names no known format.
     """
-    if bits not in TYPES_BY_BITS:
-        raise DataError("fastest_dtype", "bits", bits, ", ".join(map(str, TYPES_BY_BITS)))
-    wide = [each for width, types in TYPES_BY_BITS.items() if width >= bits for each in types]
-    narrow = [each for types in TYPES_BY_BITS.values() for each in types if each not in wide]
-    for choice in (wide, ["tf32", "fp32"], narrow):
-        stated = {each: peak for each in choice if (peak := published_peak(device, each))}
-        if stated:
-            return max(stated, key=stated.get)
-    raise DataError(device.name, "peak", "missing", "a peak of some data type")
-
-
-def published_peak(device: Accelerator, dtype: str) -> float | None:
-    """The dense peak in FLOP/s (operations/s for int8) that the vendor states for exactly this type; else ``None``."""
-    return getattr(device, f"peak_{dtype}_{'op' if dtype == 'int8' else 'flop'}_per_s")
-
-
-def deployment(model: Model, device: Accelerator, bits: int = 16, kv_bits: float = 16, devices: ArrayLike = 1):
-    """A model stored in ``bits`` per weight on ``devices``, multiplied in the device's fastest type of that width."""
-    precision = Precision(WeightFormat(bits), kv_bits, fastest_dtype(device, bits))
-    return IdealDevices(model, device, precision, devices)
+    precision = parse(stored(model, weight_format)[0])
+    return IdealDevices(model, device, replace(precision, kv_bits=kv_bits), devices)
 
 
 def devices_to_train(on: IdealDevices, tokens: ArrayLike, sequence: ArrayLike, days: ArrayLike) -> NDArray[np.float64]:
@@ -73,7 +58,7 @@ def limited_by(on: IdealDevices, batch: ArrayLike, context: ArrayLike) -> NDArra
 
     ``memory`` where weights and caches do not fit at all; else the longer of the two times of the roofline.
     """
-    waits = decode_flop_per_byte(on, batch, context) < on.device.ridge_flop_per_byte(on.precision.dtype)
+    waits = decode_flop_per_byte(on, batch, context) < on.ridge_flop_per_byte
     return np.where(fits(on, context, batch), np.where(waits, BANDWIDTH, COMPUTE), MEMORY)
 
 

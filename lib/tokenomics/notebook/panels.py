@@ -21,6 +21,7 @@ ABOVE = {"loc": "outside upper center", "columnspacing": 1.0, "handletextpad": 0
 MOST_COLOURS = 10
 NO_VALUE, ABSENT = "no value", "×"
 """Said where nothing can be drawn."""
+CELL_PT = 6.0
 LABEL = "devices, at least"
 BOUND = {"color": "0.35", "linestyle": "--", "linewidth": 0.9}
 
@@ -196,25 +197,47 @@ def swatches(fig: "Figure", colours: Mapping[str, Any], words: Mapping[str, str]
     fig.legend(handles=handles, loc="outside upper center", ncols=3, columnspacing=1)
 
 
-def fleet(axes: "Axes", table: pd.DataFrame, column: str, label: str = LABEL) -> None:
-    """Draw ``column`` of a tidy table over its columns ``model`` and ``accelerator``, both in order of appearance.
+def fleet(
+    axes: "Axes", table: pd.DataFrame, column: str, label: str = LABEL, *, by: str = "accelerator", bound: str = ""
+) -> None:
+    """Write ``column`` of a tidy table into cells over its columns ``model`` and ``by``, both in order of appearance; a
+    colour a doubling.
 
-    Numbers are not written into the cells, where they would be too small to read; the tables have them.
+    Args:
+        label: what the numbers count.
+        bound: column of a lower bound, written behind a stroke.
     """
     import seaborn as sns
     from matplotlib.colors import BoundaryNorm
 
-    names = [list(dict.fromkeys(table[key])) for key in ("model", "accelerator")]
-    wide = table.pivot(index="model", columns="accelerator", values=column).loc[names[0], names[1]]
+    names = [list(dict.fromkeys(table[key])) for key in ("model", by)]
+
+    def placed(name: str) -> pd.DataFrame:
+        return table.pivot(index="model", columns=by, values=name).loc[names[0], names[1]]
+
+    wide = placed(column)
+    written = wide.map(compact) + (" / " + placed(bound).map(compact) if bound else "")
     edges = levels(float(table[column].fillna(1).max()))
     colours = sns.color_palette("crest", len(edges) - 1)
-    bar = {"label": label, "ticks": edges, "format": lambda value, _: short(value)}
-    norm = BoundaryNorm(edges, len(colours))
-    sns.heatmap(wide.astype(float), norm=norm, cmap=colours, cbar_kws=bar, linewidths=0.4, ax=axes)
+    look = {"norm": BoundaryNorm(edges, len(colours)), "cmap": colours, "cbar": False, "linewidths": 0.4}
+    words = {"annot": written, "fmt": "", "annot_kws": {"fontsize": CELL_PT}}
+    sns.heatmap(wide.astype(float), **look, **words, ax=axes)
     for y, x in np.argwhere(wide.isna().to_numpy()):
-        axes.text(x + 0.5, y + 0.5, ABSENT, ha="center", va="center", color="0.4", fontsize=6)
-    axes.set(xlabel=f"{ABSENT} does not fit" if wide.isna().to_numpy().any() else "", ylabel="")
+        axes.text(x + 0.5, y + 0.5, ABSENT, ha="center", va="center", color="0.4", fontsize=CELL_PT)
+    absent = f"; {ABSENT} does not fit" if wide.isna().to_numpy().any() else ""
+    axes.set(xlabel=label + absent, ylabel="")
     axes.grid(visible=False)
+
+
+def compact(value: float) -> str:
+    """A count in at most four characters: 512, 1.5k, 22k, 3.0M; larger ones as a power of ten, no number as nothing."""
+    if np.isnan(value):
+        return ""
+    for size, unit in ((1, ""), (1e3, "k"), (1e6, "M"), (1e9, "G")):
+        if round(value / size) < 1000:
+            digits = 1 if unit and value / size < 9.95 else 0
+            return f"{value / size:.{digits}f}{unit}"
+    return f"{value:.0e}"
 
 
 def words(axes: "Axes", table: pd.DataFrame, index: str, columns: str, colours: Mapping[str, Any]) -> None:

@@ -74,7 +74,21 @@ def _is_engine(text: str) -> str:
     return text
 
 
+def _is_format(text: str) -> str:
+    from difflib import get_close_matches
+
+    from tokenomics.facts import formats
+
+    if text and formats.named(text) is None:
+        names = {each.name.casefold(): each.name for each in formats.formats()}
+        near = get_close_matches(text.casefold(), names, 3, cutoff=0.4) or ["bf16", "fp8", "nvfp4", "mxfp4", "q4_k_m"]
+        known = ", ".join(names.get(each, each) for each in near)
+        raise ValueError(f"a format of weight_formats.csv, or empty for the published one; nearest: {known}")
+    return text
+
+
 EngineName = Annotated[str, AfterValidator(_is_engine), Field(max_length=100)]
+FormatName = Annotated[str, AfterValidator(_is_format), Field(max_length=100)]
 ProductName = Annotated[str, AfterValidator(_is_priced)]
 PriceList = Annotated[str, AfterValidator(_is_price_list)]
 

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 import numpy as np
 import pandas as pd
 
+from tokenomics.compute.counts.precision import parse, stored
 from tokenomics.compute.inference.provision import Load, ask, fastest, label, replica_of
 from tokenomics.compute.inference.search import layouts
 from tokenomics.compute.inference.server import Server
@@ -20,6 +21,17 @@ from tokenomics.notebook import units
 MILLI = 1e3
 PER_USER, PER_DEVICE = "per_user_tok_per_s", "per_device_tok_per_s"
 PER_DEVICE_ENDS = (PER_DEVICE, units.end_of(PER_DEVICE, units.LOW), units.end_of(PER_DEVICE, units.HIGH))
+
+
+FORMATS = "bf16", "fp8", "nvfp4"
+"""Formats of weights that are compared with the published one, or with that of a parameter."""
+
+
+def other_formats(server: Server) -> list[str]:
+    """Of "as published" (empty) and :data:`FORMATS` those that store the weights in another way than a server does."""
+    now, model = server.on.precision.weights, server.on.model
+    found = {given: parse(stored(model, given)[0]).weights for given in ("", *FORMATS)}
+    return [given for given, weights in found.items() if weights != now and (not given or weights != found[""])]
 
 
 def must_exist(key: str, model: str, device: str, load: Load, least: int = 1) -> None:
@@ -84,9 +96,10 @@ def _points(load: Load, model: Model, device: Accelerator, most: int, at: np.nda
     for count in (2**each for each in range(int(np.log2(least.devices)), int(np.log2(most)) + 1)):
         for layout in layouts(model, device, count):
             it = ask(load, model, device, layout)
-            if layout.devices == count and it.fits():
-                rows.append(_loop(load, it, at[at <= it.capacity(load.context)]))
-    return pd.concat(rows, ignore_index=True)
+            held = at[at <= it.capacity(load.context)]
+            if layout.devices == count and held.size:
+                rows.append(_loop(load, it, held))
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
 
 
 def _loop(load: Load, it: Server, at: np.ndarray) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tokenomics.compute import bounds, sizing
+from tokenomics.compute.counts.precision import stored
 from tokenomics.compute.deployment import Settings
 from tokenomics.compute.inference.search import layouts
 from tokenomics.compute.inference.server import Server, server
@@ -14,8 +15,8 @@ from tokenomics.errors import Infeasible
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 
-TEXTS = {16: "bf16", 8: "fp8", 4: "fp4"}
-"""How a width in bits is written for the library; a device without units of the type widens weights on the fly."""
+CACHES = {16: "bf16", 8: "fp8", 4: "fp4"}
+"""How a width of the cache in bits is written for the library."""
 MOST_DEVICES = 1024
 
 
@@ -26,7 +27,9 @@ class Load:
     Attributes:
         prompt, output: tokens of a request.
         batch: requests served together.
-        weight_bits, kv_bits: 16, 8 or 4 bits a weight and a cached value.
+        weight_format: of the weights, as published tables write it; empty: as the model is published, else bf16. A
+            device without units of the format widens weights as it reads them.
+        kv_bits: 16, 8 or 4 bits a cached value.
         engine: software as published; the generic profile where empty.
         cached: tokens of the prompt that are known already.
         settings: what the engine is told.
@@ -35,7 +38,7 @@ class Load:
     prompt: float = 1024
     output: float = 256
     batch: float = 32
-    weight_bits: int = 8
+    weight_format: str = ""
     kv_bits: int = 16
     engine: str = ""
     cached: float = 0
@@ -47,6 +50,20 @@ class Load:
         return self.prompt + self.output
 
     @property
+    def cache(self) -> str:
+        """The format of the cache, as published tables write it."""
+        return CACHES[self.kv_bits]
+
+    def format_of(self, model: Model) -> str:
+        """The format in which a model's weights are stored."""
+        return stored(model, self.weight_format)[0]
+
+    @property
+    def weights(self) -> str:
+        """The formats of the weights of several models, in words."""
+        return f"weights in {self.weight_format}" if self.weight_format else "weights as published"
+
+    @property
     def middle(self) -> float:
         """Tokens of a sequence half-way through its answer: the context of its mean step."""
         return self.prompt + self.output / 2
@@ -54,13 +71,13 @@ class Load:
 
 def ask(load: Load, model: Model, device: Accelerator, layout: Layout | None = None) -> Server:
     """The server of a load on a layout; one device where ``None``."""
-    texts = {"precision": TEXTS[load.weight_bits], "kv_precision": TEXTS[load.kv_bits]}
+    texts = {"precision": load.weight_format, "kv_precision": load.cache}
     return server(model, device, engine=load.engine, layout=layout or Layout(), settings=load.settings, **texts)
 
 
 def deployment(load: Load, it: Server) -> bounds.IdealDevices:
-    """The same devices as the bounds see them, with the fastest arithmetic of the width."""
-    return sizing.deployment(it.on.model, it.on.device, load.weight_bits, load.kv_bits, it.devices)
+    """The same devices as the bounds see them, for the formats of a load."""
+    return sizing.deployment(it.on.model, it.on.device, load.weight_format, load.kv_bits, it.devices)
 
 
 def holding(load: Load, model: Model, device: Accelerator, devices: int) -> Iterator[Server]:
@@ -77,7 +94,7 @@ def fastest(load: Load, model: Model, device: Accelerator, least: int = 1) -> Se
 
     Counts are powers of two, as engines cut heads and layers; ``None`` where :data:`MOST_DEVICES` do not hold it.
     """
-    bare = sizing.deployment(model, device, load.weight_bits, load.kv_bits)
+    bare = sizing.deployment(model, device, load.weight_format, load.kv_bits)
     bound = float(bounds.devices_to_hold(bare, load.batch, load.context))
     devices = 2 ** int(np.ceil(np.log2(max(bound, least))))
     while devices <= MOST_DEVICES:
@@ -97,7 +114,7 @@ def replica_of(load: Load, model: Model, device: Accelerator, least: int = 1) ->
     it = fastest(load, model, device, least)
     if it is None:
         what = f"{load.batch:.0f} requests of {load.context:.0f} tokens"
-        reason = f"{MOST_DEVICES} {device.name} do not hold {what} with {load.weight_bits}-bit weights"
+        reason = f"{MOST_DEVICES} {device.name} do not hold {what} with weights in {load.format_of(model)}"
         raise Infeasible("replica", "model", model.name, reason)
     return it
 

@@ -8,7 +8,15 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from tokenomics.errors import DataError
-from tokenomics.parameters.types import AcceleratorName, Bits, Common, EngineName, ModelNames, PriceList, ProductName
+from tokenomics.parameters.types import (
+    AcceleratorName,
+    Common,
+    EngineName,
+    FormatName,
+    ModelNames,
+    PriceList,
+    ProductName,
+)
 
 
 class Parameters(Common):
@@ -63,7 +71,9 @@ class Parameters(Common):
     own_accelerator: AcceleratorName = Field(
         "H100-SXM-80GB", description="[name or path] accelerator it is served on; needs an offer to rent"
     )
-    own_weight_bits: Bits = Field(8, description="[bit] bits per weight of the own models")
+    own_weight_format: FormatName = Field(
+        "fp8", description="[name] format of the own models' weights; empty: as published, else bf16"
+    )
     engine: EngineName = Field("vLLM 0.19", description="[name] engine as published, with its version")
     lora_rank: int = Field(16, ge=1, le=1024, description="[1] rank of adapters on the own models")
     tuning_mfu: float = Field(0.35, gt=0, le=1, description="[1] assumed: share of peak that tuning achieves there")
@@ -82,6 +92,6 @@ class Parameters(Common):
             task.newest(product, self.price_year)
         must_have_rent(self.own_accelerator, self.price_list)
         for name in self.own_models:
-            load = Load(1024, self.answer_tokens, 32, self.own_weight_bits, 16, self.engine)
+            load = Load(1024, self.answer_tokens, 32, self.own_weight_format, 16, self.engine)
             must_exist("own_models", name, self.own_accelerator, load)
         return self

@@ -14,7 +14,7 @@ REFERENCE = {"color": "0.6", "linewidth": 0.8}
 
 @figures.drawing
 def devices(data: pd.DataFrame, column: str) -> "Figure":
-    """Devices of every model on every accelerator, a colour a doubling."""
+    """Devices of every model on every accelerator, written into cells; a colour a doubling."""
     fig, axes = figures.canvas(height_in=3.8)
     panels.fleet(axes, data, column)
     return fig

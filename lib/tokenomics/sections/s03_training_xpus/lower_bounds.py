@@ -41,7 +41,7 @@ def grid(
     """
     devices = list(devices)
     rows = []
-    for on in (sizing.deployment(model, device) for model in models for device in devices):
+    for on in (sizing.deployment(model, device, "bf16") for model in models for device in devices):
         row = {"model": on.model.name, "accelerator": on.device.name}
         row["hold_devices"] = float(bounds.training_devices_to_hold(on))
         row["device_days"] = float(bounds.training_days(on, tokens, sequence))
@@ -73,16 +73,17 @@ def days_by_devices(
     """Lower bound of training days by devices, for each model from the fewest that hold it up to ``most``."""
     curves = []
     for model in models:
-        hold = bounds.training_devices_to_hold(sizing.deployment(model, device))
+        hold = bounds.training_devices_to_hold(sizing.deployment(model, device, "bf16"))
         devices = np.unique(np.round(np.geomspace(hold, max(most, hold), 40)))
-        days = bounds.training_days(sizing.deployment(model, device, devices=devices), tokens, sequence)
+        days = bounds.training_days(sizing.deployment(model, device, "bf16", devices=devices), tokens, sequence)
         curves.append(pd.DataFrame({"model": model.name, "devices": devices, "days": days}))
     return pd.concat(curves)
 
 
 def gpt3_metrics(gpt3: Model, tokens: float, sequence: int) -> dict[str, Metric]:
     """GPT-3 on one V100 and on 1024 A100: what others quote, beside the lower bound at the full peak."""
-    v100, a100 = (sizing.deployment(gpt3, catalogue.accelerator(name)) for name in ("V100-SXM-32GB", "A100-SXM-80GB"))
+    devices = map(catalogue.accelerator, ("V100-SXM-32GB", "A100-SXM-80GB"))
+    v100, a100 = (sizing.deployment(gpt3, device, "bf16") for device in devices)
     years = float(bounds.training_days(v100, tokens, sequence)) / DAYS_PER_YEAR
     days = float(bounds.training_days(a100, tokens, sequence)) / 1024
     rate = claim("gpt3_v100_tflop_per_s")
@@ -151,7 +152,7 @@ def sensitivity(
         row: of :func:`grid`, unchanged.
         run_share, release_share: share of the bound that measured runs and whole trainings reach.
     """
-    eight_bit = sizing.deployment(own.model, own.device, bits=8)
+    eight_bit = sizing.deployment(own.model, own.device, "fp8")
     devices_a_byte = parameters(own.model).total / float(own.memory_bytes)
     held = bounds.TRAINING_BYTES_PER_PARAMETER * devices_a_byte
     days = row["device_days"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from tokenomics.compute.inference.provision import TEXTS, Load, label
+from tokenomics.compute.inference.provision import Load, label
 from tokenomics.compute.inference.search import Candidate, search
 from tokenomics.economics import cost
 from tokenomics.facts import prices
@@ -84,7 +84,7 @@ def value(points: pd.DataFrame, devices: Iterable[Accelerator], price_list: str)
 
 def candidates(load: Load, model: Model, device: Accelerator, devices: int, most_tpot_ms: float) -> list[Candidate]:
     """Layouts and replicas on ``devices`` devices in all that serve the load within the limit, best first."""
-    formats = {"precision": TEXTS[load.weight_bits], "kv_precision": TEXTS[load.kv_bits], "engine": load.engine}
+    formats = {"precision": load.weight_format, "kv_precision": load.cache, "engine": load.engine}
     limit_s = most_tpot_ms / MILLI
     return search(model, device, devices, prompt=load.prompt, output=load.output, most_tpot_s=limit_s, **formats)
 

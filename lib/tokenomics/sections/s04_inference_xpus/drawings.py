@@ -56,19 +56,11 @@ def devices(data: pd.DataFrame) -> "Figure":
 
 
 @figures.drawing
-def devices_by_bits(data: pd.DataFrame, device: str) -> "Figure":
-    """Devices by bits a weight, a row for each model; the lower bound as a hollow mark."""
+def devices_by_format(data: pd.DataFrame, device: str) -> "Figure":
+    """Devices by format of the weights, models against formats; the lower bound behind a stroke."""
     fig, axes = figures.canvas(height_in=3.4)
-    order = {name: place for place, name in enumerate(dict.fromkeys(data["model"]))}
-    for step, (bits, part) in enumerate(data.groupby("weight_bits", sort=False)):
-        y, look = part["model"].map(order) + 0.26 * (step - 1), {"color": f"C{step}"}
-        axes.plot(part["devices"], y, panels.MARKERS[step], label=f"{bits} bit", **look)
-        axes.plot(part["devices_bound"], y, panels.MARKERS[step], fillstyle="none", markeredgewidth=0.7, **look)
-    panels.by_twos(axes, f"{device} devices")
-    held = data.groupby("model")["devices"].max()
-    panels.absent(axes, held.reindex(order), list(order.values()), "does not fit")
-    axes.set(yticks=[*order.values()], yticklabels=[*order], ylim=(len(order) - 0.5, -0.5))
-    axes.legend(loc="lower center", bbox_to_anchor=(0.35, 1), ncols=3)
+    panels.fleet(axes, data, "devices", f"{device} devices / lower bound", by="format", bound="devices_bound")
+    axes.tick_params(axis="x", rotation=0)
     return fig
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tokenomics.compute.counts.precision import parse
-from tokenomics.compute.inference.provision import TEXTS
+from tokenomics.compute.inference.provision import Load
 from tokenomics.compute.operators import times
 from tokenomics.compute.operators.forms import PRECISIONS
 from tokenomics.compute.operators.selection import completed, product_dtype
@@ -69,8 +69,10 @@ def _fastest_gemms() -> pd.DataFrame:
     return pd.DataFrame({"accelerator": rows["name"], "operator": OTHERS, "share": share})
 
 
-def kernel_roof(model: Model, devices: Sequence[Accelerator], weight_bits: int, intensity: np.ndarray) -> pd.DataFrame:
+def kernel_roof(model: Model, devices: Sequence[Accelerator], load: Load, intensity: np.ndarray) -> pd.DataFrame:
     """TFLOP/s of a GEMM with a square weight matrix at growing FLOP per byte: data sheet, and calibrated kernel.
+
+    The matrix is stored in the format that a load gives the model's weights.
 
     A GEMM of ``m`` rows with weights of ``b`` bytes does ``2 m / b`` FLOP a byte of weights, which is the
     intensity here; so each intensity stands for a number of rows. At the ridge only the line of the data
@@ -78,7 +80,7 @@ def kernel_roof(model: Model, devices: Sequence[Accelerator], weight_bits: int, 
     """
     curves = []
     for device in map(completed, devices):
-        dtype = product_dtype(model, parse(TEXTS[weight_bits]), device)
+        dtype = product_dtype(model, parse(load.format_of(model)), device)
         p = times.parameters(device, "gemm", dtype)
         arithmetic, stored, _ = PRECISIONS[dtype]
         asked = np.unique(np.maximum(np.round(intensity * stored / 2), 1.0))

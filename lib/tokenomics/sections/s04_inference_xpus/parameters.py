@@ -9,6 +9,7 @@ from tokenomics.parameters.types import (
     AcceleratorNames,
     Bits,
     EngineName,
+    FormatName,
     ManyModels,
     ModelName,
     ModelNames,
@@ -28,12 +29,12 @@ class Parameters(ManyModels):
             "H100-SXM-80GB",
             "H200-SXM-141GB",
             "B200-SXM-180GB",
+            "B300-SXM-288GB",
             "MI300X",
+            "MI355X",
             "TPU-v5p",
+            "TPU-v6e",
             "Gaudi3",
-            "Apple-M2-Ultra-76-core",
-            "Jetson-AGX-Orin-64GB",
-            "Snapdragon-8-Gen-3",
         ],
         min_length=1,
         max_length=12,
@@ -51,8 +52,9 @@ class Parameters(ManyModels):
         max_length=6,
         description="[names or paths] accelerators drawn as lines",
     )
-    weight_bits: Bits = Field(
-        8, description="[bit] bits per weight, multiplied in the fastest data type of at least that width"
+    weight_format: FormatName = Field(
+        "",
+        description="[name] of the weights: bf16, fp8, nvfp4, AWQ, Q4_K_M ...; empty: as published, else bf16",
     )
     kv_bits: Bits = Field(16, description="[bit] bits per cached key or value")
     engine: EngineName = Field(
@@ -84,6 +86,6 @@ class Parameters(ManyModels):
         from tokenomics.sections.operating_points import Load, must_exist
 
         requests = self.prompt_tokens, self.output_tokens, self.batch
-        load = Load(*requests, self.weight_bits, self.kv_bits, self.engine)
+        load = Load(*requests, self.weight_format, self.kv_bits, self.engine)
         must_exist("own_model", self.own_model, self.own_accelerator, load, self.node_devices)
         return self

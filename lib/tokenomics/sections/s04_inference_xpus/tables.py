@@ -7,14 +7,16 @@ import numpy as np
 import pandas as pd
 
 from tokenomics.compute import bounds, sizing
+from tokenomics.compute.inference.feasibility import check_format
 from tokenomics.compute.inference.intervals import kind_of
-from tokenomics.compute.inference.provision import Load, ask, deployment, fastest, label
+from tokenomics.compute.inference.provision import MOST_DEVICES, Load, ask, deployment, fastest, label
 from tokenomics.compute.inference.server import Server
 from tokenomics.errors import Infeasible
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 from tokenomics.notebook import units
 from tokenomics.notebook.report import Metric
+from tokenomics.sections.operating_points import FORMATS, other_formats
 
 MILLI, GIGA = 1e3, 1e9
 HOST = "host"
@@ -25,22 +27,25 @@ RELATED |= {"other": "another vendor"}
 """How near an accelerator is to one whose operators were measured, in words."""
 RATE = "tok_per_s"
 UNCHANGED = "as above"
+PUBLISHED = "as published"
+WEIGHTS = "weights "
 USES = ("weights", "cache", "activations", "buffers", "runtime")
 
 
 def fleet(load: Load, models: Iterable[Model], devices: Sequence[Accelerator]) -> pd.DataFrame:
     """Every model on every accelerator, on the fewest devices that hold the load: devices, latencies, rate, bounds.
 
-    Devices are missing where not even 1024 hold it.
+    Devices are missing where not even 1024 hold it; ``note`` says so, or how a format is emulated.
     """
     return pd.DataFrame([_fleet_row(load, model, device) for model in models for device in devices])
 
 
 def _fleet_row(load: Load, model: Model, device: Accelerator) -> dict:
-    bare = sizing.deployment(model, device, load.weight_bits, load.kv_bits)
-    row = {"model": model.name, "accelerator": device.name}
+    bare = sizing.deployment(model, device, load.weight_format, load.kv_bits)
+    row = {"model": model.name, "accelerator": device.name, "weights": load.format_of(model)}
     row["devices_bound"] = float(bounds.devices_to_hold(bare, load.batch, load.context))
     it = fastest(load, model, device)
+    row["note"] = _note(it)
     if it is None:
         return row | {"devices": np.nan}
     on, at = deployment(load, it), load.prompt + 1
@@ -58,19 +63,33 @@ def _fleet_row(load: Load, model: Model, device: Accelerator) -> dict:
     return row | units.columns(f"rate_{RATE}", rate.map(lambda tokens: tokens / it.devices))
 
 
-def by_bits(load: Load, models: Iterable[Model], device: Accelerator, widths: Iterable[int]) -> pd.DataFrame:
-    """Devices that hold the load by bits a weight, beside their lower bound, and the gigabytes used on all of them."""
+def by_format(load: Load, models: Iterable[Model], device: Accelerator) -> pd.DataFrame:
+    """Devices that hold the load by format of the weights, beside their lower bound, the gigabytes used on all of them,
+    and what stands in where the device has no arithmetic of the format."""
     rows = []
     for model in models:
-        for bits in widths:
-            narrow = replace(load, weight_bits=bits)
-            bare = sizing.deployment(model, device, bits, load.kv_bits)
-            least = float(bounds.memory_bytes(bare, load.batch, load.context)) / GIGA
-            hold, it = float(bounds.devices_to_hold(bare, load.batch, load.context)), fastest(narrow, model, device)
-            used = np.nan if it is None else float(it.memory(load.batch, load.context).total) * it.devices / GIGA
-            rows.append((model.name, bits, least, used, hold, np.nan if it is None else float(it.devices)))
-    columns = ["model", "weight_bits", "least_gb", "used_gb", "devices_bound", "devices"]
-    return pd.DataFrame(rows, columns=columns)
+        for given in ("", *FORMATS):
+            told = replace(load, weight_format=given)
+            bare, it = sizing.deployment(model, device, given, load.kv_bits), fastest(told, model, device)
+            row = {"model": model.name, "format": given or PUBLISHED, "weights": told.format_of(model)}
+            row["least_gb"] = float(bounds.memory_bytes(bare, load.batch, load.context)) / GIGA
+            row["used_gb"] = np.nan if it is None else _used_gb(load, it)
+            row["devices_bound"] = float(bounds.devices_to_hold(bare, load.batch, load.context))
+            row["devices"] = np.nan if it is None else float(it.devices)
+            rows.append(row | {"note": _note(it)})
+    return pd.DataFrame(rows)
+
+
+def _used_gb(load: Load, it: Server) -> float:
+    """Gigabytes that a load takes on all devices, if all were as full as the fullest."""
+    return float(it.memory(load.batch, load.context).total) * it.devices / GIGA
+
+
+def _note(it: Server | None) -> str:
+    """Why there is no server, or what stands in where its device has no arithmetic of the weights' format."""
+    if it is None:
+        return f"{MOST_DEVICES} devices do not hold it"
+    return "; ".join(check_format(it.on.device, it.on.model, it.on.precision))
 
 
 def prefill_times(load: Load, servers: Mapping[str, Server], prompts: Sequence[float]) -> pd.DataFrame:
@@ -172,11 +191,11 @@ def limits(servers: Mapping[str, Server], batches: Sequence[float], contexts: Se
     return pd.concat(tables, ignore_index=True)
 
 
-def options(load: Load) -> dict[str, dict[str, object]]:
-    """Changes of the load by name, one at a time, without those that would change nothing."""
+def options(load: Load, it: Server) -> dict[str, dict[str, object]]:
+    """Changes of a server's load by name, one at a time, without those that would change nothing."""
     prompt, batch = {"prompt": 8 * load.prompt}, {"batch": 4 * load.batch}
-    changes: dict[str, dict[str, object]] = {"16-bit weights": {"weight_bits": 16}, "8-bit weights": {"weight_bits": 8}}
-    changes |= {"4-bit weights": {"weight_bits": 4}, "8-bit cache": {"kv_bits": 8}}
+    formats = {WEIGHTS + (each or PUBLISHED): {"weight_format": each} for each in other_formats(it)}
+    changes: dict[str, dict[str, object]] = {**formats, "8-bit cache": {"kv_bits": 8}}
     changes |= {f"{name} engine": {"engine": name} for name in ("TensorRT-LLM 1.0", "SGLang", "generic")}
     changes |= {"prompt 8 times longer": prompt, "batch 4 times larger": batch}
     changes |= {"9 in 10 of the prompt cached": {"cached": 0.9 * load.prompt}}
@@ -187,7 +206,7 @@ def sensitivity(load: Load, it: Server) -> pd.DataFrame:
     """TTFT alone, TPOT and output rate a device, with intervals, with one thing changed at a time; empty where that is
     not feasible."""
     rows = []
-    for name, change in options(load).items():
+    for name, change in options(load, it).items():
         row = {"change": name, "devices": it.devices}
         try:
             rows.append(row | _seen(*changed(load, it, **change)))
@@ -214,11 +233,12 @@ def against_unchanged(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def tpot_spread(ratios: pd.DataFrame) -> dict[str, Metric]:
-    """Longest over shortest time per token among engines, and among bits of weights."""
+    """Longest over shortest time per token among engines, and among formats of weights."""
     tpot = ratios[ratios["quantity"] == "TPOT"]
     metrics = {}
-    for key, ending in (("engine", "engine"), ("weight_bits", "bit weights")):
-        among = [1, *tpot.loc[tpot["change"].str.endswith(ending), "over_unchanged_ratio"].dropna()]
+    named = {"engine": tpot["change"].str.endswith("engine"), "weight_format": tpot["change"].str.startswith(WEIGHTS)}
+    for key, rows in named.items():
+        among = [1, *tpot.loc[rows, "over_unchanged_ratio"].dropna()]
         meaning = f"longest over shortest TPOT, by {key.replace('_', ' ')}"
         metrics[f"{key}_tpot_ratio"] = Metric(max(among) / min(among), "1", meaning)
     return metrics
@@ -235,15 +255,17 @@ def own_metrics(load: Load, own: Server, fleet: pd.DataFrame) -> dict[str, Metri
     model, device, at = own.on.model, own.on.device, deployment(load, own)
     mine = fleet.set_index(["model", "accelerator"]).loc[(model.name, device.name)]
     most = sizing.decode_flop_per_byte(at, 1e6, load.prompt + 1)
-    ridge = device.ridge_flop_per_byte(at.precision.dtype)
     metrics = {
         "own_least_devices": Metric(mine["devices_bound"], "1", "fewest devices that hold own model and caches"),
         "own_devices": Metric(mine["devices"], "1", "devices that the own load needs under the engine"),
         "own_replica_devices": Metric(own.devices, "1", "devices of the replica whose times are drawn"),
         "own_layout": Metric(label(own.on.layout), "text", "layout of that replica"),
+        "own_format": Metric(mine["weights"], "text", "format of the own model's weights"),
+        "weights": Metric(load.weights, "text", "formats of the weights of all models"),
+        "own_note": Metric(mine["note"] or "none", "text", "what of that format the own accelerator emulates"),
         "own_model": Metric(model.name, "text", "model followed through the notebook"),
         "own_accelerator": Metric(device.name, "text", "accelerator followed through the notebook"),
-        "own_ridge": Metric(ridge, "FLOP/byte", "ridge, own accelerator"),
+        "own_ridge": Metric(at.ridge_flop_per_byte, "FLOP/byte", "ridge, own accelerator"),
         "own_most_flop_per_byte": Metric(float(most), "FLOP/byte", "FLOP per byte of decode, limit of large batches"),
     }
     times = (

@@ -145,13 +145,14 @@ def _curve(row: pd.Series) -> epoch.Frontier:
     return epoch.frontier(shape, bits=row["weight_bits"], context=row["context_tokens"], most_tokens_per_s=demand)
 
 
+EPOCH_BITS = 16, 8, 4
 EPOCH, DECODE, PREFILL = "Epoch: decode, ideal", "calibrated decode", "+ prefill"
 QUEUE, TAIL, DAY = "+ open arrivals", "+ 99 % of requests", "+ a day's idle hours"
 TAIL_SHARE = 0.99
 STEPS = (EPOCH, DECODE, PREFILL, QUEUE, TAIL, DAY)
 
 
-def added(case: Case, bits: float, rates: Sequence[float], day: Day) -> pd.DataFrame:
+def added(case: Case, rates: Sequence[float], day: Day) -> pd.DataFrame:
     """Price against speed of one model and accelerator, with one more thing counted in each line.
 
     The lines: Epoch's model at the same rent and context (any number of devices); this replica's calibrated decode with
@@ -160,7 +161,6 @@ def added(case: Case, bits: float, rates: Sequence[float], day: Day) -> pd.DataF
     replica, sized for its peak, has less to do in other hours and is paid in all.
 
     Args:
-        bits: stored per weight.
         rates: loads of the simulated points, requests a second; of the day's peak in the last line.
         day: its shape.
 
@@ -169,7 +169,7 @@ def added(case: Case, bits: float, rates: Sequence[float], day: Day) -> pd.DataF
     """
     server, prompt, output, rent = case.server, case.prompt, case.output, case.usd_per_device_hour
     middle, devices = prompt + output / 2, server.devices
-    found = [_epoch(case, bits, middle)]
+    found = [_epoch(case, middle)]
     flight = CONCURRENCIES[min(float(server.capacity(middle)), case.max_num_seqs) >= CONCURRENCIES]
     tpot_s = server.tpot(flight, middle).value
     found.append(_line(DECODE, 1 / tpot_s, cost.usd_per_mtoken(rent, flight / tpot_s, devices).value))
@@ -190,7 +190,10 @@ def _points(case: Case, outcomes: Sequence[Outcome], share: float | None) -> tup
     return speeds, [float(cost.simulated(each, rent, devices).value) for each in outcomes]
 
 
-def _epoch(case: Case, bits: float, context: float) -> pd.DataFrame:
+def _epoch(case: Case, context: float) -> pd.DataFrame:
+    """Epoch's model at the width, of those it knows, that is nearest to that of the weights."""
+    stored_bits = case.server.on.precision.weights.bits
+    bits = min(EPOCH_BITS, key=lambda width: abs(width - stored_bits))
     device = replace(H100, usd_per_hour=float(case.usd_per_device_hour.value))
     curve = epoch.frontier(Shape.of(case.server.on.model), device, bits=bits, context=context)
     return _line(EPOCH, curve.tokens_per_s, curve.usd_per_mtoken)
@@ -227,21 +230,21 @@ COMPARED_RPS = 10.0
 """Up to which others measured what idle time costs."""
 COMPARED = {"mixtral": "Mixtral-8x7B", "qwen": "Qwen3-30B-A3B"}
 """Models whose price at one request a second was measured elsewhere."""
-COMPARED_BITS = {"Mixtral-8x7B": 16}
-"""Bits a weight with which one of them was measured."""
+COMPARED_FORMATS = {"Mixtral-8x7B": "bf16", "Qwen3-30B-A3B": "fp8"}
+"""Formats of the weights with which they were measured."""
 IDLE = "penalty_ratio"
 
 
 def replicas_of(own: Case, load: provision.Load, models: Iterable[str]) -> dict[str, Case]:
     """A replica of each model, those named and :data:`COMPARED`, on the fewest of the own devices, for the same
-    requests; by model, bits a weight and devices. Models that do not fit are left out."""
+    requests; by model, format of the weights and devices. Models that do not fit are left out."""
     found = {}
     for model in dict.fromkeys(map(catalogue.model, [*models, *COMPARED.values()])):
-        bits = COMPARED_BITS.get(model.name, load.weight_bits)
-        asked = replace(load, prompt=own.prompt, output=own.output, weight_bits=bits)
+        weights = COMPARED_FORMATS.get(model.name, load.format_of(model))
+        asked = replace(load, prompt=own.prompt, output=own.output, weight_format=weights)
         server = provision.fastest(asked, model, own.server.on.device)
         if server is not None:
-            found[f"{model.name}, {bits} bit, {server.devices}"] = replace(own, server=server)
+            found[f"{model.name}, {weights}, {server.devices}"] = replace(own, server=server)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from tokenomics.economics import cost
 from tokenomics.errors import Infeasible
 from tokenomics.notebook import units
 from tokenomics.notebook.report import Metric, cell, extreme
+from tokenomics.sections import operating_points
 from tokenomics.sections.s05_tokenomics_qoe.case import Case
 from tokenomics.service import qoe, workload
 
@@ -98,8 +100,10 @@ def variants(case: Case, slo: qoe.Slo, load: provision.Load, least: int) -> dict
 
     gaps = workload.arrival_times(workload.Gamma(1.0, 3.0), len(case.pool), seed=0)
     return {
-        "16-bit weights": lambda: other({"weight_bits": 16}),
-        "4-bit weights": lambda: other({"weight_bits": 4}),
+        **{
+            f"weights {each or 'as published'}": partial(other, {"weight_format": each})
+            for each in operating_points.other_formats(case.server)
+        },
         "twice the accelerators": lambda: other({}, 2 * case.server.devices),
         "TTFT within half": lambda: (case, replace(slo, ttft_s=slo.ttft_s / 2)),
         "TPOT within half": lambda: (case, replace(slo, tpot_s=slo.tpot_s / 2)),

@@ -29,8 +29,8 @@ YEAR = 2024
 LISTS_OF = dt.date(2024, 5, 20)
 RENTED_THEN = ("A100-SXM-80GB", "H100-SXM-80GB")
 """Accelerators of that year, and the day of the rental lists that are taken for it."""
-MADE_BITS, MADE_DEVICES = 16, 8
-"""Bits of weights and cache, and most devices of a replica, with which the tokens of an offer are made."""
+MADE_FORMAT, MADE_KV_BITS, MADE_DEVICES = "bf16", 16, 8
+"""Format of weights, bits of the cache, and most devices of a replica, with which the tokens of an offer are made."""
 CACHED, ALL = 0.5, 1.0
 SATURATED, USED = "own replica, saturated", "own replica, used"
 
@@ -76,7 +76,7 @@ def made_then(offered: pd.DataFrame, engine: str) -> pd.DataFrame:
     then = prices.listed_on(prices.rental_prices(), LISTS_OF)
     rents = {each: cost.rent(each, then) for each in map(catalogue.accelerator, RENTED_THEN)}
     lengths = offered["input_tok"].iloc[0], offered["output_tok"].iloc[0]
-    load = provision.Load(*lengths, 1, MADE_BITS, MADE_BITS, engine)
+    load = provision.Load(*lengths, 1, MADE_FORMAT, MADE_KV_BITS, engine)
     models = [catalogue.model(name) for name in sorted(set(offered["model"]))]
     return pd.concat([made(model, rents, load, MADE_DEVICES) for model in models])
 

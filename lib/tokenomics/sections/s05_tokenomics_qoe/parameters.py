@@ -13,6 +13,7 @@ from tokenomics.parameters.types import (
     Bits,
     Common,
     EngineName,
+    FormatName,
     ModelName,
     ModelNames,
     PriceList,
@@ -52,7 +53,10 @@ class Parameters(Common):
         max_length=6,
         description="[names or paths] models whose price at low load is compared",
     )
-    weight_bits: Bits = Field(8, description="[bit] bits per weight of the own model")
+    weight_format: FormatName = Field(
+        "",
+        description="[name] of the weights: bf16, fp8, nvfp4, AWQ, Q4_K_M ...; empty: as published, else bf16",
+    )
     kv_bits: Bits = Field(16, description="[bit] bits per cached key or value")
     engine: EngineName = Field("vLLM 0.19", description="[name] engine as published, with its version")
     node_devices: int = Field(4, ge=1, le=256, description="[1] devices of the own replica, at least")
@@ -136,7 +140,7 @@ class Parameters(Common):
         must_have_rent(self.own_accelerator, self.price_list)
         some = workload.workload(self.workload_name).draw(1000, seed=self.seed, prefixes=False)
         load = Load(
-            some.input_tokens.mean(), some.output_tokens.mean(), 32, self.weight_bits, self.kv_bits, self.engine
+            some.input_tokens.mean(), some.output_tokens.mean(), 32, self.weight_format, self.kv_bits, self.engine
         )
         must_exist("own_model", self.own_model, self.own_accelerator, load, self.node_devices)
         return self

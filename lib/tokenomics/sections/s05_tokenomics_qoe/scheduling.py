@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tokenomics.economics import cost
+from tokenomics.errors import Infeasible
 from tokenomics.notebook import units
 from tokenomics.notebook.report import Metric, cell
 from tokenomics.sections.s05_tokenomics_qoe.case import LEAST_LOADED, Case
@@ -20,6 +21,11 @@ Kind = Callable[[float], workload.Stream]
 """Makes requests that come at so many a second."""
 AGENT = "agent, tools"
 TOGETHER = "together"
+KIND_COLUMNS = ("kind", "requests", "prompt_tok", "output_tok", "cached_share", "saturated_rps", "ttft_p95_s")
+KIND_COLUMNS += ("tpot_p95_ms", "andes_share", "usd_per_mtok", units.end_of("usd_per_mtok", units.LOW))
+KIND_COLUMNS += (units.end_of("usd_per_mtok", units.HIGH), "usd_per_request", "hidden_share", "visible_usd_per_mtok")
+SEEN = "ttft_p95_s", "tpot_p95_ms", "itl_p99_ms", "attained_share"
+ARRANGED = ("arrangement", "cached_share", *SEEN, "stable", "usd_per_mtok")
 
 
 def policies(case: Case, narrow: int = 512) -> dict[str, Case]:
@@ -97,9 +103,15 @@ def kinds_table(case: Case, streams: Mapping[str, Kind], share: float, reader: R
     what is read from the cache, what a reader sees.
 
     ``visible_usd_per_mtok`` counts only tokens that are shown. Sessions are played open-loop: a slow answer does not
-    delay the next turn.
+    delay the next turn. Work of which a request does not fit into the cache is a row of no values with a ``note``.
     """
-    return pd.DataFrame([_kind(case, name, make, share, reader) for name, make in streams.items()])
+    rows = []
+    for name, make in streams.items():
+        try:
+            rows.append(_kind(case, name, make, share, reader))
+        except Infeasible as error:
+            rows.append(dict.fromkeys(KIND_COLUMNS, np.nan) | {"kind": name, "note": error.reason})
+    return pd.DataFrame(rows)
 
 
 def _kind(case: Case, name: str, make: Kind, share: float, reader: Reader) -> dict:
@@ -138,7 +150,11 @@ def kind_metrics(table: pd.DataFrame) -> dict[str, Metric]:
 
 def routed(case: Case, make: Kind, rate_rps: float, replicas: int, reader: Reader) -> pd.DataFrame:
     """The same sessions of agents on several replicas under each rule of routing: what is found in caches, and what
-    that gives."""
+    that gives; rows of no values where no rate is borne."""
+    if not np.isfinite(rate_rps):
+        none = dict.fromkeys(ARRANGED, np.nan) | {"stable": False}
+        nothing = [none | {"arrangement": routing} for routing in ROUTINGS]
+        return pd.DataFrame(nothing).assign(work="agents")
     stream, rows = make(rate_rps), []
     for routing in ROUTINGS:
         done = case.serve(stream, replicas=replicas, routing=routing, tokens=True)
@@ -162,7 +178,7 @@ def apart(case: Case, stream: workload.Stream, split: tuple[int, int], link: flo
 
 def _arranged(case: Case, name: str, done: Outcome, replicas: int, reader: Reader) -> dict:
     row = {"arrangement": name, "cached_share": _cached(done)}
-    row |= _picked(reader.sees(done, 95), "ttft_p95_s", "tpot_p95_ms", "itl_p99_ms", "attained_share")
+    row |= _picked(reader.sees(done, 95), *SEEN)
     return row | {"stable": bool(done.load().stable), "usd_per_mtok": _price(case, done, replicas)}
 
 
