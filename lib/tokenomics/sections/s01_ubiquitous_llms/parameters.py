@@ -16,10 +16,10 @@ class Parameters(Common):
     first_year: Year = Field(2018, description="[year] first release year on the figures")
     last_year: Year = Field(2026, description="[year] last release year on the figures")
     frontier_rank: int = Field(
-        10,
+        3,
         ge=1,
         le=50,
-        description="[1] a release is at the frontier if its value is among this many largest published so far",
+        description="[1] a release is at the frontier if fewer releases than this were as large by its day",
     )
     bootstrap_samples: int = Field(1000, ge=100, le=100_000, description="[1] resamples behind each interval")
     task_prompt_words: float = Field(750.0, gt=0, le=1e6, description="[word] English words a task sends to the model")
