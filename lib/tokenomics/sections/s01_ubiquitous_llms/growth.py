@@ -22,7 +22,7 @@ FAR_BELOW = 10.0
 class Growth:
     """A fitted growth: factor a year with its interval, doubling time, and the line itself.
 
-    ``first``, ``mean`` and ``last`` are the decimal years of the first point, of all points on average, and of the last.
+    ``first``, ``mean`` and ``last`` are the decimal years of the first point, of the mean and of the last.
     """
 
     factor_per_year: float
@@ -46,7 +46,7 @@ class Growth:
         return np.linspace(self.first, self.last, 50)
 
     def band(self, years: ArrayLike) -> NDArray[np.float64]:
-        """Lower and upper end at each year, shape (2, n): lines of the lowest and highest growth through the mean point.
+        """Lower and upper end at each year, shape (2, n): the ends of the growth through the mean point.
 
         The level at the mean year is taken as known.
         """
@@ -137,8 +137,8 @@ def theil_sen_factor(years: ArrayLike, values: ArrayLike) -> float:
 
 
 def at_frontier(years: ArrayLike, values: ArrayLike, rank: int) -> NDArray[np.bool_]:
-    """Whether each value was at the frontier on its day: fewer than ``rank`` values known by then were as large, and the
-    largest known by then was at most :data:`FAR_BELOW` times as large.
+    """Whether each value was at the frontier on its day: fewer than ``rank`` values known by then were as large, and
+    the largest known by then was at most :data:`FAR_BELOW` times as large.
 
     A value that was reached before counts as larger, so that a frontier does not fill with repetitions; of equal values
     of one date the first in order counts. The second condition keeps out what has a high rank only because little was
