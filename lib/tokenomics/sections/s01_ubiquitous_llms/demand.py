@@ -17,6 +17,15 @@ from tokenomics.sections.s01_ubiquitous_llms.parameters import Parameters
 SECONDS_PER_DAY = 86_400
 FLOP_PER_PARAMETER = 2
 NODE_DEVICES = 8
+STEPS = [
+    ("messages", 1, "1/s"),
+    ("tokens", 1e6, "Mtok/s"),
+    ("flop", 1e18, "EFLOP/s"),
+    ("least", 1, "1"),
+    ("installed", 1, "1"),
+    ("mw", 1, "MW"),
+]
+"""Key of each step of the chain in prose, and the scale and unit in which it is said there."""
 
 
 def flop_per_s(tokens_per_s: float, active_parameters: float) -> float:
@@ -61,33 +70,27 @@ def chain(p: Parameters, model: Model, device: Accelerator) -> pd.DataFrame:
 def metrics(
     table: pd.DataFrame, p: Parameters, model: Model, device: Accelerator, first_users: float
 ) -> dict[str, Metric]:
-    """The steps, the factors that are not parameters, and the power for the users that the survey's opening names.
+    """The steps, the factors behind them, and the power for the users that the survey's opening names, for prose.
 
     Args:
         table: of :func:`chain`.
         first_users: people who used such a service two months after it began.
     """
     reason = f"{device.name} has no published 16-bit peak or power"
-    keys = ("messages", "tokens", "flop", "least", "installed", "mw")
-    found = {
-        f"demand_{key}": Metric(row.value_number, row.unit, row.step, reason=reason)
-        for key, row in zip(keys, table.itertuples(), strict=True)
-    }
     power = table["value_number"].iloc[-1]
-    return found | {
-        "demand_active": Metric(parameters(model).active, "1", "active parameters of the model"),
-        "demand_peak": Metric(peak(device), "FLOP/s", "16-bit peak of the accelerator", reason=reason),
-        "demand_watts": Metric(device.tdp_w, "W", "power of the accelerator", reason=reason),
-        "demand_tokens_per_user": Metric(
-            p.messages_per_user_and_day * (p.message_prompt_tokens + p.message_reply_tokens),
-            "tok",
-            "tokens of a user a day",
-        ),
-        "demand_watts_per_user": Metric(power * 1e6 / p.users, "W", "power of the site per user", reason=reason),
-        "demand_first_mw": Metric(
-            power * first_users / p.users, "MW", "power for the users of the first two months", reason=reason
-        ),
+    per_user = p.messages_per_user_and_day * (p.message_prompt_tokens + p.message_reply_tokens)
+    scaled = {
+        "users": (p.users / 1e6, "million", "weekly users"),
+        "active": (parameters(model).active / 1e9, "billion", "active parameters of the model"),
+        "peak": (peak(device) / 1e12, "TFLOP/s", "16-bit peak of the accelerator"),
+        "watts": (device.tdp_w, "W", "power of the accelerator"),
+        "tokens_per_user": (per_user, "tok", "tokens of a user a day"),
+        "watts_per_user": (power * 1e6 / p.users, "W", "power of the site per user"),
+        "first_mw": (power * first_users / p.users, "MW", "power of the site for the users of the first two months"),
     }
+    for (key, scale, unit), row in zip(STEPS, table.itertuples(), strict=True):
+        scaled[key] = (row.value_number / scale, unit, row.step)
+    return {f"demand_{key}": Metric(*each, reason=reason) for key, each in scaled.items()}
 
 
 def used_share(published: pd.Series, active_parameters: float, device: Accelerator) -> float:
