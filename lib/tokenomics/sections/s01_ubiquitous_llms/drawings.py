@@ -31,43 +31,46 @@ def model_size(data: pd.DataFrame, growth: Growth, own: str, own_parameters: flo
     _by_release(axes, "parameters", "parameters, total")
     style.legend_above(axes, 2)
     _reference(axes, own, data["year"].min(), own_parameters)
-    name_points(axes, _leaders(data, "parameters"), "year", "parameters")
+    name_points(axes, _leaders(data, "parameters"), data, "year", "parameters")
     return fig
 
 
 @figures.drawing
-def training_compute(data: pd.DataFrame, growth: Growth, published: Mapping[str, float]) -> "Figure":
+def training_compute(data: pd.DataFrame, growth: Growth, published: Mapping[str, tuple[float, float]]) -> "Figure":
     """Training compute by release and who counted it, with the trend of the frontier and published ones.
 
     Args:
-        published: factor a year by whose it is, drawn through the first fitted point.
+        published: factor a year and the last year it describes, by whose it is; drawn from the start of the fit.
     """
-    theirs = " to ".join(f"×{factor:.2g}" for factor in sorted(set(published.values())))
+    theirs = " to ".join(f"×{factor:.2g}" for factor in sorted({factor for factor, _ in published.values()}))
     fig, axes = _canvas(
         f"Disclosed training compute grew {_factor(growth)} a year; with closed models estimated, {theirs}"
     )
     _points(axes, data, "training_flop", "counted")
     _trend(axes, growth)
-    for words, factor in published.items():
-        line = growth.at(growth.first) * factor ** (growth.years - growth.first)
-        axes.plot(growth.years, line, color="C3", linestyle=":", label=f"{words}: ×{factor:.2g}", zorder=1)
+    for (words, (factor, until)), style_of in zip(published.items(), (":", "-."), strict=False):
+        years = np.linspace(growth.first, min(until, growth.last))
+        line = growth.at(growth.first) * factor ** (years - growth.first)
+        axes.plot(years, line, color="C3", linestyle=style_of, label=f"{words}: ×{factor:.2g}", zorder=1)
     _by_release(axes, "training_flop", "training compute")
     style.legend_above(axes, 2)
-    name_points(axes, _leaders(data, "training_flop"), "year", "training_flop")
+    name_points(axes, _leaders(data, "training_flop"), data, "year", "training_flop")
     return fig
 
 
 @figures.drawing
 def context(data: pd.DataFrame, growth: Growth) -> "Figure":
     """Context by release, open and closed, with the trend of the frontier."""
+    from matplotlib.ticker import EngFormatter
+
     fig, axes = _canvas(
-        f"The longest contexts grew {_factor(growth)} a year, to {data['context_tokens'].max():,.0f} tokens"
+        f"The longest contexts grew {_factor(growth)} a year, to {EngFormatter(places=0)(data['context_tokens'].max())} tokens"
     )
     _points(axes, data, "context_tokens", "weights")
     _trend(axes, growth)
     _by_release(axes, "context_tokens", "context")
     style.legend_above(axes, 2)
-    name_points(axes, _leaders(data, "context_tokens"), "year", "context_tokens")
+    name_points(axes, _leaders(data, "context_tokens"), data, "year", "context_tokens")
     return fig
 
 
@@ -77,7 +80,7 @@ def same_weights(data: pd.DataFrame, growth: Mapping[str, Growth]) -> "Figure":
     from tokenomics.notebook import panels
 
     names = list(dict.fromkeys(data["model"]))
-    fig, flat = panels.grid(names, sharex=True, sharey=True, row_in=1.1)
+    fig, flat = panels.grid(names, sharex=True, sharey=True, row_in=1.35)
     for axes, name in zip(flat, names, strict=True):
         rows = data[data["model"] == name]
         for _, one in rows[rows["kind"] == prices.OFFER].groupby("offer"):
@@ -87,6 +90,8 @@ def same_weights(data: pd.DataFrame, growth: Mapping[str, Growth]) -> "Figure":
             axes.plot(one["year"], one[prices.BLENDED], markersize=2, label=kind, **line)
         axes.set_yscale("log")
     panels.label_outer(flat, units.label("year", "list"), units.label(prices.BLENDED, "price"))
+    for axes in flat:
+        axes.yaxis.label.set_size(7)
     handles = dict(zip(*flat[0].get_legend_handles_labels()[::-1], strict=True))
     fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3)
     rates = {key: growth[key].factor_per_year for key in ("same_offer", "cheapest_offer")}
@@ -112,7 +117,7 @@ def token_price(data: pd.DataFrame) -> "Figure":
     axes.margins(x=0.12)
     first = levels.drop_duplicates(["level_pct", "model"])
     named = pd.concat([new, first]).rename(columns={"model": "name"})
-    name_points(axes, named, "year", prices.BLENDED)
+    name_points(axes, named, data, "year", prices.BLENDED)
     return fig
 
 
@@ -169,25 +174,33 @@ def hardware(data: pd.DataFrame, growth: Mapping[str, Growth]) -> "Figure":
         axes.fill_between(
             fitted.years, *(fitted.band(fitted.years) / start), color=f"C{index}", alpha=0.15, linewidth=0
         )
-    _by_release(axes, "over_first_ratio", "relative to the fit at the first accelerator")
+    _by_release(axes, "over_first_ratio", "relative to the first fitted")
     style.legend_above(axes, 3)
     arithmetic = data[data["quantity"] == trends.HARDWARE[trends.HARDWARE_16BIT]]
-    name_points(axes, arithmetic.sort_values("over_first_ratio", ascending=False), "year", "over_first_ratio", most=10)
+    largest = arithmetic.sort_values("over_first_ratio", ascending=False)
+    name_points(axes, largest, data, "year", "over_first_ratio", most=12)
     return fig
 
 
 @figures.drawing
 def flop_per_byte(data: pd.DataFrame, growth: Growth, own: str, own_ridge: float) -> "Figure":
     """The ridge of accelerators by format of the numbers, with the trend at 16 bit and an accelerator as a line."""
-    tops = data.groupby("numbers")[trends.RIDGE].max()
+    tops = data[data["verified"]].groupby("numbers")[trends.RIDGE].max()
     words = ", ".join(f"{tops[name]:,.0f} at {name}" for name in trends.PEAKS if name in tops)
-    fig, axes = _canvas(f"FLOP per byte rise with each narrower format: up to {words}", height_in=3.0)
-    _points(axes, data.assign(frontier=True), trends.RIDGE, "numbers", [name for name in trends.PEAKS if name in tops])
+    fig, axes = _canvas(f"An accelerator needs up to {words} FLOP per byte", height_in=3.0)
+    _points(
+        axes,
+        data.assign(frontier=True),
+        trends.RIDGE,
+        "numbers",
+        [name for name in trends.PEAKS if name in set(data["numbers"])],
+    )
     _trend(axes, growth, "16 bit")
     _by_release(axes, trends.RIDGE, "ridge")
     style.legend_above(axes, 2)
     _reference(axes, f"{own}, 16 bit", data["year"].min(), own_ridge)
-    name_points(axes, data.sort_values([trends.RIDGE, "name"], ascending=False), "year", trends.RIDGE, most=14)
+    highest = data.sort_values([trends.RIDGE, "name"], ascending=False)
+    name_points(axes, highest, data, "year", trends.RIDGE)
     return fig
 
 
@@ -206,10 +219,10 @@ def growth_rates(data: pd.DataFrame) -> "Figure":
     low, high = "factor_low_per_year", "factor_high_per_year"
     for by, look in ((trends.OURS, {"marker": "o", "color": "C0"}), (trends.THEIRS, {"marker": "D", "color": "C3"})):
         some = rows[rows["found_by"] == by]
-        axes.hlines(some["quantity"], some[low], some[high], color=look["color"], linewidth=1)
-        axes.plot(some["factor_per_year"], some["quantity"], linestyle="", label=by, **look)
+        axes.hlines(some.index, some[low], some[high], color=look["color"], linewidth=1)
+        axes.plot(some["factor_per_year"], some.index, linestyle="", label=by, **look)
     axes.axvline(1, **REFERENCE)
-    axes.set_yticks(rows["quantity"], rows["quantity"])
+    axes.set_yticks(rows.index, rows["quantity"])
     axes.invert_yaxis()
     axes.set_xlabel("times as much after a year")
     style.legend_above(axes, 1, loc="lower right", bbox_to_anchor=(1, 1))

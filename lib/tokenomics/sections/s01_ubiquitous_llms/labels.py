@@ -13,30 +13,36 @@ PLACES = [
     ((-3, 2), "right", "bottom"),
     ((3, -2), "left", "top"),
     ((-3, -2), "right", "top"),
+    ((4, 0), "left", "center"),
+    ((-4, 0), "right", "center"),
+    ((0, 5), "center", "bottom"),
+    ((0, -5), "center", "top"),
 ]
 """Where a name may stand: offset in points from its point, and how it is aligned; tried in this order."""
 CLEAR_PX = 2.0
 
 
-def name_points(axes: "Axes", rows: pd.DataFrame, x: str, y: str, most: int = 16) -> None:
+def name_points(axes: "Axes", rows: pd.DataFrame, drawn: pd.DataFrame, x: str, y: str, most: int = 16) -> None:
     """Write the ``name`` of each row beside its point, in the order given, where it neither leaves the axes nor covers
-    another name or another of the points; a name that finds no such place is left out.
+    another name or another point; a name that finds no such place is left out.
 
     Call it when all else is drawn, since the layout decides what there is room for.
 
     Args:
+        rows: points that may be named.
+        drawn: all points of the panel.
         x, y: columns that hold the coordinates.
         most: at most so many names.
     """
     figure = axes.figure
     figure.canvas.draw()
-    points = axes.transData.transform(rows[[x, y]].to_numpy(dtype=float))
+    points = axes.transData.transform(drawn[[x, y]].to_numpy(dtype=float))
     taken = [text.get_window_extent() for text in axes.texts]
     if axes.get_legend() is not None:
         taken.append(axes.get_legend().get_window_extent())
     named = 0
-    for name, at, own in zip(rows["name"], rows[[x, y]].to_numpy(dtype=float), points, strict=True):
-        others = points[(abs(points - own) > CLEAR_PX).any(axis=1)]
+    for name, at in zip(rows["name"], rows[[x, y]].to_numpy(dtype=float), strict=True):
+        others = points[(abs(points - axes.transData.transform(at)) > CLEAR_PX).any(axis=1)]
         for offset, across, up in PLACES if named < most else ():
             text = axes.annotate(
                 name, at, offset, textcoords="offset points", ha=across, va=up, fontsize=SIZE_PT, color="0.25"

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from tokenomics.errors import DataError
+from tokenomics.facts import history
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.notebook.report import Metric
 from tokenomics.sections.s01_ubiquitous_llms.growth import SMALLEST_SAMPLE, Growth, at_frontier, fit_growth
@@ -196,6 +197,15 @@ def hardware_metrics(growth: Mapping[str, Growth]) -> dict[str, Metric]:
     return {
         key: growth_metric(growth[column], f"accelerator {HARDWARE[column]}") for key, column in HARDWARE_KEYS.items()
     }
+
+
+def published_lines(published: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """Growth of training compute as others published it and the decimal year until which it holds, by whose it is."""
+    lines = {}
+    for key, words in (("compute_growth_frontier", "ten largest"), ("compute_growth_language", "language models")):
+        until = pd.Series(pd.to_datetime(published.loc[key, "period"].split(" to ")[1]))
+        lines[f"Epoch AI, {words}"] = (float(published.loc[key, "value"]), float(history.decimal_year(until).iloc[0]))
+    return lines
 
 
 def published_metrics(published: pd.DataFrame) -> dict[str, Metric]:
