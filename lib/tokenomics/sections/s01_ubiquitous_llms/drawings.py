@@ -44,7 +44,8 @@ def training_compute(data: pd.DataFrame, growth: Growth, published: Mapping[str,
     """
     theirs = " to ".join(f"×{factor:.2g}" for factor in sorted({factor for factor, _ in published.values()}))
     fig, axes = _canvas(
-        f"Disclosed training compute grew {_factor(growth)} a year; with closed models estimated, {theirs}"
+        f"Disclosed training compute grew {_factor(growth)} a year; with closed models estimated, {theirs}",
+        height_in=3.3,
     )
     _points(axes, data, "training_flop", "counted")
     _trend(axes, growth)
@@ -63,9 +64,8 @@ def context(data: pd.DataFrame, growth: Growth) -> "Figure":
     """Context by release, open and closed, with the trend of the frontier."""
     from matplotlib.ticker import EngFormatter
 
-    fig, axes = _canvas(
-        f"The longest contexts grew {_factor(growth)} a year, to {EngFormatter(places=0)(data['context_tokens'].max())} tokens"
-    )
+    longest = EngFormatter(places=0)(data["context_tokens"].max())
+    fig, axes = _canvas(f"The longest contexts grew {_factor(growth)} a year, to {longest} tokens")
     _points(axes, data, "context_tokens", "weights")
     _trend(axes, growth)
     _by_release(axes, "context_tokens", "context")
@@ -187,7 +187,7 @@ def flop_per_byte(data: pd.DataFrame, growth: Growth, own: str, own_ridge: float
     """The ridge of accelerators by format of the numbers, with the trend at 16 bit and an accelerator as a line."""
     tops = data[data["verified"]].groupby("numbers")[trends.RIDGE].max()
     words = ", ".join(f"{tops[name]:,.0f} at {name}" for name in trends.PEAKS if name in tops)
-    fig, axes = _canvas(f"An accelerator needs up to {words} FLOP per byte", height_in=3.0)
+    fig, axes = _canvas(f"FLOP per byte that keep the arithmetic busy: up to {words}", height_in=3.0)
     _points(
         axes,
         data.assign(frontier=True),

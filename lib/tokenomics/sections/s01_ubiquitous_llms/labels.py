@@ -17,12 +17,18 @@ PLACES = [
     ((-4, 0), "right", "center"),
     ((0, 5), "center", "bottom"),
     ((0, -5), "center", "top"),
+    *(
+        ((x, y), across, up)
+        for y, up in ((11, "bottom"), (-11, "top"), (20, "bottom"), (-20, "top"))
+        for x, across in ((7, "left"), (-7, "right"))
+    ),
 ]
 """Where a name may stand: offset in points from its point, and how it is aligned; tried in this order."""
+LEADER = {"arrowstyle": "-", "color": "0.6", "linewidth": 0.4, "shrinkA": 0, "shrinkB": 1}
 CLEAR_PX = 2.0
 
 
-def name_points(axes: "Axes", rows: pd.DataFrame, drawn: pd.DataFrame, x: str, y: str, most: int = 16) -> None:
+def name_points(axes: "Axes", rows: pd.DataFrame, drawn: pd.DataFrame, x: str, y: str, *, most: int = 16) -> None:
     """Write the ``name`` of each row beside its point, in the order given, where it neither leaves the axes nor covers
     another name or another point; a name that finds no such place is left out.
 
@@ -34,8 +40,7 @@ def name_points(axes: "Axes", rows: pd.DataFrame, drawn: pd.DataFrame, x: str, y
         x, y: columns that hold the coordinates.
         most: at most so many names.
     """
-    figure = axes.figure
-    figure.canvas.draw()
+    axes.figure.canvas.draw()
     points = axes.transData.transform(drawn[[x, y]].to_numpy(dtype=float))
     taken = [text.get_window_extent() for text in axes.texts]
     if axes.get_legend() is not None:
@@ -44,9 +49,8 @@ def name_points(axes: "Axes", rows: pd.DataFrame, drawn: pd.DataFrame, x: str, y
     for name, at in zip(rows["name"], rows[[x, y]].to_numpy(dtype=float), strict=True):
         others = points[(abs(points - axes.transData.transform(at)) > CLEAR_PX).any(axis=1)]
         for offset, across, up in PLACES if named < most else ():
-            text = axes.annotate(
-                name, at, offset, textcoords="offset points", ha=across, va=up, fontsize=SIZE_PT, color="0.25"
-            )
+            look = {"ha": across, "va": up, "fontsize": SIZE_PT, "color": "0.25"}
+            text = axes.annotate(name, at, offset, textcoords="offset points", **look)
             box = text.get_window_extent()
             room = box.expanded(1.0 + 2 * CLEAR_PX / box.width, 1.0 + 2 * CLEAR_PX / box.height)
             inside = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1 + axes.bbox.width * 0.02
@@ -54,5 +58,6 @@ def name_points(axes: "Axes", rows: pd.DataFrame, drawn: pd.DataFrame, x: str, y
             if inside and not any(room.overlaps(each) for each in taken) and not room.count_contains(others):
                 taken.append(box)
                 named += 1
+                axes.annotate("", at, offset, textcoords="offset points", arrowprops=LEADER)
                 break
             text.remove()
