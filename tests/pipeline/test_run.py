@@ -141,7 +141,7 @@ def test_bad_parameter_stops_before_a_kernel(good):
     before = state(result(good))
     write_notebook(good, "open('started', 'w')")
     path = good / "params" / f"{NOTEBOOK}.yaml"
-    path.write_text(path.read_text().replace("frontier_rank: 10", "frontier_rnak: 3"))
+    path.write_text(path.read_text().replace("frontier_rank: 3", "frontier_rnak: 3"))
     done = run(good)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1 and "frontier_rnak" in done.stderr and "allowed" in done.stderr
@@ -208,7 +208,7 @@ def test_a_fresh_copy_may_be_run_by_the_name_of_its_folder_and_an_edited_noteboo
 CAREFUL = """import sys
 from tokenomics.notebook import checks, report
 report.metric("answer", float("nan") if p.frontier_rank == 7 else 1.0, "1", "an answer")
-checks.usual("rank", p.frontier_rank, low=9, high=11)
+checks.usual("rank", p.frontier_rank, low=2, high=4)
 print("careless", file=sys.stderr) if p.frontier_rank == 7 else None"""
 
 
@@ -231,7 +231,7 @@ def test_what_ends_a_committed_run_is_a_list_of_warnings_elsewhere(good):
     kept = state(result(good))
     assert b"committed parameters" not in kept["notebook.ipynb"] and b"warnings" not in kept["metrics.json"]
     values = good / "params" / f"{NOTEBOOK}.yaml"
-    values.write_text(values.read_text().replace("frontier_rank: 10", "frontier_rank: 7"))
+    values.write_text(values.read_text().replace("frontier_rank: 3", "frontier_rank: 7"))
     strict = run(good)
     assert strict.returncode == 2 and "no finite value" in strict.stderr and "--out" in strict.stderr
     assert state(result(good)) == kept
@@ -239,11 +239,11 @@ def test_what_ends_a_committed_run_is_a_list_of_warnings_elsewhere(good):
 
 def test_overrides_never_land_in_results(good):
     before = state(result(good))
-    done = run(good, "--set", "frontier_rank=3")
+    done = run(good, "--set", "frontier_rank=4")
     assert done.returncode == 0 and state(result(good)) == before
     record = json.loads((good / "runs" / NOTEBOOK / "metrics.json").read_text())
-    assert record["metrics"]["answer"]["value"] == 3.5 and record["parameters"]["frontier_rank"] == 3
-    assert run(good, "--set", "frontier_rank=3", "--out", str(result(good))).returncode == 2
+    assert record["metrics"]["answer"]["value"] == 4.5 and record["parameters"]["frontier_rank"] == 4
+    assert run(good, "--set", "frontier_rank=4", "--out", str(result(good))).returncode == 2
     assert state(result(good)) == before
 
 

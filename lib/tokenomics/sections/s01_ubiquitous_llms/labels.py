@@ -17,11 +17,7 @@ PLACES = [
     ((-4, 0), "right", "center"),
     ((0, 5), "center", "bottom"),
     ((0, -5), "center", "top"),
-    *(
-        ((x, y), across, up)
-        for y, up in ((11, "bottom"), (-11, "top"), (20, "bottom"), (-20, "top"))
-        for x, across in ((7, "left"), (-7, "right"))
-    ),
+    *(((x, y), across, up) for y, up in ((11, "bottom"), (-11, "top")) for x, across in ((7, "left"), (-7, "right"))),
 ]
 """Where a name may stand: offset in points from its point, and how it is aligned; tried in this order."""
 LEADER = {"arrowstyle": "-", "color": "0.6", "linewidth": 0.4, "shrinkA": 0, "shrinkB": 1}

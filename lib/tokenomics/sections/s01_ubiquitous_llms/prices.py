@@ -147,7 +147,7 @@ def flagship_metrics(data: pd.DataFrame) -> dict[str, Metric]:
     reason = "fewer than two of them were listed"
     if len(new) < 2:
         new = pd.DataFrame({BLENDED: [np.nan], "model": [None]})
-    first, last, least = new.iloc[0], new.iloc[-1], new.iloc[new[BLENDED].argmin()]
+    first, last, least = new.iloc[0], new.iloc[-1], new.sort_values(BLENDED).iloc[0]
     return {
         "flagship_first": Metric(first["model"], "text", "first flagship", reason=reason),
         "flagship_least": Metric(least["model"], "text", "cheapest flagship", reason=reason),
