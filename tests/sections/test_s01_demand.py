@@ -46,6 +46,7 @@ def test_prose_says_the_same_as_the_table():
     power = table["value_number"].iloc[-1]
     assert found["demand_mw"].value == power and found["demand_first_mw"].value == pytest.approx(2 * power)
     assert found["demand_tokens"].value == pytest.approx(0.01)
+    assert found["demand_installed"].value * 1e3 == pytest.approx(table["value_number"].iloc[4])
     assert found["demand_watts_per_user"].value == pytest.approx(power * 1e6 / 86_400)
 
 

@@ -22,7 +22,7 @@ STEPS = [
     ("tokens", 1e6, "Mtok/s"),
     ("flop", 1e18, "EFLOP/s"),
     ("least", 1, "1"),
-    ("installed", 1, "1"),
+    ("installed", 1e3, "thousand"),
     ("mw", 1, "MW"),
 ]
 """Key of each step of the chain in prose, and the scale and unit in which it is said there."""

@@ -269,9 +269,7 @@ def _points(axes: "Axes", data: pd.DataFrame, y: str, by: str, order: list[str] 
         unread = rows[~rows["verified"]]
         axes.scatter(unread["year"], unread[y], facecolors="none", edgecolors=colour, alpha=0.7, **look)
     if not data["verified"].all():
-        axes.scatter(
-            [], [], facecolors="none", edgecolors="0.4", s=14, linewidth=0.8, label="hollow: not read in its source"
-        )
+        axes.scatter([], [], facecolors="none", edgecolors="0.4", s=14, linewidth=0.8, label="hollow: unverified")
 
 
 def _trend(axes: "Axes", growth: Growth, what: str = "frontier") -> None:
