@@ -116,7 +116,7 @@ def token_price(data: pd.DataFrame) -> "Figure":
     style.legend_above(axes, 2)
     axes.margins(x=0.12)
     first = levels.drop_duplicates(["level_pct", "model"])
-    named = pd.concat([new, first]).rename(columns={"model": "name"})
+    named = pd.concat([new, first]).rename(columns={"model": "name"}).drop_duplicates("name")
     name_points(axes, named, data, "year", prices.BLENDED)
     return fig
 
