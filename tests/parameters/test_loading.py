@@ -39,15 +39,15 @@ def test_defaults_load(folder):
 @pytest.mark.parametrize(
     ("old", "new", "key", "words"),
     [
-        ("frontier_rank: 10", "frontier_rnak: 10", "frontier_rnak", "nearest: frontier_rank"),
-        ("frontier_rank: 10", 'frontier_rank: "10"', "frontier_rank", "int"),
-        ("frontier_rank: 10", "frontier_rank: true", "frontier_rank", "int"),
-        ("frontier_rank: 10", "frontier_rank: 0", "frontier_rank", ">= 1"),
-        ("frontier_rank: 10", "frontier_rank: yes", "frontier_rank", "int"),
-        ("frontier_rank: 10", "frontier_rank: 12:30", "frontier_rank", "int"),
-        ("frontier_rank: 10", "", "frontier_rank", "missing"),
-        ("frontier_rank: 10", "frontier_rank: 10\nfrontier_rank: 11", "syntax", "duplicate"),
-        ("frontier_rank: 10", "frontier_rank: [", "syntax", "mapping"),
+        ("frontier_rank: 3", "frontier_rnak: 10", "frontier_rnak", "nearest: frontier_rank"),
+        ("frontier_rank: 3", 'frontier_rank: "10"', "frontier_rank", "int"),
+        ("frontier_rank: 3", "frontier_rank: true", "frontier_rank", "int"),
+        ("frontier_rank: 3", "frontier_rank: 0", "frontier_rank", ">= 1"),
+        ("frontier_rank: 3", "frontier_rank: yes", "frontier_rank", "int"),
+        ("frontier_rank: 3", "frontier_rank: 12:30", "frontier_rank", "int"),
+        ("frontier_rank: 3", "", "frontier_rank", "missing"),
+        ("frontier_rank: 3", "frontier_rank: 3\nfrontier_rank: 11", "syntax", "duplicate"),
+        ("frontier_rank: 3", "frontier_rank: [", "syntax", "mapping"),
         ("task_answer_words: 250.0", "task_answer_words: .nan", "task_answer_words", "finite"),
         ("task_answer_words: 250.0", "task_answer_words: -1", "task_answer_words", "> 0"),
         ('own_model: "Llama-3.1-70B"', "own_model: Llama-3.1-71B", "own_model", "Llama-3.1-70B"),
@@ -82,7 +82,7 @@ def test_an_old_name_is_refused_with_the_new_one(folder, notebook, old, new):
 
 def test_yaml_is_1_2(folder):
     edit(folder, NOTEBOOK, "task_answer_words: 250.0", "task_answer_words: 1e3")
-    edit(folder, NOTEBOOK, "frontier_rank: 10", "frontier_rank: 012")
+    edit(folder, NOTEBOOK, "frontier_rank: 3", "frontier_rank: 012")
     parameters = load(DECLARED, folder)
     assert (parameters.task_answer_words, parameters.frontier_rank) == (1000.0, 12)
 
@@ -109,7 +109,7 @@ def test_unreadable_file_is_named(folder):
 
 
 def test_override_wins_and_is_checked(folder):
-    assert load(DECLARED, folder, ["seed=7", "frontier_rank=3"]).frontier_rank == 3
+    assert load(DECLARED, folder, ["seed=7", "frontier_rank=4"]).frontier_rank == 4
     for text in ("seed", "=3", "sede=3", "seed=[", "seed=x", "seed=-1"):
         with pytest.raises(DataError, match="--set"):
             load(DECLARED, folder, [text])

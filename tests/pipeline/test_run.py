@@ -126,7 +126,7 @@ def good(prepared, tmp_path) -> Path:
 
 def test_success_leaves_a_filled_stable_notebook_and_nothing_else(good):
     executed = nbformat.read(result(good) / "notebook.ipynb", as_version=4)
-    assert executed.cells[-1].source == "It is 10.5."
+    assert executed.cells[-1].source == "It is 3.5."
     assert any(cell.get("id") == "injected-parameters" for cell in executed.cells)
     first = state(result(good))
     assert run(good).returncode == 0
@@ -141,7 +141,7 @@ def test_bad_parameter_stops_before_a_kernel(good):
     before = state(result(good))
     write_notebook(good, "open('started', 'w')")
     path = good / "params" / f"{NOTEBOOK}.yaml"
-    path.write_text(path.read_text().replace("frontier_rank: 10", "frontier_rnak: 3"))
+    path.write_text(path.read_text().replace("frontier_rank: 3", "frontier_rnak: 3"))
     done = run(good)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1 and "frontier_rnak" in done.stderr and "allowed" in done.stderr
@@ -208,7 +208,7 @@ def test_a_fresh_copy_may_be_run_by_the_name_of_its_folder_and_an_edited_noteboo
 CAREFUL = """import sys
 from tokenomics.notebook import checks, report
 report.metric("answer", float("nan") if p.frontier_rank == 7 else 1.0, "1", "an answer")
-checks.usual("rank", p.frontier_rank, low=9, high=11)
+checks.usual("rank", p.frontier_rank, low=2, high=4)
 print("careless", file=sys.stderr) if p.frontier_rank == 7 else None"""
 
 
@@ -231,7 +231,7 @@ def test_what_ends_a_committed_run_is_a_list_of_warnings_elsewhere(good):
     kept = state(result(good))
     assert b"committed parameters" not in kept["notebook.ipynb"] and b"warnings" not in kept["metrics.json"]
     values = good / "params" / f"{NOTEBOOK}.yaml"
-    values.write_text(values.read_text().replace("frontier_rank: 10", "frontier_rank: 7"))
+    values.write_text(values.read_text().replace("frontier_rank: 3", "frontier_rank: 7"))
     strict = run(good)
     assert strict.returncode == 2 and "no finite value" in strict.stderr and "--out" in strict.stderr
     assert state(result(good)) == kept
@@ -239,11 +239,11 @@ def test_what_ends_a_committed_run_is_a_list_of_warnings_elsewhere(good):
 
 def test_overrides_never_land_in_results(good):
     before = state(result(good))
-    done = run(good, "--set", "frontier_rank=3")
+    done = run(good, "--set", "frontier_rank=4")
     assert done.returncode == 0 and state(result(good)) == before
     record = json.loads((good / "runs" / NOTEBOOK / "metrics.json").read_text())
-    assert record["metrics"]["answer"]["value"] == 3.5 and record["parameters"]["frontier_rank"] == 3
-    assert run(good, "--set", "frontier_rank=3", "--out", str(result(good))).returncode == 2
+    assert record["metrics"]["answer"]["value"] == 4.5 and record["parameters"]["frontier_rank"] == 4
+    assert run(good, "--set", "frontier_rank=4", "--out", str(result(good))).returncode == 2
     assert state(result(good)) == before
 
 
@@ -398,7 +398,7 @@ def set_rank(root: Path, old: int, new: int) -> None:
     path.write_text(text.replace(f"frontier_rank: {old}", f"frontier_rank: {new}"))
 
 
-CHANGED = f"results/{NOTEBOOK}/metrics.json: metrics.answer.value: 10.5 became 3.5 (-0.67)"
+CHANGED = f"results/{NOTEBOOK}/metrics.json: metrics.answer.value: 3.5 became 10.5 (+2)"
 
 
 def test_reproduce_reruns_all_in_a_fresh_clone_and_reports_what_differs(clone):
@@ -411,7 +411,7 @@ def test_reproduce_reruns_all_in_a_fresh_clone_and_reports_what_differs(clone):
     assert "note:" not in done.stdout and state(result(clone)) == before
 
     metrics, made, params = result(clone) / "metrics.json", clone / "made.txt", clone / "params" / "00_common.yaml"
-    metrics.write_text(metrics.read_text().replace("10.5", "3.5"))
+    metrics.write_text(metrics.read_text().replace("3.5", "10.5"))
     made.write_text("2\n")
     params.write_text(params.read_text() + "# changed\n")
     done = reproduce(clone)
@@ -420,7 +420,7 @@ def test_reproduce_reruns_all_in_a_fresh_clone_and_reports_what_differs(clone):
     assert "table: frozen" in done.stdout and "note: not as committed: params/00_common.yaml" in done.stdout
     assert "note: table is frozen, and params/00_common.yaml changed since it ran" in done.stdout
     assert made.read_text() == "2\n", "a frozen stage must not run"
-    assert "3.5" in metrics.read_text(), "what a user changed stays"
+    assert "10.5" in metrics.read_text(), "what a user changed stays"
 
     git("checkout", "-q", "results", folder=clone)
     write_notebook(clone, GOOD, "raise ValueError('spoiled')")
@@ -430,7 +430,7 @@ def test_reproduce_reruns_all_in_a_fresh_clone_and_reports_what_differs(clone):
 
 
 def test_a_changed_parameter_is_told_each_time_until_it_is_committed(clone):
-    set_rank(clone, 10, 3)
+    set_rank(clone, 3, 10)
     for _ in range(2):
         done = reproduce(clone)
         assert done.returncode == 1 and CHANGED in done.stdout, done.stdout + done.stderr
@@ -445,7 +445,7 @@ def test_without_git_results_are_compared_with_the_hashes_that_come_with_the_pro
     listed = "".join(f"{digest}  {NOTEBOOK}/{name}\n" for digest, name in lines)
     (good / "results" / "SHA256SUMS").write_text(listed)
     (result(good) / outputs.FOLDER_RECORD).unlink()  # as an unpacked archive is
-    set_rank(good, 10, 3)
+    set_rank(good, 3, 10)
     assert call(good, "dvc", "repro").returncode == 0
     for _ in range(2):
         done = reproduce(good)
@@ -453,5 +453,5 @@ def test_without_git_results_are_compared_with_the_hashes_that_come_with_the_pro
         assert "compared with results/SHA256SUMS" in done.stdout
     shutil.rmtree(good / ".cache" / "committed")
     assert "metrics.json: bytes differ (the committed numbers are no longer here" in reproduce(good).stdout
-    set_rank(good, 3, 10)
+    set_rank(good, 10, 3)
     assert reproduce(good).returncode == 0

@@ -16,7 +16,6 @@ WITHOUT_CELL = {
     "survey_hybrid",
     "survey_rag_stores",
     "survey_tables",
-    "survey_users",
     "survey_weights_factor",
 }
 """Claims that no notebook computes yet; whoever adds the cell takes the claim out of this list."""

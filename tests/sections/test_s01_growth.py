@@ -45,6 +45,30 @@ def test_frontier_keeps_the_largest_so_far():
     assert at_frontier(years, values, 2).tolist() == [True, True, True, False, True]
 
 
+def test_repetitions_do_not_fill_a_frontier():
+    years, values = 2018 + np.arange(10) / 10, [512, *[2048] * 8, 4096]
+    assert at_frontier(years, values, 1).tolist() == [True, True, *[False] * 7, True]
+    assert at_frontier(years, values, 3).sum() == 5
+    assert at_frontier([2020, 2020], [7, 7], 1).tolist() == [True, False], "of one day the first in order"
+    order = [9, 3, 1, 0, 2, 4, 5, 6, 7, 8]
+    shuffled = at_frontier(years[order], np.array(values)[order], 3)
+    assert shuffled.tolist() == at_frontier(years, values, 3)[order].tolist(), "the order of rows does not matter"
+
+
+def test_what_lies_far_below_the_largest_is_not_at_the_frontier():
+    assert at_frontier([2018, 2019, 2020], [100.0, 9.0, 10.0], 3).tolist() == [True, False, True]
+
+
+def test_a_line_ends_where_its_points_end_and_its_band_holds_it():
+    values = 2.0 ** (YEARS - 2018) * (1 + (np.arange(41) % 3))
+    growth = fit_growth(YEARS, values, coverage=0.8, samples=200, seed=1)
+    assert (growth.years[0], growth.years[-1]) == (2018, 2026) and growth.mean == pytest.approx(YEARS.mean())
+    low, high = growth.band(growth.years)
+    line = growth.at(growth.years)
+    assert (low <= line * (1 + 1e-9)).all() and (line <= high * (1 + 1e-9)).all()
+    assert high[-1] / low[-1] == pytest.approx((growth.high / growth.low) ** (2026 - growth.mean))
+
+
 @pytest.mark.parametrize(
     ("years", "values", "words"),
     [([2018, 2019, 2020], [1, 2, 3], "points"), ([2018] * 5, range(1, 6), "years"), (range(5), [1, 2, 0, 3, 4], "> 0")],

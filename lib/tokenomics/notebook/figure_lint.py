@@ -72,8 +72,9 @@ def _shorten(fig: "Figure") -> None:
             if any(len(word) > MOST_LETTERS for word in words):
                 axis.set_ticks(axis.get_ticklocs(), [_short(word) for word in words])
     for text in fig.findobj(matplotlib.text.Text):
-        if len(text.get_text()) > MOST_LETTERS and " [" not in text.get_text():
-            text.set_text(_short(text.get_text()))
+        told = text.get_text()
+        if len(told) > MOST_LETTERS and " [" not in told and told != fig.get_suptitle():
+            text.set_text(_short(told))
 
 
 def _short(words: str) -> str:

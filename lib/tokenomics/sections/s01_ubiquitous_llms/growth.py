@@ -14,23 +14,45 @@ from tokenomics.errors import DataError
 
 MONTHS_PER_YEAR = 12.0
 SMALLEST_SAMPLE = 4
+FAR_BELOW = 10.0
+"""What lies more than this factor below the largest value so far is not at the frontier, whatever its rank."""
 
 
 @dataclass(frozen=True)
 class Growth:
-    """A fitted growth: factor a year with its interval, doubling time, and the line itself."""
+    """A fitted growth: factor a year with its interval, doubling time, and the line itself.
+
+    ``first``, ``mean`` and ``last`` are the decimal years of the first point, of the mean and of the last.
+    """
 
     factor_per_year: float
     low: float
     high: float
     slope_per_year: float
     intercept: float
+    first: float
+    mean: float
+    last: float
     n: int
 
     @classmethod
     def unknown(cls, n: int) -> "Growth":
         """What ``n`` points are too few to tell."""
-        return cls(*[np.nan] * 5, n)
+        return cls(*[np.nan] * 8, n)
+
+    @property
+    def years(self) -> NDArray[np.float64]:
+        """Decimal years from the first point to the last: where the line may be drawn."""
+        return np.linspace(self.first, self.last, 50)
+
+    def band(self, years: ArrayLike) -> NDArray[np.float64]:
+        """Lower and upper end at each year, shape (2, n): the ends of the growth through the mean point.
+
+        The level at the mean year is taken as known.
+        """
+        away = np.asarray(years, dtype=float) - self.mean
+        ends = self.at(self.mean) * np.array([[self.low], [self.high]]) ** away
+        return np.sort(ends, axis=0)
 
     @property
     def doubling_months(self) -> float:
@@ -68,7 +90,8 @@ def fit_growth(years: ArrayLike, values: ArrayLike, *, coverage: float, samples:
     index = index[np.ptp(x[index], axis=1) > 0]
     slopes, _ = _line(x[index], y[index])
     low, high = np.quantile(slopes, [(1 - coverage) / 2, (1 + coverage) / 2])
-    return Growth(10 ** slope[0], 10 ** min(low, slope[0]), 10 ** max(high, slope[0]), slope[0], intercept[0], len(x))
+    ends = 10 ** min(low, slope[0]), 10 ** max(high, slope[0])
+    return Growth(10 ** slope[0], *ends, slope[0], intercept[0], x.min(), x.mean(), x.max(), len(x))
 
 
 def fit_growth_within(
@@ -101,7 +124,8 @@ def fit_growth_within(
     drawn = np.random.default_rng(seed).integers(0, len(names), (samples, len(names)))
     slopes = products[drawn].sum(axis=1) / np.maximum(squares[drawn].sum(axis=1), np.finfo(float).tiny)
     low, high = np.quantile(slopes, [(1 - coverage) / 2, (1 + coverage) / 2])
-    return Growth(10**slope, 10 ** min(low, slope), 10 ** max(high, slope), slope, y.mean() - slope * x.mean(), len(x))
+    ends = 10 ** min(low, slope), 10 ** max(high, slope)
+    return Growth(10**slope, *ends, slope, y.mean() - slope * x.mean(), x.min(), x.mean(), x.max(), len(x))
 
 
 def theil_sen_factor(years: ArrayLike, values: ArrayLike) -> float:
@@ -113,10 +137,24 @@ def theil_sen_factor(years: ArrayLike, values: ArrayLike) -> float:
 
 
 def at_frontier(years: ArrayLike, values: ArrayLike, rank: int) -> NDArray[np.bool_]:
-    """Whether each value was among the ``rank`` largest of all released until then (same date included)."""
+    """Whether each value was at the frontier on its day: fewer than ``rank`` values known by then were as large, and
+    the largest known by then was at most :data:`FAR_BELOW` times as large.
+
+    A value that was reached before counts as larger, so that a frontier does not fill with repetitions; of equal values
+    of one date the first in order counts. The second condition keeps out what has a high rank only because little was
+    known.
+
+    Args:
+        years: decimal years, shape (n,).
+        values: positive numbers, shape (n,).
+        rank: how many leading values make a frontier, at least one.
+    """
     x, y = np.asarray(years, dtype=float), np.asarray(values, dtype=float)
-    larger_before = (x[None, :] <= x[:, None]) & (y[None, :] > y[:, None])
-    return larger_before.sum(axis=1) < rank
+    known, place = x[None, :] <= x[:, None], np.lexsort((np.arange(len(x)), x)).argsort()
+    before = known & (place[None, :] < place[:, None])
+    ahead = known & (y[None, :] > y[:, None]) | before & (y[None, :] == y[:, None])
+    largest = np.where(known, y[None, :], -np.inf).max(axis=1, initial=-np.inf)
+    return (ahead.sum(axis=1) < rank) & (largest <= FAR_BELOW * y)
 
 
 def _line(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,11 +1,13 @@
 """Releases and accelerators through time: what figures show, growth of each quantity, tables and metrics of growth."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
+import numpy as np
 import pandas as pd
 
 from tokenomics.errors import DataError
+from tokenomics.facts import history
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.notebook.report import Metric
 from tokenomics.sections.s01_ubiquitous_llms.growth import SMALLEST_SAMPLE, Growth, at_frontier, fit_growth
@@ -14,19 +16,36 @@ FLOP_PER_PARAMETER_AND_TOKEN = 6
 COUNTS = ("parameters", "active_parameters", "training_tokens", "context_tokens")
 ARCHITECTURES = {"moe": "mixture of experts", "encoder_decoder": "encoder-decoder"}
 RIDGE = "flop_per_byte"
-HARDWARE = {"peak_16bit_flop_per_s": "arithmetic", "bandwidth_bytes_per_s": "bandwidth", "memory_bytes": "memory"}
+HARDWARE_16BIT = "peak_16bit_flop_per_s"
+HARDWARE = {HARDWARE_16BIT: "arithmetic", "bandwidth_bytes_per_s": "bandwidth", "memory_bytes": "memory"}
 """Columns of accelerators and what each is called."""
+PEAKS = {
+    "16 bit": ("peak_bf16_flop_per_s", "peak_fp16_flop_per_s"),
+    "8 bit": ("peak_fp8_flop_per_s",),
+    "4 bit": ("peak_fp4_flop_per_s",),
+}
+"""Formats of floating-point numbers, and the columns of accelerators that hold their dense peaks."""
 QUANTITIES = {
     "parameters": "total parameters",
     "training_flop": "training compute",
     "context_tokens": "context",
-    "price": "price, same weights",
+    "same_offer": "price, same offer",
+    "median_offer": "price, median offer",
+    "cheapest_offer": "price, cheapest offer",
 }
 HARDWARE_KEYS = {
     "flops_growth": "peak_16bit_flop_per_s",
     "bandwidth_growth": "bandwidth_bytes_per_s",
     "memory_growth": "memory_bytes",
 }
+PUBLISHED = {
+    "compute_growth_notable": "training compute, notable models",
+    "compute_growth_frontier": "training compute, ten largest",
+    "compute_growth_language": "training compute, language models",
+}
+"""Rows of ``catalogue/published_figures`` and what each is called beside ours."""
+RATE = ("factor_per_year", "factor_low_per_year", "factor_high_per_year")
+OURS, THEIRS = "here", "Epoch AI, with estimates of closed models"
 
 
 def six_nd(releases: pd.DataFrame) -> pd.Series:
@@ -43,10 +62,21 @@ def with_training_flop(releases: pd.DataFrame) -> pd.DataFrame:
     return releases.assign(training_flop=reported.fillna(six_nd(releases)), counted=counted)
 
 
-def frontier(releases: pd.DataFrame, column: str, rank: int) -> pd.DataFrame:
-    """Releases whose value was among the ``rank`` largest published until their day."""
+def with_frontier(releases: pd.DataFrame, column: str, rank: int) -> pd.DataFrame:
+    """Releases whose value is known, with ``frontier``: whether each was at the frontier on its day.
+
+    A value that nobody here read in its source is never at the frontier, nor does it keep another one from it.
+    """
     known = releases.dropna(subset=[column])
-    return known[at_frontier(known["year"], known[column], rank)]
+    read = known[known["verified"].astype(bool)]
+    leading = read.index[at_frontier(read["year"], read[column], rank)]
+    return known.assign(frontier=known.index.isin(leading), verified=known["verified"].astype(bool))
+
+
+def frontier(releases: pd.DataFrame, column: str, rank: int) -> pd.DataFrame:
+    """The releases at the frontier of :func:`with_frontier`."""
+    marked = with_frontier(releases, column, rank)
+    return marked[marked["frontier"]]
 
 
 def growth_of(table: pd.DataFrame, column: str, **fit) -> Growth:
@@ -57,37 +87,75 @@ def growth_of(table: pd.DataFrame, column: str, **fit) -> Growth:
     return fit_growth(known["year"], known[column], **fit)
 
 
-def sizes(releases: pd.DataFrame) -> pd.DataFrame:
-    """Parameters of releases by architecture."""
-    known = releases.dropna(subset=["parameters", "architecture"])
-    known = known[["year", "name", "parameters", "active_parameters", "architecture"]]
+def sizes(releases: pd.DataFrame, rank: int) -> pd.DataFrame:
+    """Parameters of releases by architecture, with the frontier marked."""
+    known = with_frontier(releases, "parameters", rank).dropna(subset=["architecture"])
+    known = known[["year", "name", "parameters", "active_parameters", "architecture", "verified", "frontier"]]
     return known.assign(architecture=known["architecture"].replace(ARCHITECTURES))
 
 
-def compute(releases: pd.DataFrame) -> pd.DataFrame:
+def compute(releases: pd.DataFrame, rank: int) -> pd.DataFrame:
     """Training compute of releases in FLOP, and whether their developers or :func:`six_nd` counted it."""
-    return releases.dropna(subset=["training_flop"])[["year", "name", "training_flop", "counted"]]
+    known = with_frontier(releases, "training_flop", rank)
+    return known[["year", "name", "training_flop", "counted", "verified", "frontier"]]
 
 
-def contexts(releases: pd.DataFrame) -> pd.DataFrame:
-    """Context of releases with open or closed weights."""
-    known = releases.dropna(subset=["context_tokens"])
-    weights = known["open_weights"].map({True: "open", False: "closed"})
-    return known[["year", "name", "context_tokens"]].assign(weights=weights)
+def contexts(releases: pd.DataFrame, rank: int) -> pd.DataFrame:
+    """Context of releases with open or closed weights, with the frontier marked."""
+    known = with_frontier(releases, "context_tokens", rank)
+    weights = known["open_weights"].map({True: "open weights", False: "closed"})
+    return known[["year", "name", "context_tokens", "verified", "frontier"]].assign(weights=weights)
+
+
+def read_in_source(hardware: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
+    """Whether the values of these columns were read in the row's source: the row is, or it names others as unread."""
+    unread = hardware["unverified_columns"].fillna("").str.split(";")
+    named = unread.map(lambda names: bool(set(names) - {""}) and not set(names) & set(columns))
+    return hardware["verified"].astype(bool) | named
 
 
 def hardware_growth(hardware: pd.DataFrame, **fit) -> dict[str, Growth]:
-    """Growth of each quantity of accelerators and of their ridge, by column."""
-    return {column: growth_of(hardware, column, **fit) for column in [*HARDWARE, RIDGE]}
+    """Growth of each quantity of accelerators and of their ridge, by column, over values that were read in a source."""
+    columns = {column: (column,) for column in HARDWARE} | {HARDWARE_16BIT: PEAKS["16 bit"]}
+    columns[RIDGE] = (*PEAKS["16 bit"], "bandwidth_bytes_per_s")
+    return {
+        column: growth_of(hardware[read_in_source(hardware, used)], column, **fit) for column, used in columns.items()
+    }
 
 
-def relative_hardware(hardware: pd.DataFrame, growth: Mapping[str, Growth], first_year: int) -> pd.DataFrame:
-    """Each quantity of accelerators over its fit in the first year, tidy."""
-    long = hardware.melt(["year", "name"], list(HARDWARE), "column", "value")
-    start = long["column"].map(lambda column: growth[column].at(first_year))
-    ratio, quantity = long["value"].astype(float) / start, long["column"].map(HARDWARE)
-    long = long[["year", "name"]].assign(quantity=quantity, over_first_year_ratio=ratio)
-    return long.sort_values(["quantity", "year", "name"])
+def relative_hardware(hardware: pd.DataFrame, growth: Mapping[str, Growth]) -> pd.DataFrame:
+    """Each quantity of accelerators over its fit at the first accelerator, tidy."""
+    parts = []
+    for column, quantity in HARDWARE.items():
+        used = PEAKS["16 bit"] if column == HARDWARE_16BIT else (column,)
+        ratio = hardware[column].astype(float) / growth[column].at(growth[column].first)
+        part = hardware[["year", "name"]].assign(quantity=quantity, over_first_ratio=ratio)
+        parts.append(part.assign(verified=read_in_source(hardware, used)))
+    return pd.concat(parts).sort_values(["quantity", "year", "name"])
+
+
+def ridges(hardware: pd.DataFrame) -> pd.DataFrame:
+    """FLOP per byte of each accelerator by format of its numbers, a row for each that has such a peak."""
+    parts = []
+    for name, columns in PEAKS.items():
+        ratio = hardware[list(columns)].max(axis=1).astype(float) / hardware["bandwidth_bytes_per_s"].astype(float)
+        part = hardware[["year", "name", "vendor"]].assign(numbers=name, flop_per_byte=ratio)
+        parts.append(part.assign(verified=read_in_source(hardware, (*columns, "bandwidth_bytes_per_s"))))
+    return pd.concat(parts).dropna(subset=[RIDGE]).sort_values(["numbers", "year", "name"])
+
+
+def ridge_metrics(data: pd.DataFrame, fitted: Growth) -> dict[str, Metric]:
+    """Growth of the 16-bit ridge, and the highest ridge of each format whose numbers were read."""
+    metrics = {"ridge_growth": growth_metric(fitted, "FLOP per byte, 16 bit")}
+    for name in PEAKS:
+        rows = data[(data["numbers"] == name) & data["verified"]]
+        top = rows.loc[rows[RIDGE].idxmax()] if len(rows) else {RIDGE: np.nan, "name": None}
+        bits, reason = name.split()[0], "no accelerator of these years has such a peak"
+        metrics[f"ridge_{bits}bit"] = Metric(top[RIDGE], "FLOP/byte", f"highest ridge at {name}", reason=reason)
+        metrics[f"ridge_{bits}bit_name"] = Metric(
+            top["name"], "text", f"accelerator of that ridge at {name}", reason=reason
+        )
+    return metrics
 
 
 def ridge(device: Accelerator) -> float:
@@ -98,33 +166,29 @@ def ridge(device: Accelerator) -> float:
         return float("nan")
 
 
-def by_year_listed(speeds: pd.DataFrame) -> pd.DataFrame:
-    """Measured output speeds of provider interfaces by the year of their list."""
-    known = speeds.dropna(subset=["date", "output_tokens_per_s"]).rename(columns={"output_tokens_per_s": "tok_per_s"})
-    known = known.assign(listed=known["date"].dt.year.astype(str))
-    return known[["listed", "provider", "model", "tok_per_s"]].sort_values(["listed", "tok_per_s", "model"])
-
-
-def speed_metrics(speeds: pd.DataFrame) -> dict[str, Metric]:
-    """Median output speed of each year."""
-    median = speeds.groupby("listed")["tok_per_s"].median()
-    return {
-        f"speed_median_{year}": Metric(value, "tok/s", f"median output speed in {year}")
-        for year, value in median.items()
-    }
-
-
 def growth_metric(fitted: Growth, meaning: str) -> Metric:
     """A fitted growth: factor a year with its interval."""
     few = f"{fitted.n} points in these years, too few to fit"
     return Metric(fitted.factor_per_year, "1/year", f"growth of {meaning}", fitted.low, fitted.high, few)
 
 
-def compute_metrics(fitted: Growth) -> dict[str, Metric]:
-    """Growth and doubling time of training compute."""
+def compute_metrics(fitted: Growth, data: pd.DataFrame) -> dict[str, Metric]:
+    """Growth and doubling time of training compute, and the largest release whose compute was read in its source."""
+    read = data[data["verified"]]
+    record = read.loc[read["training_flop"].idxmax(), "name"] if len(read) else None
     return {
+        "compute_last_record": Metric(record, "text", "release with the largest disclosed training compute"),
         "compute_growth": growth_metric(fitted, "disclosed training compute at the frontier"),
         "compute_doubling_months": Metric(fitted.doubling_months, "month", "doubling time of training compute"),
+    }
+
+
+def context_metrics(data: pd.DataFrame, fitted: Growth) -> dict[str, Metric]:
+    """Growth of the longest contexts, and how many of the releases with a known context make that frontier."""
+    return {
+        "context_growth": growth_metric(fitted, "the longest contexts"),
+        "context_leading": Metric(int(data["frontier"].sum()), "1", "releases at the frontier of context"),
+        "context_known": Metric(len(data), "1", "releases whose context is known"),
     }
 
 
@@ -135,40 +199,67 @@ def hardware_metrics(growth: Mapping[str, Growth]) -> dict[str, Metric]:
     }
 
 
-def growth_table(growth: Mapping[str, Growth], hardware: Mapping[str, Growth]) -> pd.DataFrame:
-    """All growth rates, with doubling times.
+def published_lines(published: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """Growth of training compute as others published it and the decimal year until which it holds, by whose it is."""
+    lines = {}
+    for key, words in (("compute_growth_frontier", "ten largest"), ("compute_growth_language", "language models")):
+        until = pd.Series(pd.to_datetime(published.loc[key, "period"].split(" to ")[1]))
+        lines[f"Epoch AI, {words}"] = (float(published.loc[key, "value"]), float(history.decimal_year(until).iloc[0]))
+    return lines
+
+
+def published_metrics(published: pd.DataFrame) -> dict[str, Metric]:
+    """Growth of training compute as others published it; ``published`` is indexed by key."""
+    rows = {key: published.loc[key] for key in PUBLISHED}
+    return {f"published_{key}": Metric(row["value"], row["unit"], row["quantity"]) for key, row in rows.items()}
+
+
+def growth_table(growth: Mapping[str, Growth], hardware: Mapping[str, Growth], published: pd.DataFrame) -> pd.DataFrame:
+    """All growth rates, ours and published ones.
 
     Args:
         growth: of releases and prices, by the keys of :data:`QUANTITIES`.
         hardware: of :func:`hardware_growth`.
+        published: table ``catalogue/published_figures``, indexed by key.
     """
     named = {name: growth[key] for key, name in QUANTITIES.items()}
-    named |= {f"accelerator {HARDWARE.get(column, 'FLOP per byte')}": one for column, one in hardware.items()}
+    named |= {f"accelerator, {HARDWARE.get(column, 'FLOP per byte')}": one for column, one in hardware.items()}
     rows = [
-        {"quantity": name, **_rate(one), "doubling_months": one.doubling_months, "points": one.n}
+        {"quantity": name, "found_by": OURS, **_rate(one), "doubling_months": one.doubling_months, "points": one.n}
         for name, one in named.items()
     ]
-    return pd.DataFrame(rows)
+    for key, name in PUBLISHED.items():
+        factor, low, high = published.loc[key, ["value", "low", "high"]]
+        ends = dict(zip(RATE, (factor, low, high), strict=True))
+        rows.append({"quantity": name, "found_by": THEIRS, **ends, "doubling_months": 12 / np.log2(factor)})
+    return pd.DataFrame(rows).sort_values("factor_per_year", ascending=False, kind="stable")
 
 
 def _rate(growth: Growth) -> dict[str, float]:
-    names = ("factor_per_year", "factor_low_per_year", "factor_high_per_year")
-    return dict(zip(names, (growth.factor_per_year, growth.low, growth.high), strict=True))
+    return dict(zip(RATE, (growth.factor_per_year, growth.low, growth.high), strict=True))
 
 
 def sensitivity(releases: pd.DataFrame, last_years: Iterable[int], ranks: Iterable[int], **fit) -> pd.DataFrame:
-    """Growth of training compute for other last years and other ranks that count as the frontier."""
+    """Growth of training compute for other last years, other ranks that count as the frontier, and with what nobody
+    here read in its source."""
     ranks, grow = list(ranks), partial(growth_of, column="training_flop", **fit)
     rows = []
     for last_year in last_years:
         early = releases[releases["released"].dt.year <= last_year]
         for rank in ranks:
-            leading = frontier(early, "training_flop", rank)
-            rows.append({"last_year": last_year, "rank": rank, **_rate(grow(leading)), "points": len(leading)})
+            for unread in (False, True):
+                leading = frontier(early.assign(verified=True) if unread else early, "training_flop", rank)
+                rate = _rate(grow(leading))
+                rows.append(
+                    {"last_year": last_year, "rank": rank, "unread_too": unread, **rate, "points": len(leading)}
+                )
     return pd.DataFrame(rows)
 
 
 def sensitivity_metrics(table: pd.DataFrame) -> dict[str, Metric]:
-    """The highest growth of :func:`sensitivity`."""
-    meaning = "highest growth among other choices"
-    return {"compute_growth_highest": Metric(table["factor_per_year"].max(), "1/year", meaning)}
+    """The lowest and highest growth of :func:`sensitivity`."""
+    rates = table["factor_per_year"]
+    return {
+        "compute_growth_lowest": Metric(rates.min(), "1/year", "lowest growth among other choices"),
+        "compute_growth_highest": Metric(rates.max(), "1/year", "highest growth among other choices"),
+    }
