@@ -91,7 +91,7 @@ def cases(rows):
     for key, some in rows.groupby(score.SHARED, sort=False):
         shared = dict(zip(score.SHARED, key, strict=True))
         device = score.record("accelerator", shared["hardware"])
-        precision = score._precision(shared, device)
+        precision = score._formats(shared, device)[0]
         columns = {name: some[name].to_numpy(float) for name in reading.NUMBERS["inference"]}
         names = (shared["metric"], shared["load"], shared["engine"])
         yield Case(*names, score.record("model", shared["model"]), device, precision, columns), some

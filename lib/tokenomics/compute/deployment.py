@@ -95,10 +95,11 @@ class Settings:
     drafts: Drafts | None = None
 
     @classmethod
-    def documented(cls, engine: Engine, groups: int = 1) -> "Settings":
-        """What an engine does when it is told nothing (``data/catalogue/engines.csv``), each attention group by itself;
-        :data:`UNSTATED` where its documentation names no number."""
-        seqs, tokens = engine.max_num_seqs or UNSTATED[0], engine.max_num_batched_tokens or UNSTATED[1]
+    def documented(cls, engine: Engine, groups: int, device: Accelerator) -> "Settings":
+        """What an engine does on a device when it is told nothing (``data/catalogue/engines.csv``), each attention group
+        by itself; :data:`UNSTATED` where its documentation names no number."""
+        seqs = engine.seqs(device) or UNSTATED[0]
+        tokens = engine.max_num_batched_tokens or engine.tokens(device) or UNSTATED[1]
         return cls(groups * seqs, groups * tokens)
 
     def __post_init__(self):

@@ -13,7 +13,7 @@ from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import engines, feasibility, memory
 from tokenomics.compute.layout import Layout
 from tokenomics.errors import DataError, Infeasible
-from tokenomics.facts.engines import GENERIC, published
+from tokenomics.facts.engines import GENERIC, published, version_told
 from tokenomics.rows import deployment
 from tokenomics.rows.case import Case
 
@@ -62,6 +62,8 @@ def _common(case: Case) -> list[str]:
     generic = bool(case.engine) and published(case.engine).name == GENERIC
     notes = [f"engine {case.engine!r} unknown: the generic one"] if generic else []
     notes += [] if case.engine else ["engine not stated: the generic one"]
+    if not version_told(case.engine):
+        notes.append(f"version of the engine not stated: {published(case.engine).profile}")
     return [*notes, *feasibility.check_format(case.device, case.model, case.precision)]
 
 

@@ -7,7 +7,7 @@ without a layout gets the fastest that fits. Every value is a duration, or a rat
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,7 @@ from tokenomics.compute.inference import durations, memory, saturation
 from tokenomics.compute.inference.engines import Profile, Work
 from tokenomics.compute.inference.intervals import interval
 from tokenomics.estimate import held
+from tokenomics.facts.engines import DAY, before, version_told
 from tokenomics.rows import held_out
 from tokenomics.rows.bounds import LENGTHS, MLPERF, RATES, TPOT, TTFT
 from tokenomics.rows.bounds import PREDICTORS as BOUNDS
@@ -77,7 +78,18 @@ def predicted(case: Case, formula: Formula, quantity: str) -> Prediction:
             value[part] = formula(case, _group(case, on, profile, replicas, part))
             if not case.setting.plain:
                 low[part], high[part] = interval(value[part], on, profile, quantity, without)
+    if other := _version_before(case):
+        versions = predicted(other, formula, quantity).value / value
+        low, high = low * np.fmin(versions, 1.0), high * np.fmax(versions, 1.0)
     return Prediction(value, low, high, fits)
+
+
+def _version_before(case: Case) -> Case | None:
+    """The case on the version before the newest one, where a row states neither version nor day."""
+    older = None if DAY.search(case.engine) or version_told(case.engine) else before(case.engine)
+    if older is None or case.setting.plain:
+        return None
+    return replace(case, engine=f"{case.engine} {older.since}", setting=replace(case.setting, plain=True))
 
 
 def _group(case: Case, on: Deployment, profile: Profile, replicas: float, rows: NDArray[np.int64]) -> Group:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tokenomics.compute.bounds import Precision
-from tokenomics.compute.counts.precision import fastest, labelled, parse, stored
+from tokenomics.compute.counts.precision import fastest, kept, labelled, stored
 from tokenomics.compute.inference.feasibility import joined
 from tokenomics.errors import DataError, one_of
 from tokenomics.facts import catalogue, names
@@ -120,7 +120,7 @@ def _refusal(by_metric: Mapping[str, Predictor], shared: dict[str, str]) -> str:
         return "unknown model"
     if record("accelerator", shared["hardware"]) is None:
         return "unknown accelerator"
-    if _precision(shared, record("accelerator", shared["hardware"])) is None:
+    if _formats(shared, record("accelerator", shared["hardware"])) is None:
         return "unknown precision"
     if shared["load"] not in LOADS and not shared["load"].startswith("mlperf_"):
         return "unknown load"
@@ -142,18 +142,19 @@ def _predict_group(
     if not complete.size:
         return values, status, assumed
     device = record("accelerator", shared["hardware"])
+    precision, notes = _formats(shared, device)
     case = Case(
         metric=shared["metric"],
         load=shared["load"],
         engine=shared["engine"],
         model=record("model", shared["model"]),
         device=device,
-        precision=_precision(shared, device),
+        precision=precision,
         columns={name: column[complete] for name, column in columns.items()},
         setting=setting,
     )
     status[complete], assumed[complete] = feasibility.judge(case)
-    if notes := _format(shared)[1]:
+    if notes:
         assumed[complete] = [joined([*notes, *filter(None, [each])]) for each in assumed[complete]]
     feasible = status[complete] == "ok"
     if feasible.any():
@@ -219,14 +220,20 @@ def _peaks(device: Accelerator) -> frozenset[str]:
     return frozenset(dtype for dtype in DTYPES if getattr(device, suffix[dtype]))
 
 
-def _precision(shared: dict[str, str], device: Accelerator) -> Precision | None:
-    """Storage and arithmetic; ``None`` for an unknown text. MLPerf rows that give none may use the fastest."""
+def _formats(shared: dict[str, str], device: Accelerator) -> tuple[Precision, list[str]] | None:
+    """Storage and arithmetic, and what was assumed of them; ``None`` for an unknown text. MLPerf rows that give none may
+    use the fastest."""
     if not shared["precision"] and shared["load"].startswith("mlperf_"):
-        return fastest(_peaks(device))
+        return fastest(_peaks(device)), ["the fastest format of the device"]
+    text, notes = _format(shared)
     try:
-        return parse(_format(shared)[0], shared["kv_precision"], wide_cache=published(shared["engine"]).wide_cache)
+        formats, of_cache = kept(
+            record("model", shared["model"]), device, published(shared["engine"]), text, shared["kv_precision"]
+        )
     except DataError:
         return None
+    serves = METRICS[shared["metric"]].kind in ("inference", "memory") and shared["load"] != "training"
+    return formats, [*notes, *(of_cache if serves else [])]
 
 
 def _format(shared: dict[str, str]) -> tuple[str, list[str]]:

@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 from tokenomics import paths
 from tokenomics.errors import DataError
 from tokenomics.facts import measurements
+from tokenomics.facts.engines import dated
 from tokenomics.facts.measurements import ANSWER_COLUMNS, METRICS
+from tokenomics.facts.sources import keys_of, sources
 from tokenomics.rows import records
 from tokenomics.rows.records import Record, Records
 from tokenomics.rows.units import unit
@@ -162,6 +164,7 @@ def _chunk(table: Records, piece: list[Record]) -> Chunk:
     _refuse_contradictions(text, table.repeated, refused)
     inputs = pd.DataFrame({name: text[name].str.strip() if name in text else "" for name in TEXTS}, index=text.index)
     _known_words(inputs)
+    inputs["engine"] = _engines(text, inputs["engine"])
     _refuse_names(inputs, refused)
     parts = []
     for kind, rows in text.groupby(_kinds(text, inputs["metric"]), sort=False):
@@ -213,6 +216,23 @@ def _known_words(inputs: pd.DataFrame) -> None:
     metric = inputs["metric"].str.casefold().str.replace(r"[\s-]+", "_", regex=True)
     inputs["metric"] = metric.where(metric.isin(list(METRICS)), inputs["metric"])
     inputs["load"] = inputs["load"].str.casefold()
+
+
+def _engines(text: pd.DataFrame, engine: pd.Series) -> pd.Series:
+    """Engines with their version, or, where nobody states it, the day of the run: the last of the source's year, where
+    the row names a source of ours and no day."""
+    beside = {name: text.get(name, pd.Series("", index=text.index)).str.strip() for name in ("engine_version", "date")}
+    years = text.get("source", pd.Series("", index=text.index)).map(_last_day)
+    beside["date"] = beside["date"].where(beside["date"] != "", years)
+    rows = zip(engine, beside["engine_version"], beside["date"], strict=True)
+    return pd.Series([dated(*row) for row in rows], index=text.index, dtype="str")
+
+
+@cache
+def _last_day(source: str) -> str:
+    """The last day of the year in which a source was published; empty for none of ours."""
+    years = [year for key in keys_of(source) if (year := sources().get(key, {}).get("year", "")).isdigit()]
+    return f"{max(years)}-12-31" if years else ""
 
 
 def _refuse_contradictions(text: pd.DataFrame, repeated: dict[str, list[str]], refused: NDArray[np.object_]) -> None:
