@@ -139,9 +139,17 @@ def test_the_first_rows_that_cannot_be_read_are_named_with_their_lines(file):
 
 
 def test_columns_that_are_nearly_known_are_named(file):
-    outcome, out = run(file(ROWS["ttft"], header=HEADER.replace("batch", "bacth").replace(",value,", ",values,")))
-    assert "bacth (did you mean batch?), values (did you mean value?)" in outcome.text
+    outcome, out = run(file(ROWS["ttft"], header=HEADER.replace(",value,", ",values,")))
+    assert "columns not used: values (did you mean value?)" in outcome.text
     assert outcome.report is None and out.loc[0, "status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("bacth", "batch"), ("concurency", "batch"), ("tensor_paralel_size", "tp")]
+)
+def test_a_column_that_is_nearly_an_input_stops(file, written, meant):
+    with pytest.raises(DataError, match=f"column = '{written}'.*nearest: '{meant}'"):
+        run(file(ROWS["ttft"], header=HEADER.replace("batch" if meant == "batch" else "tp", written)))
 
 
 def test_an_unknown_metric_is_told_with_the_nearest(file):

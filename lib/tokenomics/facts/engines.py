@@ -122,6 +122,7 @@ class Engine:
     repeats_prompt: bool
     sliding_window: bool
     splits_layers: bool
+    attention_dp: bool
     reserve: Reserve
     sliding: Sliding = Sliding()
     usable_since: tuple[tuple[int, int], float] | None = None
@@ -266,7 +267,10 @@ def _engine(row: dict[str, str]) -> Engine:
     first, below = row["first_version"], row["below_version"]
     return Engine(
         **{key: row[key] for key in ("name", "period", "pattern", "period_pattern", "policy", "since")},
-        **{key: _true(row[key]) for key in ("fuses", "repeats_prompt", "sliding_window", "splits_layers")},
+        **{
+            key: _true(row[key])
+            for key in ("fuses", "repeats_prompt", "sliding_window", "splits_layers", "attention_dp")
+        },
         first_version=_version(first) if first else None,
         below_version=_version(below) if below else ENDLESS,
         kernels=row["kernels"] or None,

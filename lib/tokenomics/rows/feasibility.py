@@ -5,17 +5,18 @@ stated one, uneven stages, redundant experts or a smaller memory reserve are ass
 """
 
 from collections.abc import Iterator
+from dataclasses import astuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import engines, feasibility, memory
-from tokenomics.compute.layout import Layout
 from tokenomics.errors import DataError, Infeasible
 from tokenomics.facts.engines import GENERIC, published, version_told
 from tokenomics.rows import deployment
 from tokenomics.rows.case import Case
+from tokenomics.rows.layouts import Stated, by_sizes, resolved
 
 OK = "ok"
 MEMORY_METRICS = ("fits_in_memory", "gpu_memory_used")
@@ -35,9 +36,9 @@ def judge(case: Case) -> tuple[Texts, Texts]:
     """
     count = len(case["n_gpu"])
     status, assumed = np.full(count, OK, dtype=object), np.full(count, "", dtype=object)
-    for sizes, rows in _by_sizes(case):
+    for stated, rows in by_sizes(case):
         try:
-            notes = [*_common(case), *_sizes(case, sizes)]
+            notes = [*_common(case), *_layout(case.only(rows), stated)]
         except DataError as error:
             status[rows] = _status(error)
             continue
@@ -46,12 +47,6 @@ def judge(case: Case) -> tuple[Texts, Texts]:
     if case.load != "training":
         _judge_requests(case, status, assumed)
     return status, assumed
-
-
-def _by_sizes(case: Case) -> Iterator[tuple[list[float], NDArray[np.int64]]]:
-    stated = np.stack([case.known(name, 1) for name in deployment.SIZES], axis=1)
-    for sizes in np.unique(stated, axis=0):
-        yield [float(size) for size in sizes], np.flatnonzero((stated == sizes).all(axis=1))
 
 
 def _common(case: Case) -> list[str]:
@@ -67,27 +62,12 @@ def _common(case: Case) -> list[str]:
     return [*notes, *feasibility.check_format(case.device, case.model, case.precision)]
 
 
-def _sizes(case: Case, sizes: list[float]) -> list[str]:
-    """Whether a layout can be, as its row states it."""
-    feasibility.check_counts(*sizes)
-    n, tp, pp, dp, ep = (int(size) for size in sizes)
-    if case.load == "training" or case.load.startswith("mlperf") or n == 1 == tp == pp == dp:
+def _layout(case: Case, stated: Stated) -> list[str]:
+    """What was assumed of a layout; only whole numbers are asked of training, whose recipes are their own matter."""
+    if case.load == "training":
+        feasibility.check_counts(*(1 if np.isnan(each) else each for each in astuple(stated)[:-1]))
         return []
-    if published(case.engine).splits_layers:
-        return feasibility.check_layout(case.model, Layout(pp=n))
-    apart = case.model.is_moe and case.model.heads % tp
-    feasibility.check_layout(case.model, Layout(1 if apart else tp, pp))
-    notes = feasibility.check_replicas(n, tp, pp, dp)
-    if apart:
-        notes.append(f"attention data parallel: {case.model.heads} heads cannot be shared by {tp}")
-        tp, dp = 1, tp
-    groups = 1 if tp * pp * dp > n else dp
-    if more := deployment.attention_groups(n, tp, pp, groups, ep):
-        notes.append(f"attention data parallel: {more} groups")
-        groups = more
-    if (tp * groups) % ep:
-        raise Infeasible("row", "ep", ep, f"ep {ep} does not divide tp x dp = {tp * groups}", str(tp * groups))
-    return [*notes, *feasibility.check_layout(case.model, Layout(tp, pp, groups, ep))]
+    return resolved(case, stated)[1]
 
 
 def _judge_requests(case: Case, status: Texts, assumed: Texts) -> None:
@@ -104,8 +84,8 @@ def _judge_requests(case: Case, status: Texts, assumed: Texts) -> None:
     ):  # MLPerf states no layout: one that fits is taken
         return
     good = np.flatnonzero(status == OK)
-    for layout, replicas, some in deployment.layouts(case.only(good)):
-        on, rows = deployment.serving(case, layout), good[some]
+    for on, replicas, some in deployment.deployments(case.only(good)):
+        rows = good[some]
         _note_simulated(case, replicas, rows, assumed)
         for row, found in _memory(case, on, rows, context[rows], np.maximum(batch[rows] / replicas, 1.0)):
             if isinstance(found, Infeasible):

@@ -22,7 +22,7 @@ from tokenomics.rows import held_out
 from tokenomics.rows.bounds import LENGTHS, MLPERF, RATES, TPOT, TTFT
 from tokenomics.rows.bounds import PREDICTORS as BOUNDS
 from tokenomics.rows.case import Case, Prediction, Predictor
-from tokenomics.rows.deployment import BEAMS, OPEN, layouts, profile_of, serving
+from tokenomics.rows.deployment import BEAMS, OPEN, deployments, profile_of
 
 LOADS = ("static", "closed", "max", "mlperf_offline")
 """Loads without a queue, to which engine profiles are fitted."""
@@ -67,8 +67,7 @@ def predicted(case: Case, formula: Formula, quantity: str) -> Prediction:
     if case.load not in LOADS + OPEN or beams:
         return Prediction(value)
     published = held_out.published(case)
-    for layout, replicas, rows in layouts(case):
-        on = serving(case, layout)
+    for on, replicas, rows in deployments(case):
         fits[rows] = memory.weight_bytes_per_device(on) <= case.device.driver_memory_bytes
         family = held_out.family_of(case.model)
         for without, part in ((family, rows[published[rows]]), ("", rows[~published[rows]])):
@@ -136,7 +135,7 @@ def per_output_token(case: Case, g: Group) -> Values:
     if case.load == "static":
         seconds = _seconds(g, durations.static_batch(g.on, g.profile.name, g.each, g.isl, g.osl))
         return seconds / (g.batch * g.osl)
-    isl = np.where(np.isnan(g.isl), case.setting.prompt, g.isl)
+    isl = g.isl
     running = durations.in_flight(g.on, g.profile.name, g.each, isl, g.osl)
     cycle = _seconds(g, saturation.saturated_cycle(g.on, g.profile, isl, g.osl, g.each))
     return cycle / (running * g.osl * g.busy)
@@ -222,8 +221,7 @@ def _fits(case: Case) -> Prediction:
     """Whether weights, all caches, activations and what the engine keeps back fit on every device."""
     verdict = np.zeros(len(case["n_gpu"]))
     profile = profile_of(case)
-    for layout, _, rows in layouts(case):
-        on = serving(case, layout)
+    for on, _, rows in deployments(case):
         context = case["isl"][rows] + case["osl"][rows]
         taken = memory.used(on, profile.name, _batch(case)[rows], context, case["isl"][rows]).total
         usable = memory.usable(on, profile.name) * case.device.driver_memory_bytes

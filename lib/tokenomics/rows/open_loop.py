@@ -21,7 +21,7 @@ from tokenomics.estimate import ENDS
 from tokenomics.rows import held_out
 from tokenomics.rows.bounds import MLPERF, TTFT
 from tokenomics.rows.case import Case, Prediction
-from tokenomics.rows.deployment import BEAMS, SERVER, layouts, profile_of, serving, simulated
+from tokenomics.rows.deployment import BEAMS, SERVER, deployments, profile_of, simulated
 from tokenomics.service.qoe import MLPERF as LIMITS
 from tokenomics.service.qoe import Slo
 from tokenomics.service.replica import Replica
@@ -72,8 +72,7 @@ def predicted(case: Case) -> Prediction:
     value, fits = np.full_like(case["n_gpu"], np.nan), np.ones(len(case["n_gpu"]), dtype=bool)
     low, high = value.copy(), value.copy()
     published, complete = held_out.published(case), _complete(case)
-    for layout, replicas, rows in layouts(case):
-        on = serving(case, layout)
+    for on, replicas, rows in deployments(case):
         fits[rows] = memory.weight_bytes_per_device(on) <= case.device.driver_memory_bytes
         for row in rows[fits[rows] & complete[rows]].tolist():
             without = held_out.family_of(case.model) if published[row] else ""
@@ -113,7 +112,7 @@ def _answers(case: Case, row: int, replica: Replica, replicas: float) -> NDArray
         Infeasible: a request does not fit.
     """
     osl = float(case["osl"][row])
-    isl = float(case.known("isl", case.setting.prompt)[row])
+    isl = float(case["isl"][row])
     if case.metric in MLPERF:
         return np.array([highest_rate(replica, (isl, osl), _limits(case)) * replicas * osl])
     load, gaps = _offered(case, row, (isl, osl), replicas), case.metric.startswith("itl")

@@ -232,7 +232,7 @@ def put_together(
 
     Args:
         name: of the engine's profile (:func:`tokenomics.compute.inference.engines.profile_name`).
-        known: ``settings`` (filled as the engine does), ``alike`` and ``left_out``, as in
+        known: ``settings`` (filled as the engine does), ``alike``, ``skewed`` and ``left_out``, as in
             :class:`tokenomics.compute.deployment.Deployment`.
     """
     facts = of_profile(name)
