@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from tokenomics import paths
 from tokenomics.cli import main
+from tokenomics.errors import DataError
 from tokenomics.facts import catalogue, measurements
 from tokenomics.rows import constant, reading
 from tokenomics.rows import predict as score

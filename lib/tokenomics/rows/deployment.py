@@ -16,9 +16,9 @@ from tokenomics.rows.case import Case
 from tokenomics.rows.columns import SETTINGS
 from tokenomics.rows.layouts import by_sizes, resolved
 
-SERVER, INTERACTIVE = "mlperf_server", "mlperf_interactive"
-OPEN = ("open", SERVER, INTERACTIVE)
-"""Loads of random arrivals."""
+SERVER, INTERACTIVE, SINGLE = "mlperf_server", "mlperf_interactive", "mlperf_singlestream"
+OPEN = ("open", SERVER, INTERACTIVE, SINGLE)
+"""Loads that are simulated: random arrivals, and MLPerf's requests one after another."""
 BEAMS = "GPT-J"
 """The model family that MLPerf runs with four beams, which nothing here models."""
 MOST_REQUESTS, FEWEST_REQUESTS, MOST_TOKENS = 10_000, 5, 2e7
@@ -88,8 +88,13 @@ def _settings(case: Case, layout: Layout, told: dict[str, float]) -> Settings:
     return Settings(memory_utilisation=share, drafts=_drafts(case, told), **given)
 
 
+def drafted(case: Case) -> bool:
+    """Whether rows draft with layers of the model itself."""
+    return case.spec_method.startswith(MTP)
+
+
 def _drafts(case: Case, told: dict[str, float]) -> Drafts | None:
-    if not case.spec_method.startswith(MTP):
+    if not drafted(case):
         return None
     return Drafts(int(told.get("draft_tokens", 1)), ACCEPTANCE, share=layer_share(case.model))
 

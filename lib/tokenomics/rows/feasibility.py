@@ -14,17 +14,30 @@ from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import engines, feasibility, memory
 from tokenomics.errors import DataError, Infeasible
 from tokenomics.facts.engines import GENERIC, published, version_told
+from tokenomics.facts.measurements import METRICS
 from tokenomics.rows import deployment
+from tokenomics.rows.bounds import RATES, TPOT, TTFT
 from tokenomics.rows.case import Case
+from tokenomics.rows.columns import POWER
 from tokenomics.rows.layouts import Stated, by_sizes, resolved
 
 OK = "ok"
-MEMORY_METRICS = ("fits_in_memory", "gpu_memory_used")
+MEMORY_METRICS = tuple(name for name, metric in METRICS.items() if metric.kind == "memory" and name != "memory_per_gpu")
 """Metrics that answer whether something fits."""
-READING = ("ttft", "ttft_mean", "ttft_p50", "ttft_p95", "ttft_p99", "prefill_tok_s", *MEMORY_METRICS)
+READING = (*TTFT, "prefill_tok_s", *MEMORY_METRICS)
 """Metrics that need no token to be written."""
 COUNTED = ("static", "closed")
 """Loads with a stated number of requests at a time."""
+UNSPOKEN = ("", "none", "off", "false")
+"""Texts that say that nothing is drafted."""
+BITES = 0.8
+"""Share of a device's power below which a limit slows it, and is not modelled (a limit above costs a few per cent)."""
+ROLES = {
+    **dict.fromkeys(("", "both"), lambda metric: True),
+    "prefill": lambda metric: metric in READING,
+    "decode": lambda metric: metric in (*MEMORY_METRICS, *TPOT, *RATES, "decode_tok_s_per_user", "request_throughput"),
+}
+"""Which metrics a pool of devices has, by what it does."""
 Texts = NDArray[np.object_]
 Numbers = NDArray[np.float64]
 
@@ -45,6 +58,7 @@ def judge(case: Case) -> tuple[Texts, Texts]:
         for row in rows:
             assumed[row] = feasibility.joined(notes)
     if case.load != "training":
+        _judge_conditions(case, status, assumed)
         _judge_requests(case, status, assumed)
     return status, assumed
 
@@ -68,6 +82,43 @@ def _layout(case: Case, stated: Stated) -> list[str]:
         feasibility.check_counts(*(1 if np.isnan(each) else each for each in astuple(stated)[:-1]))
         return []
     return resolved(case, stated)[1]
+
+
+def _judge_conditions(case: Case, status: Texts, assumed: Texts) -> None:
+    """Conditions that no model here follows: drafts whose acceptance nobody knows, power limits that bite, pools."""
+    reasons = [*_of_drafts(case), *_of_role(case)]
+    if reasons:
+        status[status == OK] = f"not judgeable: {reasons[0]}"
+    if deployment.drafted(case):
+        _note(assumed, status == OK, f"{deployment.ACCEPTANCE:.0%} of drafts accepted")
+    limit, usual = case.known(POWER, np.nan), case.device.tdp_w or np.nan
+    for row in np.flatnonzero(limit < usual):
+        if limit[row] < BITES * usual:
+            status[row] = f"not judgeable: {POWER} {limit[row]:g}, not modelled below {BITES * usual:g}"
+        else:
+            _note(assumed, np.arange(len(limit)) == row, f"{POWER} {limit[row]:g} of {usual:g} taken as none")
+
+
+def _of_drafts(case: Case) -> list[str]:
+    method = case.spec_method
+    if method in UNSPOKEN:
+        return []
+    if not deployment.drafted(case):
+        return [f"spec_method {method} is not modelled; {deployment.MTP} and none are"]
+    simulated = case.load in deployment.OPEN
+    return [f"drafts under load {case.load} are not simulated"] if simulated else []
+
+
+def _of_role(case: Case) -> list[str]:
+    answers = ROLES.get(case.role)
+    if answers is None:
+        return [f"role {case.role}, not one of {', '.join(filter(None, ROLES))}"]
+    return [] if answers(case.metric) else [f"{case.metric} of a pool that does {case.role} alone"]
+
+
+def _note(assumed: Texts, rows: NDArray[np.bool_], note: str) -> None:
+    for row in np.flatnonzero(rows):
+        assumed[row] = feasibility.joined(filter(None, [assumed[row], note]))
 
 
 def _judge_requests(case: Case, status: Texts, assumed: Texts) -> None:
