@@ -244,8 +244,12 @@ def _memory(case: Case) -> Prediction:
 
 
 def _weight_memory(case: Case) -> Prediction:
-    """Bytes of weights on the fullest device, to within what a checkpoint leaves open."""
-    return predicted(case, lambda _, g: np.full_like(g.replicas, memory.weight_bytes_per_device(g.on)), "memory")
+    """Bytes of weights on the fullest device, as far off as what engines leave for the cache."""
+    value = np.full_like(case["n_gpu"], np.nan)
+    for on, _, rows in deployments(case):
+        value[rows] = memory.weight_bytes_per_device(on)
+    fits = value <= case.device.driver_memory_bytes
+    return Prediction(value, value * (1 - memory.SPREAD), value * (1 + memory.SPREAD), fits)
 
 
 def _cache_memory(case: Case) -> Prediction:

@@ -1,10 +1,14 @@
-"""Rows of random arrivals, which the model ``inference`` of the scorer predicts by simulating one replica.
+"""Rows that the model ``inference`` of the scorer predicts by simulating one replica: random arrivals, and percentiles of
+closed loops.
 
+``closed``: as many requests in flight at all times as the row states, ten times as many in all where it states no
+number, lengths as stated and evenly spread where that is known. The first ones come together.
 ``open``: as many requests as the row states, Poisson at its rate, lengths as stated. ``mlperf_server``: the highest
 Poisson rate that keeps the benchmark's limits, or latencies at the rate that a row states; MLPerf publishes mean
 lengths only, and of answers only. Step times come from the profile fitted without the model family of the row. The ends
 of an interval are the extremes of whole simulations in which all steps, of decodes and prompts, are as fast or as slow
-as their held-out residuals allow. The front end of the engine is left out; it adds to the upper end of a first token.
+as their held-out residuals allow; of a closed loop also those of its mean. The front end of the engine is left out of
+open loads, where it adds to the upper end of a first token.
 Replicas get their share of the requests at random.
 """
 
@@ -20,7 +24,7 @@ from tokenomics.compute.inference.server import Server
 from tokenomics.errors import Infeasible
 from tokenomics.estimate import ENDS
 from tokenomics.rows import held_out
-from tokenomics.rows.bounds import MLPERF, TTFT
+from tokenomics.rows.bounds import E2E, MLPERF, TTFT
 from tokenomics.rows.case import Case, Prediction
 from tokenomics.rows.columns import SPREAD
 from tokenomics.rows.deployment import BEAMS, INTERACTIVE, SERVER, SINGLE, deployments, profile_of, simulated
@@ -41,8 +45,8 @@ CLOSED = "closed"
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 WAVES = 10
 """Requests of a closed loop over those in flight where a row states none, as benchmark scripts send."""
-SINGLE_REQUESTS, MOST_GAPS = 1000, 4e6
-"""Requests of a single stream; tokens whose gaps are looked at one by one."""
+SINGLE_REQUESTS, MOST_GAPS, MOST_IN_STAGES = 1000, 4e6, 2e5
+"""Requests of a single stream; tokens of a closed loop whose gaps are looked at, and those that pass stages, slowly."""
 SCENARIOS = {SERVER: "server", INTERACTIVE: "interactive"}
 TOKEN_RATES = ("output_throughput_total", "output_throughput_per_gpu", "serving_output_tok_s")
 RATES = ("request_throughput", *TOKEN_RATES, "total_throughput_in_plus_out")
@@ -100,14 +104,23 @@ def predicted(case: Case) -> Prediction:
             except Infeasible:
                 fits[row] = False
                 continue
-            front_end = profile.wait_s if case.metric in TTFT else 0.0
-            value[row] = np.mean(answers[0])
-            low[row], high[row] = np.min(np.hstack(answers)), np.max(np.hstack(answers)) + front_end
+            late, front_end = _front_end(case, profile.wait_s)
+            value[row] = np.mean(answers[0]) + late
+            low[row], high[row] = np.min(np.hstack(answers)) + late, np.max(np.hstack(answers)) + front_end
             if case.load == CLOSED and not case.setting.plain:  # admission and arrival err beside the steps
                 quantity = "first_token" if case.metric in TTFT else "throughput"
                 near, far = interval(value[row], on, profile, quantity, without)
                 low[row], high[row] = min(low[row], near), max(high[row], far)
     return Prediction(value, low, high, fits)
+
+
+def _front_end(case: Case, wait_s: float) -> tuple[float, float]:
+    """What the front end adds to an answer, and to its upper end: in a closed loop, from whose means it was learned, it
+    is part of every first token; where requests arrive at random it was learned together with their queue."""
+    if case.load == CLOSED:
+        each = wait_s if case.metric in (*TTFT, *E2E) else 0.0
+        return each, each
+    return 0.0, wait_s if case.metric in TTFT else 0.0
 
 
 def _complete(case: Case) -> NDArray[np.bool_]:
@@ -137,6 +150,9 @@ def _answers(case: Case, row: int, replica: Replica, replicas: float) -> NDArray
     if case.metric in MLPERF:
         return np.array([highest_rate(replica, (isl, osl), _limits(case)) * replicas * osl])
     load, gaps = _offered(case, row, (isl, osl), replicas), case.metric.startswith("itl")
+    if load.in_flight and (gaps or replica.server.on.layout.pp > 1):
+        most = MOST_GAPS if gaps else MOST_IN_STAGES
+        load = replace(load, requests=max(min(load.requests, int(most / osl)), load.in_flight))
     value = np.array(statistics(replica, load, gaps).get(case.metric, (np.nan,)))
     if case.metric not in RATES:
         return value

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from tokenomics import paths
 from tokenomics.errors import DataError
-from tokenomics.facts import measurements
+from tokenomics.facts import measurements, tables
 from tokenomics.facts.engines import dated
 from tokenomics.facts.measurements import ANSWER_COLUMNS, METRICS
 from tokenomics.facts.sources import keys_of, sources
 from tokenomics.rows import columns, records
-from tokenomics.rows.columns import ATTENTION, LAYOUT, NUMBERS, REQUIRED, TEXTS
+from tokenomics.rows.columns import ATTENTION, LAYOUT, NUMBERS, REQUIRED, SPREAD, TEXTS
 from tokenomics.rows.records import Record, Records
 from tokenomics.rows.units import unit
 
@@ -193,6 +193,8 @@ def _of_kind(
             cells = text[column] if name != ATTENTION else _switch(text[column])
             found = _parsed(cells, table.delimiter, refused, name)
             numbers[name] = np.where(np.isnan(numbers[name]), found, numbers[name])
+    if SPREAD in numbers and "source" in text:
+        numbers[SPREAD] = np.where(np.isnan(numbers[SPREAD]), text["source"].map(_spread_of), numbers[SPREAD])
     inputs = inputs.assign(**numbers)
     devices = _devices(inputs)
     inputs["n_gpu"] = inputs["n_gpu"].fillna(devices if "n_gpu" in text else devices.fillna(1.0))
@@ -229,6 +231,13 @@ def _engines(text: pd.DataFrame, engine: pd.Series) -> pd.Series:
     beside["date"] = beside["date"].where(beside["date"] != "", years)
     rows = zip(engine, beside["engine_version"], beside["date"], strict=True)
     return pd.Series([dated(*row) for row in rows], index=text.index, dtype="str")
+
+
+@cache
+def _spread_of(source: str) -> float:
+    """How far lengths of a source's requests lie from their mean; NaN where nobody knows."""
+    known = {row["source"]: row["spread"] for row in tables.records("catalogue/length_spreads")}
+    return next((known[key] for key in keys_of(source) if key in known), np.nan)
 
 
 @cache
