@@ -40,7 +40,7 @@ IN_FLIGHT = ("concurrency", "max_concurrency", "in_flight", "num_concurrent_requ
 ALIASES = {
     **dict.fromkeys(("gpu", "gpu_name", "accelerator", "device", "xpu"), "hardware"),
     **dict.fromkeys(("model_name", "model_id"), "model"),
-    **dict.fromkeys(("framework", "serving_engine", "inference_engine"), "engine"),
+    **dict.fromkeys(("serving_engine", "inference_engine"), "engine"),
     **dict.fromkeys(("num_gpus", "gpus", "n_gpus", "num_gpu", "gpu_count"), "n_gpu"),
     **dict.fromkeys(("tensor_parallel_size", "tp_size", "tensor_parallel"), "tp"),
     **dict.fromkeys(("pipeline_parallel_size", "pp_size", "pipeline_parallel"), "pp"),
@@ -67,6 +67,8 @@ ALIASES = {
     **dict.fromkeys(("units",), "unit"),
 }
 """Other names of columns, as benchmark tools and launch commands write them."""
+ELSEWHERE = {"engine": "framework"}
+"""Inputs that stand in another column of ours where a file has none of that name."""
 NEARLY, SHORTEST = 0.79, 4
 """How similar to a known column, and how long, the name of an unknown one must be to count as misspelt."""
 

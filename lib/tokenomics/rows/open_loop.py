@@ -1,5 +1,5 @@
-"""Rows that the model ``inference`` of the scorer predicts by simulating one replica: random arrivals, and percentiles of
-closed loops.
+"""Rows that the model ``inference`` of the scorer predicts by simulating one replica: random arrivals, and percentiles
+of closed loops.
 
 ``closed``: as many requests in flight at all times as the row states, ten times as many in all where it states no
 number, lengths as stated and evenly spread where that is known. The first ones come together.

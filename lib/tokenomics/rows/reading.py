@@ -152,7 +152,9 @@ def _chunk(table: Records, piece: list[Record]) -> Chunk:
     text = pd.DataFrame([each.cells for each in piece], columns=table.names, dtype="str")
     refused = np.array([f"not judgeable: {each.fault}" if each.fault else "" for each in piece], dtype=object)
     _refuse_contradictions(text, table.repeated, refused)
-    inputs = pd.DataFrame({name: text[name].str.strip() if name in text else "" for name in TEXTS}, index=text.index)
+    stands = {name: name if name in text else columns.ELSEWHERE.get(name, name) for name in TEXTS}
+    cells = {name: text[column].str.strip() if column in text else "" for name, column in stands.items()}
+    inputs = pd.DataFrame(cells, index=text.index)
     _known_words(inputs)
     inputs["engine"] = _engines(text, inputs["engine"])
     _refuse_names(inputs, refused)
