@@ -275,7 +275,7 @@ def score(
     FILE is a CSV (- is standard input) with columns model, hardware, metric and, as known, n_gpu, precision, isl, osl,
     load, batch, rate_qps, requests (training: seq_len, global_batch_seq, tokens_b ...), unit and value; extra columns
     are ignored, one that is nearly an input stops. Without `value` rows are only predicted. A row that cannot be
-    predicted says why in `status`; what it leaves unsaid is filled as its engine would fill it, and stands in `assumed`.
+    predicted says why in `status`; what it leaves unsaid is filled as its engine would fill it and said in `assumed`.
 
     \b
     Layout      tp, pp, dp, ep, dp_attention (true: attention data parallel), redundant_experts

@@ -171,21 +171,13 @@ def ask(
     prompts, outputs, of_lengths = _lengths(prompt, output, workload)
     record, device = catalogue.model(model), catalogue.accelerator(xpu)
     weights, of_format = stored(record, format)
+    of_cache = kept(record, device, known(engine or ENGINE), weights, kv_format)[1]
     asked = Question(
-        record,
-        device,
-        *(engine or ENGINE, weights, kv_format),
+        *(record, device, engine or ENGINE, weights, kv_format),
         *(tp, pp, peak, mean, prompts, outputs),
         *(ttft_ms / 1e3 if ttft_ms else None, tpot_ms / 1e3 if tpot_ms else np.inf),
         *(attain, int(spares), price_list),
-        (
-            *_filled(engine, ttft_ms, tpot_ms),
-            *_cache(record, device, engine, weights, kv_format),
-            *of_format,
-            *of_day,
-            *of_lengths,
-            ARRIVALS,
-        ),
+        (*_filled(engine, ttft_ms, tpot_ms), *of_cache, *of_format, *of_day, *of_lengths, ARRIVALS),
     )
     feasibility.check_task(asked.model)
     feasibility.check_context(asked.model, asked.longest)
@@ -202,11 +194,6 @@ def _check(sizes: Mapping[str, Any], limits: Mapping[str, Any], attain: float, s
             positive(WHERE, key, value)
     whole(WHERE, "spares", spares, 0)
     require(0 < attain < 1, WHERE, "attain", attain, "above 0, below 1")
-
-
-def _cache(model: Model, device: Accelerator, engine: str, weights: str, kv_format: str) -> list[str]:
-    """The cache's format in words, where it was not stated."""
-    return kept(model, device, known(engine or ENGINE), weights, kv_format)[1]
 
 
 def _filled(engine: str, ttft_ms: float | None, tpot_ms: float | None) -> list[str]:
