@@ -58,6 +58,13 @@ def test_other_names_of_columns_are_read(ask, names):
     pd.testing.assert_frame_equal(ask({}, **names), ask({}))
 
 
+def test_what_a_static_batch_is_taken_to_be_is_said(ask):
+    bare = ask({"load": "static", "isl": None, "osl": None, "batch": None, "metric": "tpot"}).iloc[0]
+    assert bare.status == "ok" and "batch not stated: one sequence" in bare.assumed
+    assert "isl not stated: no prompt" in bare.assumed and "osl not stated" in bare.assumed
+    assert "not stated:" not in ask({"load": "static", "metric": "tpot"}).assumed[0]
+
+
 def test_requests_in_flight_are_a_closed_loop(ask):
     told, plain = ask({"load": None}, batch="concurrency"), ask({"load": None})
     assert told.predicted[0] == ask({}).predicted[0]

@@ -32,6 +32,11 @@ UNSPOKEN = ("", "none", "off", "false")
 """Texts that say that nothing is drafted."""
 BITES = 0.8
 """Share of a device's power below which a limit slows it, and is not modelled (a limit above costs a few per cent)."""
+TAKEN = {"batch": "one sequence", "isl": "no prompt", "osl": "the first token after the prompt"}
+"""What a static batch is taken to be where a row does not say."""
+WRITING = (*TPOT, "decode_tok_s_per_user")
+STATIC_READS = {"batch": (*TTFT, *WRITING, *RATES, "prefill_tok_s", "e2e_latency"), "isl": WRITING, "osl": WRITING}
+"""Metrics of a static batch that depend on each of these and are answered without it."""
 ROLES = {
     **dict.fromkeys(("", "both"), lambda metric: True),
     "prefill": lambda metric: metric in READING,
@@ -91,6 +96,8 @@ def _judge_conditions(case: Case, status: Texts, assumed: Texts) -> None:
         status[status == OK] = f"not judgeable: {reasons[0]}"
     if deployment.drafted(case):
         _note(assumed, status == OK, f"{deployment.ACCEPTANCE:.0%} of drafts accepted")
+    for name in (each for each in TAKEN if case.load == "static" and case.metric in STATIC_READS[each]):
+        _note(assumed, np.isnan(case.known(name, np.nan)), f"{name} not stated: {TAKEN[name]}")
     limit, usual = case.known(POWER, np.nan), case.device.tdp_w or np.nan
     for row in np.flatnonzero(limit < usual):
         if limit[row] < BITES * usual:
