@@ -374,7 +374,7 @@ def test_baseline_leaves_the_family_out(monkeypatch):
     assert family_of(dataclasses.replace(renamed, layers=31, full_layers=31, dense_layers=31)) == "mine"
     inputs = pd.DataFrame({name: ["" for _ in range(1)] for name in reading.TEXTS})
     inputs = inputs.assign(model="Llama-2-7B", hardware="H100 SXM 80GB", metric="tpot", load="static")
-    inputs = inputs.assign(**dict.fromkeys(reading.NUMBERS["inference"], 1.0))
+    inputs = inputs.assign(**dict.fromkeys(reading.NUMBERS["inference"], 1.0) | {"power_limit_w": np.nan})
     monkeypatch.setattr(constant, "ratios", lambda: doctored)
     constant.efficiency.cache_clear()
     bound, made = (score.predict(inputs, model).iloc[0] for model in ("bounds", "constant"))

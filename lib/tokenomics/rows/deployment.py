@@ -26,6 +26,8 @@ MOST_REQUESTS, FEWEST_REQUESTS, MOST_TOKENS = 10_000, 5, 2e7
 MTP, ACCEPTANCE = "mtp", 0.85
 """Drafts by layers of the model itself, and how often one is accepted where nobody says: 85 to 90 % of second tokens
 (DeepSeek-V3 technical report, arXiv:2412.19437, section 5.4.3)."""
+LEAST_ACCEPTANCE = 0.5
+"""The same at the end of the interval: later tokens of a draft, and texts that are hard to guess; assumed."""
 BALANCED = "balanced"
 
 

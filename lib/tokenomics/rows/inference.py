@@ -22,7 +22,7 @@ from tokenomics.rows import held_out
 from tokenomics.rows.bounds import E2E, LENGTHS, LONG, MLPERF, RATES, TPOT, TTFT
 from tokenomics.rows.bounds import PREDICTORS as BOUNDS
 from tokenomics.rows.case import Case, Prediction, Predictor
-from tokenomics.rows.deployment import BEAMS, OPEN, deployments, profile_of
+from tokenomics.rows.deployment import ACCEPTANCE, BEAMS, LEAST_ACCEPTANCE, OPEN, deployments, drafted, profile_of
 
 LOADS = ("static", "closed", "max", "mlperf_offline")
 """Loads without a queue, to which engine profiles are fitted."""
@@ -82,7 +82,15 @@ def predicted(case: Case, formula: Formula, quantity: str) -> Prediction:
     if other := _version_before(case):
         versions = predicted(other, formula, quantity).value / value
         low, high = low * np.fmin(versions, 1.0), high * np.fmax(versions, 1.0)
-    return Prediction(value, low, high, fits)
+    return Prediction(value, low, high * _fewer_accepted(case), fits)
+
+
+def _fewer_accepted(case: Case) -> ArrayLike:
+    """How much longer a token takes where no more drafts are accepted than the low end of what is usual."""
+    if not drafted(case):
+        return 1.0
+    length = case.known("draft_tokens", 1.0)
+    return durations.expected_tokens(ACCEPTANCE, length) / durations.expected_tokens(LEAST_ACCEPTANCE, length)
 
 
 def _version_before(case: Case) -> Case | None:
