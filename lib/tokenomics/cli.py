@@ -291,7 +291,21 @@ def score(
 
     FILE is a CSV (- is standard input) with columns model, hardware, metric and, as known, n_gpu, precision, isl, osl,
     load, batch, rate_qps, requests (training: seq_len, global_batch_seq, tokens_b ...), unit and value; extra columns
-    are ignored. Without `value` rows are only predicted. A row that cannot be predicted says why in `status`.
+    are ignored, one that is nearly an input stops. Without `value` rows are only predicted. A row that cannot be
+    predicted says why in `status`; what it leaves unsaid is filled as its engine would fill it and said in `assumed`.
+
+    \b
+    Layout      tp, pp, dp, ep, dp_attention (true: attention data parallel), redundant_experts
+    Engine      engine, engine_version, date (the newest version of that day, where none is stated), kv_precision,
+                max_num_seqs, max_num_batched_tokens, gpu_memory_utilization, prefix_cached_tokens, power_limit_w
+    Drafts      spec_method (none, mtp), draft_tokens
+    Requests    role (prefill, decode, both), length_spread (largest distance from the mean length, a share of it),
+                expert_routing (skewed, balanced)
+    Loads       static, closed (batch in flight), open (rate_qps), max, mlperf_offline, mlperf_server,
+                mlperf_interactive, mlperf_singlestream
+    Latencies   ttft, tpot, itl, e2e_latency, each alone or with _mean, _p50, _p90, _p95, _p99
+
+    Names of launch commands are read too (tensor_parallel_size, input_len, concurrency, kv_cache_dtype ...).
     Metrics: `tokenomics list metrics`. Or FILE is a result file of a benchmark tool, or a folder of such, with the
     options of `tokenomics convert`.
 

@@ -5,7 +5,7 @@ import pytest
 from tokenomics.compute.deployment import BLOCK_TOKENS, UNSTATED, Deployment, Settings
 from tokenomics.compute.inference.server import server
 from tokenomics.errors import DataError
-from tokenomics.facts import engines
+from tokenomics.facts import catalogue, engines
 
 
 def ask(**told):
@@ -23,8 +23,13 @@ def test_settings_bound_sequences_tokens_and_memory():
 
 
 def test_documented_settings_are_those_of_the_engine():
-    assert Settings.documented(engines.known("vLLM 0.19"), groups=2) == Settings(2 * 1024, 2 * 8192)
-    generic = Settings.documented(engines.known(""))
+    large, small = (catalogue.accelerator(name) for name in ("H100-SXM-80GB", "L4"))
+    assert Settings.documented(engines.known("vLLM 0.19"), 2, large) == Settings(2 * 1024, 2 * 8192)
+    assert Settings.documented(engines.known("vLLM 0.19"), 2, small) == Settings(2 * 256, 2 * 2048)
+    assert (
+        Settings.documented(engines.known("SGLang"), 1, catalogue.accelerator("B200")).max_num_batched_tokens == 16_384
+    )
+    generic = Settings.documented(engines.known(""), 1, large)
     assert (generic.max_num_seqs, generic.max_num_batched_tokens) == UNSTATED
 
 

@@ -21,11 +21,11 @@ def table(tmp_path, monkeypatch):
         out.writeheader()
         out.writerows([*rows, sglang | new])
     monkeypatch.setattr(engines, "TABLE", path)
-    for cached in (engines.engines, engines.of_profile, engines.measured_kernels):
+    for cached in (engines.engines, engines._found, engines.published, engines.of_profile, engines.measured_kernels):
         cached.cache_clear()
     yield
     monkeypatch.undo()
-    for cached in (engines.engines, engines.of_profile, engines.measured_kernels):
+    for cached in (engines.engines, engines._found, engines.published, engines.of_profile, engines.measured_kernels):
         cached.cache_clear()
 
 
@@ -68,3 +68,31 @@ def test_defaults_follow_the_memory_of_a_device(engine, device, seqs, tokens):
 )
 def test_a_share_of_memory_changes_with_a_version(text, share):
     assert engines.default_share(text) == share
+
+
+@pytest.mark.parametrize(
+    ("text", "version", "day", "period"),
+    [
+        ("TensorRT-LLM 1.x main", "", "", "2026"),
+        ("TensorRT 10.11, CUDA 12.9", "", "", "2026"),
+        ("TensorRT 10.2.0, CUDA 12.4", "", "", "2025"),
+        ("vLLM 0.9.0.2.dev108+g1234", "", "", "2026"),
+        ("vLLM 99.1", "", "", "2026"),
+        ("vLLM nightly", "", "", "2026"),
+        ("vLLM", "", "", "2026"),
+        ("vLLM", "0.6.3", "2026-01-01", "2024"),
+        ("vLLM", "", "2024-12-31", "2024"),
+        ("TensorRT-LLM", "main", "2025-11-02", "2026"),
+        ("TensorRT-LLM", "", "2024-06-30", "2024"),
+        ("TensorRT-LLM", "", "2020-01-01", "2023"),
+        ("SGLang", "", "", ""),
+    ],
+)
+def test_an_engine_without_a_version_is_the_newest_of_its_day(text, version, day, period):
+    assert engines.published(engines.dated(text, version, day)).period == period
+
+
+def test_a_day_tells_no_version():
+    told = [engines.version_told(text) for text in ("vLLM 0.9", "vLLM 2025-11-02", "vLLM", "SGLang", "TensorRT 10.11")]
+    assert told == [True, False, False, True, True]
+    assert engines.before("vLLM").period == "2024" and engines.before("SGLang") is None

@@ -12,6 +12,7 @@ from tokenomics.compute.inference import engines
 from tokenomics.compute.inference.engines import Profile
 from tokenomics.compute.inference.server import server
 from tokenomics.compute.layout import Layout
+from tokenomics.errors import Infeasible
 from tokenomics.facts import catalogue, measurements
 from tokenomics.rows import deployment, held_out, reading
 from tokenomics.rows import predict as score
@@ -91,7 +92,7 @@ def cases(rows):
     for key, some in rows.groupby(score.SHARED, sort=False):
         shared = dict(zip(score.SHARED, key, strict=True))
         device = score.record("accelerator", shared["hardware"])
-        precision = score._precision(shared, device)
+        precision = score._formats(shared, device)[0]
         columns = {name: some[name].to_numpy(float) for name in reading.NUMBERS["inference"]}
         names = (shared["metric"], shared["load"], shared["engine"])
         yield Case(*names, score.record("model", shared["model"]), device, precision, columns), some
@@ -193,7 +194,7 @@ def test_devices_that_nobody_measured_are_predicted_too(engine, hardware):
 
 def layout_of(**changes):
     columns = dict.fromkeys(reading.NUMBERS["inference"], np.array([np.nan]))
-    numbers = {"n_gpu": 8, "osl": 100.0} | {k: v for k, v in changes.items() if k in columns}
+    numbers = {"n_gpu": 8, "isl": 100.0, "osl": 100.0} | {k: v for k, v in changes.items() if k in columns}
     columns |= {name: np.array([float(value)]) for name, value in numbers.items()}
     case = Case(
         metric="tpot",
@@ -204,7 +205,8 @@ def layout_of(**changes):
         precision=parse("fp8"),
         columns=columns,
     )
-    ((layout, replicas, chosen),) = deployment.layouts(case)
+    ((on, replicas, chosen),) = deployment.deployments(case)
+    layout = on.layout
     assert chosen.tolist() == [0]
     assert layout.devices * replicas == columns["n_gpu"][0]
     return layout
@@ -218,15 +220,39 @@ def layout_of(**changes):
         ({"tp": 2, "pp": 4}, Layout(tp=2, pp=4)),
         ({"tp": 2, "dp": 4, "ep": 8}, Layout(tp=2, dp=4, ep=8)),
         ({"tp": 2, "dp": 4, "model": "Llama-3.1-70B"}, Layout(tp=2)),
-        ({"tp": 4, "ep": 3}, Layout(tp=4)),
-        ({"tp": 4, "dp": 8}, Layout(tp=4, dp=2)),
+        ({"tp": 8, "ep": 8, "dp_attention": 1}, Layout(tp=1, dp=8, ep=8)),
+        ({"tp": 8, "dp": 4, "ep": 8, "dp_attention": 1}, Layout(tp=2, dp=4, ep=8)),
+        ({"tp": 1, "dp": 8, "ep": 8, "dp_attention": 1}, Layout(tp=1, dp=8, ep=8)),
+        ({"tp": 2, "ep": 8}, Layout(tp=2, dp=4, ep=8)),
+        ({"ep": 8}, Layout(tp=1, dp=8, ep=8)),
+        ({"dp": 8}, Layout(tp=1, dp=8, ep=8)),
+        ({"dp": 2}, Layout(tp=4, dp=2, ep=8)),
+        ({"dp": 2, "model": "Llama-3.1-70B"}, Layout(tp=4)),
+        ({"load": "static"}, Layout(tp=8)),
         ({"n_gpu": 16, "tp": 16}, Layout(tp=8)),
         ({"n_gpu": 2, "engine": "llama.cpp", "model": "Llama-2-7B"}, Layout(pp=2)),
-        ({"tp": 8, "load": "mlperf_offline", "model": "Llama-2-7B"}, Layout(tp=1)),
+        ({"load": "mlperf_offline", "model": "Llama-2-7B"}, Layout(tp=1)),
     ],
 )
 def test_layouts_that_rows_state(changes, layout):
     assert layout_of(**changes) == layout
+
+
+@pytest.mark.parametrize("changes", [{"tp": 4, "ep": 3}, {"tp": 4, "dp": 8}, {"tp": 3}, {"dp": 3}])
+def test_layouts_that_cannot_be(changes):
+    with pytest.raises(Infeasible):
+        layout_of(**changes)
+
+
+def test_a_layout_not_stated_is_the_one_that_writes_most():
+    """At full load a mixture of experts on an engine that can runs attention data parallel where that wins."""
+    asked = {"model": "DeepSeek-R1", "hardware": "H200 SXM 141GB", "precision": "fp8", "n_gpu": 8.0, "load": "max"}
+    asked |= {"metric": "output_throughput_per_gpu", "unit": "tok/s/GPU"}
+    chosen, cut = (ask(engine="SGLang 0.5.9", tp=tp, **asked) for tp in (np.nan, 8.0))
+    assert "layout not stated: attention dp 8, ep 8, the fastest" in chosen["assumed"]
+    assert chosen["predicted"] > cut["predicted"] and "layout" not in cut["assumed"]
+    older = ask(engine="TensorRT-LLM 0.17", tp=np.nan, **asked)
+    assert "layout not stated: tp 8" in older["assumed"]
 
 
 def test_a_setting_forces_a_profile_or_leaves_an_accelerator_out():

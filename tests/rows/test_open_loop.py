@@ -30,7 +30,7 @@ SERVED = ONLINE | {
 
 def predicted(*rows, like=ONLINE, setting=USUAL):
     """Predictions of rows that differ from a usual one in some columns."""
-    return score.predict(pd.DataFrame([like | row for row in rows])[INPUTS], "inference", setting)
+    return score.predict(pd.DataFrame([like | row for row in rows]), "inference", setting)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_mlperf_rows_are_answered_or_refused(served):
 
 
 def test_longer_prompts_of_mlperf_cost_throughput(served):
-    longer = predicted({}, like=SERVED, setting=Setting(prompt=600.0))
+    longer = predicted({}, like=SERVED, setting=Setting(prompts=2.0))
     assert longer["predicted"][0] < 0.9 * served["predicted"]
 
 
@@ -145,3 +145,21 @@ def test_the_rate_of_a_server_run_and_the_requests_sent_are_read(tmp_path):
     path.write_text("model,hardware,metric,load,arrival_qps,requests\na,b,ttft_p99,mlperf_server,70.5,100\n")
     (chunk,) = reading.chunks(path)
     assert chunk.inputs.loc[0, ["rate_qps", "requests"]].tolist() == [70.5, 100]
+
+
+def test_a_closed_loop_keeps_so_many_in_flight(alone):
+    """Little's law: requests in flight are the rate times the time that each takes, and alone each takes its own."""
+    for in_flight in (1, 8):
+        load = OfferedLoad(np.inf, 40 * in_flight, 467, 64, in_flight=in_flight)
+        found = open_loop.statistics(alone, load, gaps=False)
+        assert found["request_throughput"][0] * found["e2e_latency"][0] == pytest.approx(in_flight, rel=0.03)
+    assert open_loop.statistics(alone, replace(load, requests=8), False)["ttft_p99"][0] > found["ttft_p50"][0]
+    one = open_loop.statistics(alone, OfferedLoad(np.inf, 20, 467, 64, in_flight=1), False)
+    assert one["ttft_p99"][0] == pytest.approx(float(alone.server.ttft(467).value), rel=0.02)
+
+
+def test_lengths_lie_evenly_around_their_mean():
+    stream = OfferedLoad(np.inf, 4000, 900, 90, spread=1 / 9, in_flight=4).stream(1)
+    for tokens, mean in ((stream.prompt, 900), (stream.output, 90)):
+        assert tokens.mean() == pytest.approx(mean, rel=0.01)
+        assert tokens.min() >= 0.88 * mean and tokens.max() <= 1.12 * mean and tokens.std() > 0.05 * mean

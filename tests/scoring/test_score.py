@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from tokenomics import paths
 from tokenomics.cli import main
+from tokenomics.errors import DataError
 from tokenomics.facts import catalogue, measurements
 from tokenomics.rows import constant, reading
 from tokenomics.rows import predict as score
@@ -139,9 +140,17 @@ def test_the_first_rows_that_cannot_be_read_are_named_with_their_lines(file):
 
 
 def test_columns_that_are_nearly_known_are_named(file):
-    outcome, out = run(file(ROWS["ttft"], header=HEADER.replace("batch", "bacth").replace(",value,", ",values,")))
-    assert "bacth (did you mean batch?), values (did you mean value?)" in outcome.text
+    outcome, out = run(file(ROWS["ttft"], header=HEADER.replace(",value,", ",values,")))
+    assert "columns not used: values (did you mean value?)" in outcome.text
     assert outcome.report is None and out.loc[0, "status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("bacth", "batch"), ("concurency", "batch"), ("tensor_paralel_size", "tp")]
+)
+def test_a_column_that_is_nearly_an_input_stops(file, written, meant):
+    with pytest.raises(DataError, match=f"column = '{written}'.*nearest: '{meant}'"):
+        run(file(ROWS["ttft"], header=HEADER.replace("batch" if meant == "batch" else "tp", written)))
 
 
 def test_an_unknown_metric_is_told_with_the_nearest(file):
@@ -365,7 +374,7 @@ def test_baseline_leaves_the_family_out(monkeypatch):
     assert family_of(dataclasses.replace(renamed, layers=31, full_layers=31, dense_layers=31)) == "mine"
     inputs = pd.DataFrame({name: ["" for _ in range(1)] for name in reading.TEXTS})
     inputs = inputs.assign(model="Llama-2-7B", hardware="H100 SXM 80GB", metric="tpot", load="static")
-    inputs = inputs.assign(**dict.fromkeys(reading.NUMBERS["inference"], 1.0))
+    inputs = inputs.assign(**dict.fromkeys(reading.NUMBERS["inference"], 1.0) | {"power_limit_w": np.nan})
     monkeypatch.setattr(constant, "ratios", lambda: doctored)
     constant.efficiency.cache_clear()
     bound, made = (score.predict(inputs, model).iloc[0] for model in ("bounds", "constant"))

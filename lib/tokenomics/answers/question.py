@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenomics.compute.counts.precision import stored
+from tokenomics.compute.counts.precision import kept, stored
 from tokenomics.compute.deployment import Settings
 from tokenomics.compute.inference import feasibility
 from tokenomics.compute.inference.server import Server, server
@@ -115,7 +115,7 @@ class Question:
 
     def settings(self, layout: Layout) -> Settings:
         """What the engine does by default, for each attention group of a replica."""
-        return Settings.documented(known(self.engine), layout.dp)
+        return Settings.documented(known(self.engine), layout.dp, self.device)
 
     def pinned(self) -> list[Layout]:
         """Layouts with the stated sizes; empty where none is stated.
@@ -169,16 +169,15 @@ def ask(
     _check({"tp": tp, "pp": pp}, {"ttft_ms": ttft_ms, "tpot_ms": tpot_ms}, attain, spares)
     peak, mean, of_day = _demand(rate, users_per_day, requests_per_user, day_swing)
     prompts, outputs, of_lengths = _lengths(prompt, output, workload)
-    record = catalogue.model(model)
+    record, device = catalogue.model(model), catalogue.accelerator(xpu)
     weights, of_format = stored(record, format)
+    of_cache = kept(record, device, known(engine or ENGINE), weights, kv_format)[1]
     asked = Question(
-        record,
-        catalogue.accelerator(xpu),
-        *(engine or ENGINE, weights, kv_format),
+        *(record, device, engine or ENGINE, weights, kv_format),
         *(tp, pp, peak, mean, prompts, outputs),
         *(ttft_ms / 1e3 if ttft_ms else None, tpot_ms / 1e3 if tpot_ms else np.inf),
         *(attain, int(spares), price_list),
-        (*_filled(engine, kv_format, weights, ttft_ms, tpot_ms), *of_format, *of_day, *of_lengths, ARRIVALS),
+        (*_filled(engine, ttft_ms, tpot_ms), *of_cache, *of_format, *of_day, *of_lengths, ARRIVALS),
     )
     feasibility.check_task(asked.model)
     feasibility.check_context(asked.model, asked.longest)
@@ -197,11 +196,9 @@ def _check(sizes: Mapping[str, Any], limits: Mapping[str, Any], attain: float, s
     proportion(WHERE, "attain", attain, without=[0, 1])
 
 
-def _filled(engine: str, kv_format: str, weights: str, ttft_ms: float | None, tpot_ms: float | None) -> list[str]:
-    """What was not stated of the engine, the cache and the objective, in words."""
-    cache = f"as {weights}" if not known(engine or ENGINE).wide_cache else "in 16 bit"
-    stated = {"engine": (engine, ENGINE), "cache": (kv_format, cache)}
-    filled = [f"{key} {default}" for key, (given, default) in stated.items() if not given]
+def _filled(engine: str, ttft_ms: float | None, tpot_ms: float | None) -> list[str]:
+    """What was not stated of the engine and the objective, in words."""
+    filled = [] if engine else [f"engine {ENGINE}"]
     filled += [] if ttft_ms else [f"TTFT within {TTFT_S:g} s, or {IDLE_TTFTS:g} times an idle replica's"]
     return filled + ([] if tpot_ms else ["no limit on TPOT"])
 

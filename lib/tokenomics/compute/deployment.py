@@ -96,10 +96,11 @@ class Settings:
     drafts: Drafts | None = None
 
     @classmethod
-    def documented(cls, engine: Engine, groups: int = 1) -> "Settings":
-        """What an engine does when it is told nothing (``data/catalogue/engines.csv``), each attention group by itself;
-        :data:`UNSTATED` where its documentation names no number."""
-        seqs, tokens = engine.max_num_seqs or UNSTATED[0], engine.max_num_batched_tokens or UNSTATED[1]
+    def documented(cls, engine: Engine, groups: int, device: Accelerator) -> "Settings":
+        """What an engine does on a device when it is told nothing (``data/catalogue/engines.csv``), each attention
+        group by itself; :data:`UNSTATED` where its documentation names no number."""
+        seqs = engine.seqs(device) or UNSTATED[0]
+        tokens = engine.max_num_batched_tokens or engine.tokens(device) or UNSTATED[1]
         return cls(groups * seqs, groups * tokens)
 
     def __post_init__(self):
@@ -141,6 +142,7 @@ class Deployment:
         alike: every sequence holds the same prompt, so that all tokens of a step choose the same experts.
         settings: what the engine is told, with its own choice (the generic engine's) where it was told nothing.
         sliding: what the engine keeps of a sequence in layers with a window.
+        skewed: tokens choose experts as unevenly as those of real text do; else a balancer spreads them evenly.
         left_out: take the parameters of relatives although this device was measured (to learn what that costs).
     """
 
@@ -151,6 +153,7 @@ class Deployment:
     kernels: str | None = None
     fused: bool = True
     alike: bool = False
+    skewed: bool = True
     left_out: bool = False
     settings: Settings = Settings()
     sliding: Sliding = field(default_factory=Sliding)

@@ -16,6 +16,9 @@ from tokenomics.facts.accelerators import GIB, Accelerator
 TABLE = paths.DATA / "catalogue" / "engines.csv"
 GENERIC = "generic"
 ENDLESS = (10**6, 0)
+LATEST = "x"
+"""What texts write for any minor version, as in ``1.x``."""
+DAY = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 POLICIES = PREFILL, DECODE, CHUNKED = "prefill", "decode", "chunked"
 """``prefill``: waiting prompts go before decodes, whole, in steps of their own. ``decode``: a batch is filled only when
 the last one has ended. ``chunked``: every step holds all decodes and as much of prompts as its tokens allow."""
@@ -111,7 +114,7 @@ class Engine:
     period_pattern: str
     first_version: tuple[int, int] | None
     below_version: tuple[int, int]
-    unstated: bool
+    since: str
     policy: str
     kernels: str | None
     elementwise_kernels: str | None
@@ -119,9 +122,9 @@ class Engine:
     repeats_prompt: bool
     sliding_window: bool
     splits_layers: bool
+    attention_dp: bool
     reserve: Reserve
     sliding: Sliding = Sliding()
-    wide_cache: bool = False
     usable_since: tuple[tuple[int, int], float] | None = None
     seqs_by_gib: tuple[tuple[int, int], ...] = ()
     tokens_by_gib: tuple[tuple[int, int], ...] = ()
@@ -168,20 +171,58 @@ def engines() -> tuple[Engine, ...]:
 def published(text: str) -> Engine:
     """The engine and period that a published text means, such as ``TensorRT-LLM 0.9.0`` or ``vLLM``.
 
-    A period is recognised by its own pattern (a benchmark's name for it), then by the version; a text without a version
-    means the period that is marked for it. An unknown engine is the generic one.
+    A period is recognised by its own pattern (a benchmark's name for it), then by the version (``1.x``: the last of
+    them), then by a day in the text, as :func:`dated` writes it: the newest that had begun. A text with neither means
+    the newest period. An unknown engine is the generic one.
     """
+    return _found(text)[0]
+
+
+def version_told(text: str) -> bool:
+    """Whether a text tells the engine's period, or the engine has one only; a day alone does not tell it."""
+    engine, by_version = _found(text)
+    return by_version or len([each for each in engines() if each.name == engine.name]) == 1
+
+
+def dated(text: str, version: str = "", day: str = "") -> str:
+    """An engine's text with what stands beside it: its version where the text names none, else the day of the run.
+
+    Args:
+        text: as published.
+        version: of the engine, empty where not stated.
+        day: ``YYYY-MM-DD``, empty where not stated.
+    """
+    if not text.strip() or version_told(text):
+        return text
+    if version and version_told(f"{text} {version}"):
+        return f"{text} {version}"
+    return f"{text} {day}" if DAY.fullmatch(day) else text
+
+
+def before(text: str) -> Engine | None:
+    """The period before the one that a text means; ``None`` for the first."""
+    engine = published(text)
+    periods = [each for each in engines() if each.name == engine.name]
+    place = periods.index(engine)
+    return periods[place - 1] if place else None
+
+
+@cache
+def _found(text: str) -> tuple[Engine, bool]:
+    """Engine and period of a text, and whether a pattern or a version told the period."""
     text = text.strip().casefold()
     name = next((e.name for e in engines() if e.pattern and re.search(e.pattern, text)), GENERIC)
     periods = [each for each in engines() if each.name == name]
     for each in periods:
         if each.period_pattern and re.search(each.period_pattern, text):
-            return each
+            return each, True
     if version := _version_in(text, periods[0].pattern):
         for each in periods:
             if each.has_version(version):
-                return each
-    return next((each for each in periods if each.unstated), periods[-1])
+                return each, True
+    if day := DAY.search(text):
+        return [periods[0], *(each for each in periods if each.since <= day[0])][-1], False
+    return periods[-1], False
 
 
 def default_share(text: str) -> float | None:
@@ -225,15 +266,17 @@ def measured_kernels() -> dict[str, str | None]:
 def _engine(row: dict[str, str]) -> Engine:
     first, below = row["first_version"], row["below_version"]
     return Engine(
-        **{key: row[key] for key in ("name", "period", "pattern", "period_pattern", "policy")},
-        **{key: _true(row[key]) for key in ("unstated", "fuses", "repeats_prompt", "sliding_window", "splits_layers")},
+        **{key: row[key] for key in ("name", "period", "pattern", "period_pattern", "policy", "since")},
+        **{
+            key: _true(row[key])
+            for key in ("fuses", "repeats_prompt", "sliding_window", "splits_layers", "attention_dp")
+        },
         first_version=_version(first) if first else None,
         below_version=_version(below) if below else ENDLESS,
         kernels=row["kernels"] or None,
         elementwise_kernels=row["elementwise_kernels"] or None,
         reserve=_reserve(row),
         sliding=Sliding(float(row["sliding_share"]), _true(row["sliding_step"])),
-        wide_cache=row["cache"] == "16bit",
         usable_since=_since(row["usable_since"]),
         **{key: _pairs(row[key]) for key in ("seqs_by_gib", "tokens_by_gib")},
         prefix_cache=_true(row["prefix_cache"]),
@@ -263,8 +306,8 @@ def _by_memory(steps: tuple[tuple[int, int], ...], device: Accelerator, otherwis
 
 def _version_in(text: str, pattern: str) -> tuple[int, int] | None:
     """Major and minor version after an engine's name in a lower-case text."""
-    number = re.search(r"(?:llm|" + pattern + r")\D{0,3}(\d+)\.(\d+)", text) if pattern else None
-    return (int(number[1]), int(number[2])) if number else None
+    number = re.search(r"(?:llm|" + pattern + r")\D{0,3}(\d+)\.(\d+|x\b)", text) if pattern else None
+    return (int(number[1]), ENDLESS[0] if number[2] == LATEST else int(number[2])) if number else None
 
 
 def _true(cell: str) -> bool:

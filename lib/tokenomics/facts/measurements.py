@@ -74,6 +74,7 @@ METRICS = {
     "serving_output_tok_s": Metric(("tok/s",), "higher", "inference", "group"),
     "mlperf_offline_throughput": Metric(("tok/s", "samples/s"), "higher", "inference", "system"),
     "mlperf_server_throughput": Metric(("tok/s", "samples/s"), "higher", "inference", "system"),
+    "mlperf_interactive_throughput": Metric(("tok/s", "samples/s"), "higher", "inference", "system"),
     "prefill_tok_s_per_node": Metric(("tok/s/node",), "higher", "inference", "node"),
     "decode_tok_s_per_node": Metric(("tok/s/node",), "higher", "inference", "node"),
     **{
@@ -83,6 +84,9 @@ METRICS = {
     },
     "request_throughput": Metric(("requests/s",), "higher", "inference", "group"),
     "gpu_memory_used": Metric(("MB", "GB"), "lower", "memory", "device"),
+    "weight_memory_per_gpu": Metric(("GiB", "GB"), "lower", "memory", "device"),
+    "kv_memory_per_gpu": Metric(("GiB", "GB"), "higher", "memory", "device"),
+    "kv_capacity_tokens": Metric(("token",), "higher", "memory", "group"),
     "fits_in_memory": Metric((), "", "memory", "group"),
     "energy_per_output_token": Metric(("J/token",), "lower", "energy", "group"),
     "gpu_energy_per_request": Metric(("J/request",), "lower", "energy", "request"),

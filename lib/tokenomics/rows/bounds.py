@@ -12,13 +12,21 @@ from numpy.typing import ArrayLike
 
 from tokenomics.compute import bounds
 from tokenomics.compute.counts.parameters import parameters
+from tokenomics.facts.measurements import STATISTICS
 from tokenomics.rows.case import Case, Prediction, Predictor
 
-TTFT = ("ttft", "ttft_mean", "ttft_p50", "ttft_p95", "ttft_p99")
-TPOT = ("tpot", "tpot_mean", "tpot_p99", "itl_mean", "itl_p50", "itl_p95")
+
+def statistics_of(*quantities: str) -> tuple[str, ...]:
+    """Metrics of latencies, with every statistic over requests and without one."""
+    return tuple(f"{name}{end}" for name in quantities for end in ("", *(f"_{each}" for each in STATISTICS)))
+
+
+TTFT, TPOT, E2E = statistics_of("ttft"), statistics_of("tpot", "itl"), statistics_of("e2e_latency")
 RATES = ("output_throughput_total", "output_throughput_per_gpu", "serving_output_tok_s")
-MLPERF = ("mlperf_offline_throughput", "mlperf_server_throughput")
+MLPERF = ("mlperf_offline_throughput", "mlperf_server_throughput", "mlperf_interactive_throughput")
 LOCKSTEP = "static"
+LONG = 131_072
+"""Tokens at which the cache of a token is looked at, where layers with a window keep little of a long context."""
 
 
 def lower_bound(case: Case, value: ArrayLike) -> Prediction:
@@ -95,6 +103,10 @@ def _output_rate(case: Case) -> Prediction:
     return upper_bound(case, _output_tok_per_s(case))
 
 
+def _request_rate(case: Case) -> Prediction:
+    return upper_bound(case, _output_tok_per_s(case) / case["osl"])
+
+
 def _output_rate_per_device(case: Case) -> Prediction:
     return upper_bound(case, _output_tok_per_s(case) / case["n_gpu"])
 
@@ -110,6 +122,21 @@ def _mlperf(case: Case) -> Prediction:
 
 def _memory(case: Case) -> Prediction:
     return lower_bound(case, _serving_bytes(case) / case["n_gpu"])
+
+
+def _weights(case: Case) -> Prediction:
+    return lower_bound(case, bounds.memory_bytes(case.deployment, 1, 0) / case["n_gpu"])
+
+
+def _room(case: Case) -> Prediction:
+    """What the weights leave of the memory of the data sheet."""
+    return upper_bound(case, case.device.memory_bytes - bounds.memory_bytes(case.deployment, 1, 0) / case["n_gpu"])
+
+
+def _cache_tokens(case: Case) -> Prediction:
+    """Tokens of one long sequence for which that has room."""
+    one = bounds.memory_bytes(case.deployment, 1, LONG) - bounds.memory_bytes(case.deployment, 1, 0)
+    return upper_bound(case, _room(case).value * case["n_gpu"] / (one / LONG))
 
 
 def _fits_in_memory(case: Case) -> Prediction:
@@ -173,7 +200,8 @@ PREDICTORS: Mapping[str, Predictor] = {
     **dict.fromkeys(TPOT, Predictor(_tpot)),
     "decode_tok_s_per_user": Predictor(_decode_rate_per_user),
     "prefill_tok_s": Predictor(_prefill_rate, needs=("isl",)),
-    "e2e_latency": Predictor(_latency, needs=LENGTHS),
+    **dict.fromkeys(E2E, Predictor(_latency, needs=LENGTHS)),
+    "request_throughput": Predictor(_request_rate, needs=LENGTHS),
     "output_tok_s_per_request": Predictor(_rate_per_request, needs=LENGTHS),
     "output_throughput_total": Predictor(_output_rate, needs=LENGTHS),
     "serving_output_tok_s": Predictor(_output_rate, needs=LENGTHS),
@@ -181,6 +209,9 @@ PREDICTORS: Mapping[str, Predictor] = {
     "total_throughput_in_plus_out": Predictor(_total_rate, needs=LENGTHS),
     **dict.fromkeys(MLPERF, Predictor(_mlperf, needs=("osl",))),
     "gpu_memory_used": Predictor(_memory),
+    "weight_memory_per_gpu": Predictor(_weights, loaded=False),
+    "kv_memory_per_gpu": Predictor(_room, loaded=False),
+    "kv_capacity_tokens": Predictor(_cache_tokens, loaded=False),
     "fits_in_memory": Predictor(_fits_in_memory, needs=LENGTHS),
     **dict.fromkeys(("mfu", "hfu"), Predictor(_utilisation)),
     **dict.fromkeys(("tflops_model_per_gpu", "tflops_hardware_per_gpu"), Predictor(_flop_rate)),

@@ -25,9 +25,6 @@ from tokenomics.compute.inference.engines import Profile
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.models import Model
 
-ORCA_PROMPT_TOKENS = 291.0
-"""Prompt of MLPerf's language models, which the results do not state: taken to be as long as Open-Orca's answers."""
-
 
 @dataclass(frozen=True)
 class Setting:
@@ -37,13 +34,13 @@ class Setting:
         profile: use this profile for every row.
         left_out: predict every accelerator as if it had never been measured.
         plain: give the duration alone, without interval and without the limit of its bound.
-        prompt: tokens of MLPerf's prompts, which its results do not state.
+        prompts: factor on the prompts of MLPerf's data sets, which its results do not state.
     """
 
     profile: Profile | None = None
     left_out: bool = False
     plain: bool = False
-    prompt: float = ORCA_PROMPT_TOKENS
+    prompts: float = 1.0
 
 
 USUAL = Setting()
@@ -62,6 +59,7 @@ class Case:
         precision: storage and arithmetic.
         columns: numbers of the rows by column (``n_gpu``, ``isl``, ``batch`` ...), NaN where empty.
         setting: what the caller sets.
+        role, spec_method, expert_routing: as in :mod:`tokenomics.rows.columns`; empty where not stated.
     """
 
     metric: str
@@ -72,12 +70,17 @@ class Case:
     precision: Precision
     columns: Mapping[str, NDArray[np.float64]]
     setting: Setting = USUAL
+    role: str = ""
+    spec_method: str = ""
+    expert_routing: str = ""
 
     def __getitem__(self, column: str) -> NDArray[np.float64]:
         return self.columns[column]
 
     def known(self, column: str, otherwise: float) -> NDArray[np.float64]:
-        """A column with its empty cells filled."""
+        """A column with its empty cells filled; filled throughout where the rows come without it."""
+        if column not in self.columns:
+            return np.full_like(self["n_gpu"], otherwise)
         return np.where(np.isnan(self[column]), otherwise, self[column])
 
     def only(self, rows: NDArray[np.int64]) -> "Case":
@@ -109,7 +112,8 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Predictor:
-    """How a model predicts a metric, and the columns that it needs."""
+    """How a model predicts a metric, the columns that it needs, and whether it depends on how requests arrive."""
 
     predict: Callable[[Case], Prediction]
     needs: tuple[str, ...] = ()
+    loaded: bool = True

@@ -1,28 +1,34 @@
-"""The deployment of a case of the scorer: engine profile, kernels, layout and replicas of its rows."""
+"""The deployments of a case's rows: engine profile, kernels, layout, what the engine is told, and replicas."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenomics.compute.deployment import Deployment, Settings
-from tokenomics.compute.inference import durations, engines, memory, saturation
+from tokenomics.compute.deployment import Deployment, Drafts, Settings
+from tokenomics.compute.inference import engines
 from tokenomics.compute.inference.engines import Profile
 from tokenomics.compute.inference.server import put_together
+from tokenomics.compute.inference.speculation import layer_share
 from tokenomics.compute.layout import Layout
-from tokenomics.facts.engines import default_share, of_profile, published
+from tokenomics.facts.engines import default_share, of_profile
 from tokenomics.rows.case import Case
+from tokenomics.rows.columns import SETTINGS
+from tokenomics.rows.layouts import by_sizes, resolved
 
-SERVER = "mlperf_server"
-OPEN = ("open", SERVER)
-"""Loads of random arrivals."""
+SERVER, INTERACTIVE, SINGLE = "mlperf_server", "mlperf_interactive", "mlperf_singlestream"
+OPEN = ("open", SERVER, INTERACTIVE, SINGLE)
+"""Loads that are simulated: random arrivals, and MLPerf's requests one after another."""
 BEAMS = "GPT-J"
 """The model family that MLPerf runs with four beams, which nothing here models."""
-DOMAIN = 8
-"""Devices joined by fast links, where the vendor states no number."""
 MOST_REQUESTS, FEWEST_REQUESTS, MOST_TOKENS = 10_000, 5, 2e7
 """Requests of a replica that are simulated, and the tokens that they may write together."""
-SIZES = ("n_gpu", "tp", "pp", "dp", "ep")
+MTP, ACCEPTANCE = "mtp", 0.85
+"""Drafts by layers of the model itself, and how often one is accepted where nobody says: 85 to 90 % of second tokens
+(DeepSeek-V3 technical report, arXiv:2412.19437, section 5.4.3)."""
+LEAST_ACCEPTANCE = 0.5
+"""The same at the end of the interval: later tokens of a draft, and texts that are hard to guess; assumed."""
+BALANCED = "balanced"
 
 
 def profile_of(case: Case, without: str = "") -> Profile:
@@ -32,71 +38,70 @@ def profile_of(case: Case, without: str = "") -> Profile:
     return engines.profile(engines.profile_name(case.engine, case.device), case.model.is_moe, without)
 
 
-def serving(case: Case, layout: Layout) -> Deployment:
-    """The deployment of a case in a layout."""
-    name = engines.profile_name(case.engine, case.device)
-    alike = case.load == "static" and of_profile(name).repeats_prompt
-    settings = Settings(memory_utilisation=default_share(case.engine))
-    return put_together(
-        *(case.model, case.device, case.precision, layout, name),
-        **{"alike": alike, "left_out": case.setting.left_out, "settings": settings},
-    )
+def deployments(case: Case) -> Iterator[tuple[Deployment, float, NDArray[np.int64]]]:
+    """Deployments that a case's rows mean, with replicas and row numbers.
+
+    Raises:
+        DataError: sizes that are no whole numbers.
+        Infeasible: a layout that cannot be.
+    """
+    told = np.stack([case.known(name, 0.0) for name in SETTINGS], axis=1)
+    for stated, same in by_sizes(case):
+        layout, _ = resolved(case.only(same), stated)
+        for settings in np.unique(told[same], axis=0):
+            rows = same[(told[same] == settings).all(axis=1)]
+            on = serving(case, layout, dict(zip(SETTINGS, settings.tolist(), strict=True)))
+            yield on, stated.n_gpu / layout.devices, rows
 
 
-def layouts(case: Case) -> Iterator[tuple[Layout, float, NDArray[np.int64]]]:
-    """Layouts that a case's rows state, or are given, with replicas and row numbers."""
-    stated = np.stack([np.maximum(case.known(name, 1), 1) for name in SIZES], axis=1)
-    for sizes in np.unique(stated, axis=0):
-        rows = np.flatnonzero((stated == sizes).all(axis=1))
-        n = int(sizes[0])
-        layout = Layout() if n == 1 else _layout(case, [int(size) for size in sizes])
-        yield layout, n / layout.devices, rows
-
-
-def _layout(case: Case, sizes: Sequence[int]) -> Layout:
-    """The layout that rows state, as far as the model and the machine allow it.
+def serving(case: Case, layout: Layout, told: dict[str, float] | None = None) -> Deployment:
+    """The deployment of a case in a layout.
 
     Args:
         case: the rows.
-        sizes: what they state, by :data:`SIZES`.
+        layout: of one replica.
+        told: :data:`tokenomics.rows.columns.SETTINGS`; 0 and what is missing is not told. Sequences and tokens are
+            those of an attention group.
     """
-    model, (n, tp, pp, dp, ep) = case.model, sizes
-    if case.load.startswith("mlperf"):
-        return fastest(case, n)
-    if published(case.engine).splits_layers:
-        return Layout(pp=n)
-    if tp * pp * dp > n:
-        dp = max(1, n // (tp * pp))
-    if model.heads % tp:  # Heads that cannot be shared evenly: attention runs on every device by itself.
-        return Layout(tp=1, pp=pp, dp=tp, ep=tp if model.is_moe else 1)
-    domain = case.device.link_devices or DOMAIN
-    tp = min(tp, domain) if not tp % domain else tp  # nobody cuts heads across nodes: the rest are replicas
-    dp = (attention_groups(n, tp, pp, dp, ep) or dp) if model.is_moe else 1
-    ep = ep if model.is_moe and not (tp * dp) % ep else 1
-    return Layout(tp=tp, pp=pp, dp=dp, ep=ep)
+    told = {name: value for name, value in (told or {}).items() if value}
+    name = engines.profile_name(case.engine, case.device)
+    extra = int(told.get("redundant_experts", 0)) if case.model.is_moe else 0
+    layout = Layout(layout.tp, layout.pp, layout.dp, layout.ep, extra)
+    alike = case.load == "static" and of_profile(name).repeats_prompt
+    skewed = case.expert_routing != BALANCED and not extra
+    return put_together(
+        *(case.model, case.device, case.precision, layout, name),
+        **{
+            "alike": alike,
+            "skewed": skewed,
+            "left_out": case.setting.left_out,
+            "settings": _settings(case, layout, told),
+        },
+    )
+
+
+def _settings(case: Case, layout: Layout, told: dict[str, float]) -> Settings:
+    """What the engine of rows is told; what they do not state is as published throughput runs set it."""
+    given = {name: layout.dp * int(told[name]) for name in ("max_num_seqs", "max_num_batched_tokens") if name in told}
+    share = told.get("gpu_memory_utilization", default_share(case.engine))
+    known = int(told.get("prefix_cached_tokens", 0))
+    if known:
+        given |= {"prefix_tokens": known, "prefix_cache": True}
+    return Settings(memory_utilisation=share, drafts=_drafts(case, told), **given)
+
+
+def drafted(case: Case) -> bool:
+    """Whether rows draft with layers of the model itself."""
+    return case.spec_method.startswith(MTP)
+
+
+def _drafts(case: Case, told: dict[str, float]) -> Drafts | None:
+    if not drafted(case):
+        return None
+    return Drafts(int(told.get("draft_tokens", 1)), ACCEPTANCE, share=layer_share(case.model))
 
 
 def simulated(requests: ArrayLike, osl: ArrayLike) -> NDArray[np.float64]:
     """How many of the requests sent to a replica are simulated: all, unless they are very many or very long."""
     most = np.clip(MOST_TOKENS / np.fmax(osl, 1.0), FEWEST_REQUESTS, MOST_REQUESTS)
     return np.floor(np.fmin(np.fmax(np.round(requests), 1.0), most))
-
-
-def attention_groups(n: int, tp: int, pp: int, dp: int, ep: int) -> int:
-    """Attention groups that a row leaves unsaid: experts spread over more devices than tp and dp name. 0: none."""
-    return ep // tp if dp == 1 and ep > tp and not ep % tp and not n % (ep * pp) else 0
-
-
-def fastest(case: Case, n: int) -> Layout:
-    """The tensor-parallel replica with which ``n`` devices deliver most, as a submitter would choose."""
-    known = case["osl"][~np.isnan(case["osl"])]
-    profile, osl, prompt = profile_of(case), float(np.median(known)) if known.size else np.nan, case.setting.prompt
-    sizes = [tp for tp in (1, 2, 4, 8) if n % tp == 0]
-    rates = {}
-    for tp in sizes:
-        on = serving(case, Layout(tp=tp))
-        if memory.capacity(on, profile.name, prompt + osl) >= 1:
-            running = durations.in_flight(on, profile.name, np.inf, prompt, osl)
-            cycle = saturation.saturated_cycle(on, profile, prompt, osl)
-            rates[tp] = float(running / cycle.seconds(profile) / tp)
-    return Layout(tp=max(rates, key=rates.get, default=sizes[-1]))

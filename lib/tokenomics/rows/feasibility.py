@@ -5,25 +5,44 @@ stated one, uneven stages, redundant experts or a smaller memory reserve are ass
 """
 
 from collections.abc import Iterator
+from dataclasses import astuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tokenomics.compute.deployment import Deployment
 from tokenomics.compute.inference import engines, feasibility, memory
-from tokenomics.compute.layout import Layout
 from tokenomics.errors import DataError, Infeasible
-from tokenomics.facts.engines import GENERIC, published
+from tokenomics.facts.engines import GENERIC, published, version_told
+from tokenomics.facts.measurements import METRICS
 from tokenomics.rows import deployment
+from tokenomics.rows.bounds import RATES, TPOT, TTFT
 from tokenomics.rows.case import Case
+from tokenomics.rows.columns import POWER
+from tokenomics.rows.layouts import Stated, by_sizes, resolved
 
 OK = "ok"
-MEMORY_METRICS = ("fits_in_memory", "gpu_memory_used")
+MEMORY_METRICS = tuple(name for name, metric in METRICS.items() if metric.kind == "memory" and name != "memory_per_gpu")
 """Metrics that answer whether something fits."""
-READING = ("ttft", "ttft_mean", "ttft_p50", "ttft_p95", "ttft_p99", "prefill_tok_s", *MEMORY_METRICS)
+READING = (*TTFT, "prefill_tok_s", *MEMORY_METRICS)
 """Metrics that need no token to be written."""
 COUNTED = ("static", "closed")
 """Loads with a stated number of requests at a time."""
+UNSPOKEN = ("", "none", "off", "false")
+"""Texts that say that nothing is drafted."""
+BITES = 0.8
+"""Share of a device's power below which a limit slows it, and is not modelled (a limit above costs a few per cent)."""
+TAKEN = {"batch": "one sequence", "isl": "no prompt", "osl": "the first token after the prompt"}
+"""What a static batch is taken to be where a row does not say."""
+WRITING = (*TPOT, "decode_tok_s_per_user")
+STATIC_READS = {"batch": (*TTFT, *WRITING, *RATES, "prefill_tok_s", "e2e_latency"), "isl": WRITING, "osl": WRITING}
+"""Metrics of a static batch that depend on each of these and are answered without it."""
+ROLES = {
+    **dict.fromkeys(("", "both"), lambda metric: True),
+    "prefill": lambda metric: metric in READING,
+    "decode": lambda metric: metric in (*MEMORY_METRICS, *TPOT, *RATES, "decode_tok_s_per_user", "request_throughput"),
+}
+"""Which metrics a pool of devices has, by what it does."""
 Texts = NDArray[np.object_]
 Numbers = NDArray[np.float64]
 
@@ -35,23 +54,18 @@ def judge(case: Case) -> tuple[Texts, Texts]:
     """
     count = len(case["n_gpu"])
     status, assumed = np.full(count, OK, dtype=object), np.full(count, "", dtype=object)
-    for sizes, rows in _by_sizes(case):
+    for stated, rows in by_sizes(case):
         try:
-            notes = [*_common(case), *_sizes(case, sizes)]
+            notes = [*_common(case), *_layout(case.only(rows), stated)]
         except DataError as error:
             status[rows] = _status(error)
             continue
         for row in rows:
             assumed[row] = feasibility.joined(notes)
     if case.load != "training":
+        _judge_conditions(case, status, assumed)
         _judge_requests(case, status, assumed)
     return status, assumed
-
-
-def _by_sizes(case: Case) -> Iterator[tuple[list[float], NDArray[np.int64]]]:
-    stated = np.stack([case.known(name, 1) for name in deployment.SIZES], axis=1)
-    for sizes in np.unique(stated, axis=0):
-        yield [float(size) for size in sizes], np.flatnonzero((stated == sizes).all(axis=1))
 
 
 def _common(case: Case) -> list[str]:
@@ -62,30 +76,56 @@ def _common(case: Case) -> list[str]:
     generic = bool(case.engine) and published(case.engine).name == GENERIC
     notes = [f"engine {case.engine!r} unknown: the generic one"] if generic else []
     notes += [] if case.engine else ["engine not stated: the generic one"]
+    if not version_told(case.engine):
+        notes.append(f"version of the engine not stated: {published(case.engine).profile}")
     return [*notes, *feasibility.check_format(case.device, case.model, case.precision)]
 
 
-def _sizes(case: Case, sizes: list[float]) -> list[str]:
-    """Whether a layout can be, as its row states it."""
-    feasibility.check_counts(*sizes)
-    n, tp, pp, dp, ep = (int(size) for size in sizes)
-    if case.load == "training" or case.load.startswith("mlperf") or n == 1 == tp == pp == dp:
+def _layout(case: Case, stated: Stated) -> list[str]:
+    """What was assumed of a layout; only whole numbers are asked of training, whose recipes are their own matter."""
+    if case.load == "training":
+        feasibility.check_counts(*(1 if np.isnan(each) else each for each in astuple(stated)[:-1]))
         return []
-    if published(case.engine).splits_layers:
-        return feasibility.check_layout(case.model, Layout(pp=n))
-    apart = case.model.is_moe and case.model.heads % tp
-    feasibility.check_layout(case.model, Layout(1 if apart else tp, pp))
-    notes = feasibility.check_replicas(n, tp, pp, dp)
-    if apart:
-        notes.append(f"attention data parallel: {case.model.heads} heads cannot be shared by {tp}")
-        tp, dp = 1, tp
-    groups = 1 if tp * pp * dp > n else dp
-    if more := deployment.attention_groups(n, tp, pp, groups, ep):
-        notes.append(f"attention data parallel: {more} groups")
-        groups = more
-    if (tp * groups) % ep:
-        raise Infeasible("row", "ep", ep, f"ep {ep} does not divide tp x dp = {tp * groups}", str(tp * groups))
-    return [*notes, *feasibility.check_layout(case.model, Layout(tp, pp, groups, ep))]
+    return resolved(case, stated)[1]
+
+
+def _judge_conditions(case: Case, status: Texts, assumed: Texts) -> None:
+    """Conditions that no model here follows: drafts whose acceptance nobody knows, power limits that bite, pools."""
+    reasons = [*_of_drafts(case), *_of_role(case)]
+    if reasons:
+        status[status == OK] = f"not judgeable: {reasons[0]}"
+    if deployment.drafted(case):
+        _note(assumed, status == OK, f"{deployment.ACCEPTANCE:.0%} of drafts accepted")
+    for name in (each for each in TAKEN if case.load == "static" and case.metric in STATIC_READS[each]):
+        _note(assumed, np.isnan(case.known(name, np.nan)), f"{name} not stated: {TAKEN[name]}")
+    limit, usual = case.known(POWER, np.nan), case.device.tdp_w or np.nan
+    for row in np.flatnonzero(limit < usual):
+        if limit[row] < BITES * usual:
+            status[row] = f"not judgeable: {POWER} {limit[row]:g}, not modelled below {BITES * usual:g}"
+        else:
+            _note(assumed, np.arange(len(limit)) == row, f"{POWER} {limit[row]:g} of {usual:g} taken as none")
+
+
+def _of_drafts(case: Case) -> list[str]:
+    method = case.spec_method
+    if method in UNSPOKEN:
+        return []
+    if not deployment.drafted(case):
+        return [f"spec_method {method} is not modelled; {deployment.MTP} and none are"]
+    simulated = case.load in deployment.OPEN
+    return [f"drafts under load {case.load} are not simulated"] if simulated else []
+
+
+def _of_role(case: Case) -> list[str]:
+    answers = ROLES.get(case.role)
+    if answers is None:
+        return [f"role {case.role}, not one of {', '.join(filter(None, ROLES))}"]
+    return [] if answers(case.metric) else [f"{case.metric} of a pool that does {case.role} alone"]
+
+
+def _note(assumed: Texts, rows: NDArray[np.bool_], note: str) -> None:
+    for row in np.flatnonzero(rows):
+        assumed[row] = feasibility.joined(filter(None, [assumed[row], note]))
 
 
 def _judge_requests(case: Case, status: Texts, assumed: Texts) -> None:
@@ -102,8 +142,8 @@ def _judge_requests(case: Case, status: Texts, assumed: Texts) -> None:
     ):  # MLPerf states no layout: one that fits is taken
         return
     good = np.flatnonzero(status == OK)
-    for layout, replicas, some in deployment.layouts(case.only(good)):
-        on, rows = deployment.serving(case, layout), good[some]
+    for on, replicas, some in deployment.deployments(case.only(good)):
+        rows = good[some]
         _note_simulated(case, replicas, rows, assumed)
         for row, found in _memory(case, on, rows, context[rows], np.maximum(batch[rows] / replicas, 1.0)):
             if isinstance(found, Infeasible):

@@ -7,24 +7,27 @@ without a layout gets the fastest that fits. Every value is a duration, or a rat
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute.deployment import Deployment
-from tokenomics.compute.inference import durations, memory, saturation
+from tokenomics.compute.inference import durations, engines, memory, saturation
 from tokenomics.compute.inference.engines import Profile, Work
 from tokenomics.compute.inference.intervals import interval
 from tokenomics.estimate import held
+from tokenomics.facts.engines import DAY, before, version_told
 from tokenomics.rows import held_out
-from tokenomics.rows.bounds import LENGTHS, MLPERF, RATES, TPOT, TTFT
+from tokenomics.rows.bounds import E2E, LENGTHS, LONG, MLPERF, RATES, TPOT, TTFT
 from tokenomics.rows.bounds import PREDICTORS as BOUNDS
 from tokenomics.rows.case import Case, Prediction, Predictor
-from tokenomics.rows.deployment import BEAMS, OPEN, layouts, profile_of, serving
+from tokenomics.rows.deployment import ACCEPTANCE, BEAMS, LEAST_ACCEPTANCE, OPEN, deployments, drafted, profile_of
 
 LOADS = ("static", "closed", "max", "mlperf_offline")
 """Loads without a queue, to which engine profiles are fitted."""
+PREFILL_POOL, DECODE_POOL = "prefill", "decode"
+"""Roles of devices that only read prompts, or only write answers whose prompts were read elsewhere."""
 Values = NDArray[np.float64]
 
 
@@ -66,8 +69,7 @@ def predicted(case: Case, formula: Formula, quantity: str) -> Prediction:
     if case.load not in LOADS + OPEN or beams:
         return Prediction(value)
     published = held_out.published(case)
-    for layout, replicas, rows in layouts(case):
-        on = serving(case, layout)
+    for on, replicas, rows in deployments(case):
         fits[rows] = memory.weight_bytes_per_device(on) <= case.device.driver_memory_bytes
         family = held_out.family_of(case.model)
         for without, part in ((family, rows[published[rows]]), ("", rows[~published[rows]])):
@@ -77,7 +79,26 @@ def predicted(case: Case, formula: Formula, quantity: str) -> Prediction:
             value[part] = formula(case, _group(case, on, profile, replicas, part))
             if not case.setting.plain:
                 low[part], high[part] = interval(value[part], on, profile, quantity, without)
-    return Prediction(value, low, high, fits)
+    if other := _version_before(case):
+        versions = predicted(other, formula, quantity).value / value
+        low, high = low * np.fmin(versions, 1.0), high * np.fmax(versions, 1.0)
+    return Prediction(value, low, high * _fewer_accepted(case), fits)
+
+
+def _fewer_accepted(case: Case) -> ArrayLike:
+    """How much longer a token takes where no more drafts are accepted than the low end of what is usual."""
+    if not drafted(case):
+        return 1.0
+    length = case.known("draft_tokens", 1.0)
+    return durations.expected_tokens(ACCEPTANCE, length) / durations.expected_tokens(LEAST_ACCEPTANCE, length)
+
+
+def _version_before(case: Case) -> Case | None:
+    """The case on the version before the newest one, where a row states neither version nor day."""
+    older = None if DAY.search(case.engine) or version_told(case.engine) else before(case.engine)
+    if older is None or case.setting.plain:
+        return None
+    return replace(case, engine=f"{case.engine} {older.since}", setting=replace(case.setting, plain=True))
 
 
 def _group(case: Case, on: Deployment, profile: Profile, replicas: float, rows: NDArray[np.int64]) -> Group:
@@ -101,7 +122,8 @@ def first_token(case: Case, g: Group) -> Values:
     """Seconds to the first token."""
     if case.load == "static":
         return _seconds(g, durations.prefill(g.on, g.batch, g.isl))
-    return durations.closed_loop(g.on, g.profile, g.each, g.isl, g.osl).ttft_s
+    osl = np.ones_like(g.osl) if case.role == PREFILL_POOL else g.osl
+    return durations.closed_loop(g.on, g.profile, g.each, g.isl, osl).ttft_s
 
 
 def per_token(case: Case, g: Group) -> Values:
@@ -109,6 +131,8 @@ def per_token(case: Case, g: Group) -> Values:
     isl, osl = np.nan_to_num(g.isl, nan=1.0), np.nan_to_num(g.osl, nan=1.0)
     if case.load == "static":
         return _seconds(g, durations.decode_step(g.on, g.batch, isl + 1 + osl / 2))
+    if case.role == DECODE_POOL:
+        return _seconds(g, durations.decode_step(g.on, _running(g), isl + 1 + osl / 2))
     return _seconds(g, durations.closed_loop(g.on, g.profile, g.each, isl, osl).step)
 
 
@@ -124,14 +148,23 @@ def per_output_token(case: Case, g: Group) -> Values:
     if case.load == "static":
         seconds = _seconds(g, durations.static_batch(g.on, g.profile.name, g.each, g.isl, g.osl))
         return seconds / (g.batch * g.osl)
-    isl = np.where(np.isnan(g.isl), case.setting.prompt, g.isl)
-    running = durations.in_flight(g.on, g.profile.name, g.each, isl, g.osl)
-    cycle = _seconds(g, saturation.saturated_cycle(g.on, g.profile, isl, g.osl, g.each))
+    running = _running(g)
+    if case.role == DECODE_POOL:
+        return _seconds(g, durations.decode_step(g.on, running, g.isl + 1 + g.osl / 2)) / (running * g.busy)
+    cycle = _seconds(g, saturation.saturated_cycle(g.on, g.profile, g.isl, g.osl, g.each))
     return cycle / (running * g.osl * g.busy)
 
 
+def _running(g: Group) -> Values:
+    """Sequences of a replica that its memory and engine let run."""
+    return durations.in_flight(g.on, g.profile.name, g.each, g.isl, g.osl)
+
+
 def prefill_token(case: Case, g: Group) -> Values:
-    """Seconds for one prompt token of all devices together."""
+    """Seconds for one prompt token of all devices together; saturated replicas fill every step with prompts."""
+    if np.isinf(g.batch).all():
+        full = np.maximum(np.floor(g.on.settings.max_num_batched_tokens / g.isl), 1.0)
+        return _seconds(g, durations.prefill(g.on, full, g.isl)) / (full * g.isl * g.replicas)
     return _seconds(g, durations.prefill(g.on, g.batch, g.isl)) / (g.batch * g.isl)
 
 
@@ -159,12 +192,14 @@ def bounded(case: Case, prediction: Prediction) -> Prediction:
 QUANTITY = {
     **dict.fromkeys((*TTFT, "prefill_tok_s"), "prefill"),
     **dict.fromkeys((*TPOT, "decode_tok_s_per_user"), "decode"),
-    **dict.fromkeys(("e2e_latency", "output_tok_s_per_request"), "throughput"),  # a request's whole time is its inverse
+    **dict.fromkeys((*E2E, "output_tok_s_per_request", "request_throughput"), "throughput"),
     **dict.fromkeys((*RATES, "total_throughput_in_plus_out", *MLPERF), "throughput"),
-    "gpu_memory_used": "memory",
+    **dict.fromkeys(("gpu_memory_used", "weight_memory_per_gpu"), "memory"),
 }
 """The quantity of a metric, by which its interval is chosen."""
 QUEUED = ("closed", *OPEN)
+PERCENTILES = frozenset(name for name in (*TTFT, *TPOT, *E2E) if name.rpartition("_")[2].startswith("p"))
+"""Metrics that no formula gives where requests queue: the loop is simulated (a fit asks the formula of the mean)."""
 
 
 def quantity(metric: str, load: str) -> str:
@@ -173,12 +208,15 @@ def quantity(metric: str, load: str) -> str:
 
 
 def _duration(formula: Formula, needs: tuple[str, ...] = ()) -> Predictor:
-    """A duration by a formula, or by simulation where requests arrive at random."""
+    """A duration by a formula, or by simulation where requests arrive at random or a percentile is asked."""
 
     def predict(case: Case) -> Prediction:
         if case.load in OPEN:
             return _simulated(case)
-        return bounded(case, predicted(case, formula, quantity(case.metric, case.load)))
+        mean = bounded(case, predicted(case, formula, quantity(case.metric, case.load)))
+        if case.load != "closed" or case.metric not in PERCENTILES or case.setting.plain:
+            return mean
+        return _where_simulated(_simulated(case), mean)
 
     return Predictor(predict, needs)
 
@@ -202,16 +240,60 @@ def _simulated(case: Case) -> Prediction:
     return bounded(case, open_loop.predicted(case))
 
 
+def _where_simulated(found: Prediction, mean: Prediction) -> Prediction:
+    """What was simulated, and the mean's formula where memory, as computed, holds no such request though it ran."""
+    simulated = np.isfinite(found.value)
+    ends = (np.where(simulated, getattr(found, end), getattr(mean, end)) for end in ("value", "low", "high"))
+    return Prediction(*ends, mean.fits)
+
+
 def _memory(case: Case) -> Prediction:
     return predicted(case, memory_taken, "memory")
+
+
+def _weight_memory(case: Case) -> Prediction:
+    """Bytes of weights on the fullest device, as far off as what engines leave for the cache."""
+    value = np.full_like(case["n_gpu"], np.nan)
+    for on, _, rows in deployments(case):
+        value[rows] = memory.weight_bytes_per_device(on)
+    fits = value <= case.device.driver_memory_bytes
+    return Prediction(value, value * (1 - memory.SPREAD), value * (1 + memory.SPREAD), fits)
+
+
+def _cache_memory(case: Case) -> Prediction:
+    """Bytes of a device that the engine keeps for its cache; of a sequence of the stated length where it fills none."""
+    return _of_cache(case, lambda on, free, context, replicas: free)
+
+
+def _cache_tokens(case: Case) -> Prediction:
+    """Tokens whose caches fit at a time on all devices, in sequences of the stated length, else of a long one."""
+
+    def tokens(on: Deployment, free: Values, context: Values, replicas: float) -> Values:
+        return free / memory.cache_bytes_per_device(on, context) * context * on.layout.dp * replicas
+
+    return _of_cache(case, tokens)
+
+
+def _of_cache(case: Case, quantity: Callable[[Deployment, Values, Values, float], Values]) -> Prediction:
+    """Something of the memory that is free for the cache, with the interval of that memory."""
+    value, low, high = (np.full_like(case["n_gpu"], np.nan) for _ in range(3))
+    fits, name = np.ones(len(value), dtype=bool), engines.profile_name(case.engine, case.device)
+    context = case.known("isl", 0.0) + case.known("osl", 0.0)
+    context = np.where(context > 0, context, float(min(case.model.context_tokens or LONG, LONG)))
+    for on, replicas, rows in deployments(case):
+        free = np.full(len(rows), float(memory.free_bytes(on, name)))
+        spread = memory.spread_bytes(on, free)
+        fits[rows] = free > 0
+        for ends, each in ((value, free), (low, free - spread), (high, free + spread)):
+            ends[rows] = quantity(on, np.maximum(each, 0.0), context[rows], replicas)
+    return Prediction(value, low, high, fits)
 
 
 def _fits(case: Case) -> Prediction:
     """Whether weights, all caches, activations and what the engine keeps back fit on every device."""
     verdict = np.zeros(len(case["n_gpu"]))
     profile = profile_of(case)
-    for layout, _, rows in layouts(case):
-        on = serving(case, layout)
+    for on, _, rows in deployments(case):
         context = case["isl"][rows] + case["osl"][rows]
         taken = memory.used(on, profile.name, _batch(case)[rows], context, case["isl"][rows]).total
         usable = memory.usable(on, profile.name) * case.device.driver_memory_bytes
@@ -222,7 +304,8 @@ def _fits(case: Case) -> Prediction:
 PREDICTORS: Mapping[str, Predictor] = {
     **dict.fromkeys(TTFT, _duration(first_token, ("isl",))),
     **dict.fromkeys(TPOT, _duration(per_token)),
-    "e2e_latency": _duration(request, LENGTHS),
+    **dict.fromkeys(E2E, _duration(request, LENGTHS)),
+    "request_throughput": _rate(per_output_token, LENGTHS, lambda case: 1 / case["osl"]),
     "decode_tok_s_per_user": _rate(per_token),
     "prefill_tok_s": _rate(prefill_token, ("isl",)),
     "output_tok_s_per_request": _rate(request, LENGTHS, lambda case: case["osl"]),
@@ -235,4 +318,7 @@ PREDICTORS: Mapping[str, Predictor] = {
     **dict.fromkeys(MLPERF, _rate(per_output_token, ("osl",))),
     "gpu_memory_used": Predictor(_memory),
     "fits_in_memory": Predictor(_fits, LENGTHS),
+    "weight_memory_per_gpu": Predictor(_weight_memory, loaded=False),
+    "kv_memory_per_gpu": Predictor(_cache_memory, loaded=False),
+    "kv_capacity_tokens": Predictor(_cache_tokens, loaded=False),
 }

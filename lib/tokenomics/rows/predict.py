@@ -12,27 +12,30 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tokenomics.compute.bounds import Precision
-from tokenomics.compute.counts.precision import fastest, labelled, parse, stored
+from tokenomics.compute.counts.precision import fastest, kept, labelled, stored
 from tokenomics.compute.inference.feasibility import joined
 from tokenomics.errors import DataError, one_of
 from tokenomics.facts import catalogue, names
 from tokenomics.facts.accelerators import DTYPES, Accelerator
 from tokenomics.facts.engines import published
 from tokenomics.facts.measurements import METRICS
-from tokenomics.rows import feasibility, reading
+from tokenomics.facts.mlperf import dataset
+from tokenomics.rows import feasibility
 from tokenomics.rows.case import USUAL, Case, Predictor, Setting
+from tokenomics.rows.columns import NUMBERS
 from tokenomics.rows.feasibility import Texts
 from tokenomics.rows.units import unit
 
 MODELS = ("best", "bounds", "constant", "inference")
 """Models that ``tokenomics score --scorer`` accepts."""
 OUTPUT = ["predicted", "low", "high"]
-SHARED = ["model", "hardware", "precision", "kv_precision", "engine", "load", "metric"]
+CONDITIONS = ("role", "spec_method", "expert_routing")
+SHARED = ["model", "hardware", "precision", "kv_precision", "engine", *CONDITIONS, "load", "metric"]
 """Texts by which rows are grouped; in this order, so that rows of one deployment come together and share its tables."""
 LOADS = ("static", "closed", "open", "max", "production", "training")
-KNOWN_NUMBERS = frozenset(name for columns in reading.NUMBERS.values() for name in columns)
-UNSTATED = {"mlperf_": ("isl",)}
-"""Columns that results of such loads never state: a model assumes them, or does not predict the row."""
+KNOWN_NUMBERS = frozenset(name for columns in NUMBERS.values() for name in columns)
+NEEDS = {"closed": ("batch", "isl", "osl"), "open": ("isl", "osl"), "max": ("isl", "osl")}
+"""Columns without which a load says nothing, beside what a metric needs: no length is taken to be zero or one."""
 PIECES = {"open": 16}
 """Rows of a group that are predicted at a time, of loads that are simulated row by row: progress is told between."""
 VERDICT = "fits_in_memory"
@@ -106,7 +109,8 @@ def predict(
 
 def _groups(inputs: pd.DataFrame, good: NDArray[np.int64]) -> Iterator[tuple[dict[str, str], NDArray[np.int64]]]:
     """What rows share, and their numbers, a piece at a time."""
-    for key, places in inputs.iloc[good].groupby(SHARED).indices.items():
+    texts = pd.DataFrame({name: inputs[name].fillna("") if name in inputs else "" for name in SHARED}, inputs.index)
+    for key, places in texts.iloc[good].groupby(SHARED).indices.items():
         shared = dict(zip(SHARED, key, strict=True))
         rows = good[places]
         size = PIECES.get(shared["load"], len(rows))
@@ -120,7 +124,7 @@ def _refusal(by_metric: Mapping[str, Predictor], shared: dict[str, str]) -> str:
         return "unknown model"
     if record("accelerator", shared["hardware"]) is None:
         return "unknown accelerator"
-    if _precision(shared, record("accelerator", shared["hardware"])) is None:
+    if _formats(shared, record("accelerator", shared["hardware"])) is None:
         return "unknown precision"
     if shared["load"] not in LOADS and not shared["load"].startswith("mlperf_"):
         return "unknown load"
@@ -134,32 +138,59 @@ def _predict_group(
     """Values (rows x 3), statuses and assumptions of rows that share everything but numbers."""
     values, status = np.full((len(units), 3), np.nan), np.full(len(units), "ok", dtype=object)
     assumed = np.full(len(units), "", dtype=object)
-    unstated = next((names for start, names in UNSTATED.items() if shared["load"].startswith(start)), ())
-    for name in dict.fromkeys(("n_gpu", *(name for name in predictor.needs if name not in unstated))):
-        lacks = ~(columns[name] > 0)
+    filled = _dataset_lengths(shared, columns, setting.prompts)
+    of_load = (
+        NEEDS.get(shared["load"], ()) if METRICS[shared["metric"]].kind == "inference" and predictor.loaded else ()
+    )
+    for name in dict.fromkeys(("n_gpu", *predictor.needs, *of_load)):
+        lacks = np.isnan(columns[name]) if name == "batch" else ~(columns[name] > 0)
         status[lacks] = np.where(status[lacks] == "ok", f"columns missing: {name}", status[lacks] + f", {name}")
+    if shared["load"].startswith("mlperf_") and filled is None:
+        status[status != "ok"] = f"not judgeable: lengths of MLPerf's data set for {shared['model']} are not known"
     complete = np.flatnonzero(status == "ok")
     if not complete.size:
         return values, status, assumed
     device = record("accelerator", shared["hardware"])
+    precision, notes = _formats(shared, device)
     case = Case(
         metric=shared["metric"],
         load=shared["load"],
         engine=shared["engine"],
         model=record("model", shared["model"]),
         device=device,
-        precision=_precision(shared, device),
+        precision=precision,
         columns={name: column[complete] for name, column in columns.items()},
         setting=setting,
+        **{name: shared[name] for name in CONDITIONS},
     )
     status[complete], assumed[complete] = feasibility.judge(case)
-    if notes := _format(shared)[1]:
+    if filled:
+        notes = [*notes, filled]
+    if notes:
         assumed[complete] = [joined([*notes, *filter(None, [each])]) for each in assumed[complete]]
     feasible = status[complete] == "ok"
     if feasible.any():
         case, complete = case.only(np.flatnonzero(feasible)), complete[feasible]
         values[complete], status[complete] = _answers(predictor, case, units[complete])
     return values, status, assumed
+
+
+def _dataset_lengths(shared: dict[str, str], columns: dict[str, NDArray], prompts: float) -> str | None:
+    """Fill the lengths that results of MLPerf do not state with the means of the model's data set; what was filled in
+    words, empty where nothing was, ``None`` where no data set is known."""
+    if not shared["load"].startswith("mlperf_"):
+        return ""
+    model = record("model", shared["model"])
+    known = dataset(shared["model"]) or dataset(model.name)
+    if known is None:
+        return None
+    means, filled = {"isl": prompts * known.input_tokens, "osl": known.output_tokens}, []
+    for name, tokens in means.items():
+        empty = np.isnan(columns[name])
+        if empty.any():
+            columns[name] = np.where(empty, tokens, columns[name])
+            filled.append(f"{name} {tokens:g}")
+    return f"{' and '.join(filled)} of {known.name}" if filled else ""
 
 
 def _answers(predictor: Predictor, case: Case, units: NDArray) -> tuple[NDArray[np.float64], Texts]:
@@ -219,14 +250,22 @@ def _peaks(device: Accelerator) -> frozenset[str]:
     return frozenset(dtype for dtype in DTYPES if getattr(device, suffix[dtype]))
 
 
-def _precision(shared: dict[str, str], device: Accelerator) -> Precision | None:
-    """Storage and arithmetic; ``None`` for an unknown text. MLPerf rows that give none may use the fastest."""
+def _formats(shared: dict[str, str], device: Accelerator) -> tuple[Precision, list[str]] | None:
+    """Storage and arithmetic, and what was assumed of them; ``None`` for an unknown text.
+
+    MLPerf rows that give none may use the fastest.
+    """
     if not shared["precision"] and shared["load"].startswith("mlperf_"):
-        return fastest(_peaks(device))
+        return fastest(_peaks(device)), ["the fastest format of the device"]
+    text, notes = _format(shared)
     try:
-        return parse(_format(shared)[0], shared["kv_precision"], wide_cache=published(shared["engine"]).wide_cache)
+        formats, of_cache = kept(
+            record("model", shared["model"]), device, published(shared["engine"]), text, shared["kv_precision"]
+        )
     except DataError:
         return None
+    serves = METRICS[shared["metric"]].kind in ("inference", "memory") and shared["load"] != "training"
+    return formats, [*notes, *(of_cache if serves else [])]
 
 
 def _format(shared: dict[str, str]) -> tuple[str, list[str]]:

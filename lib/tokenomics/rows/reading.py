@@ -7,7 +7,6 @@ be read as it stands is refused with a status of its own; the others are read al
 Values stay in the units in which they are published; :func:`tokenomics.rows.units.unit` says what one is in SI.
 """
 
-import difflib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,39 +21,35 @@ from numpy.typing import NDArray
 
 from tokenomics import paths
 from tokenomics.errors import DataError
-from tokenomics.facts import measurements
+from tokenomics.facts import measurements, tables
+from tokenomics.facts.engines import dated
 from tokenomics.facts.measurements import ANSWER_COLUMNS, METRICS
-from tokenomics.rows import records
+from tokenomics.facts.sources import keys_of, sources
+from tokenomics.rows import columns, records
+from tokenomics.rows.columns import ATTENTION, LAYOUT, NUMBERS, REQUIRED, SPREAD, TEXTS
 from tokenomics.rows.records import Record, Records
 from tokenomics.rows.units import unit
 
-REQUIRED = ("model", "hardware", "metric")
-TEXTS = ("model", "hardware", "metric", "unit", "load", "precision", "kv_precision", "engine")
-LAYOUT = ("n_gpu", "tp", "pp", "dp", "ep")
-NUMBERS = {
-    "inference": (*LAYOUT, "isl", "osl", "batch", "rate_qps", "requests"),
-    "energy": (*LAYOUT, "isl", "osl", "batch"),
-    "training": (*LAYOUT, "seq_len", "micro_batch", "global_batch_seq", "tokens_b", "pue", "grid_kgco2_per_kwh"),
-}
 PUBLISHED = {
     "inference": {"batch": ("sequences", "batch"), "rate_qps": ("rate_qps", "arrival_qps")},
     "energy": {"isl": ("avg_isl", "isl"), "osl": ("avg_osl", "osl"), "batch": ("avg_batch", "batch")},
     "training": {},
 }
 """Columns that give a number, the first non-empty one; its own name where none is listed."""
+METRIC_ALIASES = dict.fromkeys(
+    ("request_rate", "requests_per_s", "qps", "request_throughput_rps"), "request_throughput"
+)
 KIND_OF_METRIC = {"inference": "inference", "memory": "inference", "energy": "energy", "training": "training"}
 ALSO_OF_TRAINING = ("fits_in_memory",)
 """Metrics that a training run has too, where a row states what only such a run has."""
 TRAINING_ONLY, SERVING_ONLY = ("seq_len", "global_batch_seq", "micro_batch"), ("isl", "osl", "load", "batch")
-NEARLY, SHORTEST_MISSPELT = 0.79, 4
-"""How similar to a known column, and how long, the name of an unknown one must be to count as misspelt."""
 MOST_NAMED = 20
 """Columns of a user's own that are named, and looked at for misspelt ones."""
 NOTHING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "-", "--", "?")
 """Cells that say that a number is not known."""
 LEAST, MOST = 1e-6, 1e15
 """Numbers beyond these, zero aside, are no measurement of ours."""
-MOST_OF = {**dict.fromkeys(LAYOUT, 1e6), **dict.fromkeys(("isl", "osl", "seq_len"), 1e7)}
+MOST_OF = {**dict.fromkeys(LAYOUT, 1e6), **dict.fromkeys(("isl", "osl", "seq_len"), 1e7), ATTENTION: 1.0}
 """The same for devices, and for tokens of a sequence."""
 VALUES = (1e-18, 1e18)
 """The same for measured values, in any unit."""
@@ -62,10 +57,6 @@ THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
 DECIMAL_COMMA = re.compile(r"(\d+|\d{1,3}(\.\d{3})+),\d+([eE][+-]?\d+)?")
 ROWS = 100_000
 """Rows of a chunk, which are in memory at a time."""
-MLPERF_OUTPUT_TOKENS = {"llama-2-70b": 294.45, "gpt-j-6b": 30.0}
-"""Output tokens a sample where the row gives none: Open-Orca's mean (mlcommons/inference language/llama2-70b/README,
-accuracy target); CNN/DailyMail's enforced least (language/gpt-j/backend_PyTorch.py, ``min_new_tokens``)."""
-
 ONE_SEQUENCE = {"engine": r"^llama\.cpp", "source": r"LLM[-_]Inference[-_]Bench"}
 """Rows whose ``batch`` is the prompt chunk of llama-bench (option ``-b``): one sequence ran, as its scripts show."""
 
@@ -94,9 +85,18 @@ class Chunk:
 
 @contextmanager
 def opened(path: Path | str) -> Iterator[Records]:
-    """The records of a file of measurements; errors as of :func:`tokenomics.rows.records.opened`."""
-    with records.opened(path, known_columns(), REQUIRED) as table:
+    """The records of a file of measurements; errors as of :func:`tokenomics.rows.records.opened`, and a column that is
+    nearly an input (:func:`tokenomics.rows.columns.refuse_misspelt`)."""
+    known = known_columns()
+    with records.opened(path, known, REQUIRED, columns.aliases(known)) as table:
+        columns.refuse_misspelt(table.where, _own(table)[:MOST_NAMED], set(table.names) & known)
         yield table
+
+
+def _own(table: Records) -> list[str]:
+    """Columns of a user's own."""
+    known = known_columns()
+    return [name for name in table.names if name not in known and name.rpartition(".")[0] not in table.repeated]
 
 
 def chunks(path: Path | str, rows: int | None = None) -> Iterator[Chunk]:
@@ -129,29 +129,21 @@ def published(kind: str) -> Chunk:
     return next(chunks(paths.DATA / "measurements" / f"{kind}.csv", rows=len(measurements.read(kind))))
 
 
-def _inputs() -> set[str]:
-    return {*TEXTS, *(name for each in NUMBERS.values() for name in each)}
-
-
 def known_columns() -> set[str]:
     """Columns that are read, and answers, conditions and citations of the measurement tables."""
-    known = _inputs() | {"predicted", "low", "high", "status", "assumed"}
+    known = columns.inputs() | {"predicted", "low", "high", "status", "assumed"}
     for kind in measurements.KINDS:
         known |= {*measurements.input_columns(kind), *ANSWER_COLUMNS[kind]}
     return known
 
 
 def notes(table: Records) -> list[str]:
-    """One line on what was taken for granted, and one on columns of a user's own, with those that may be misspelt."""
-    known = known_columns()
-    own = [name for name in table.names if name not in known and name.rpartition(".")[0] not in table.repeated]
+    """One line on what was taken for granted, and one on columns of a user's own."""
+    own = _own(table)
     if not own:
         return table.notes
-    wanted = [name for name in _inputs() | {"value"} if name not in table.names and len(name) >= SHORTEST_MISSPELT]
-    shown = []
-    for name in own[:MOST_NAMED]:
-        near = difflib.get_close_matches(name.casefold(), wanted, 1, NEARLY) if len(name) >= SHORTEST_MISSPELT else []
-        shown.append(f"{name} (did you mean {near[0]}?)" if near else name)
+    near = {name for name in own[:MOST_NAMED] if columns.meant(name, table.names) == "value"}
+    shown = [f"{name} (did you mean value?)" if name in near else name for name in own[:MOST_NAMED]]
     more = f" and {len(own) - MOST_NAMED:,} more" if len(own) > MOST_NAMED else ""
     return [*table.notes, f"columns not used: {', '.join(shown)}{more}"]
 
@@ -160,12 +152,15 @@ def _chunk(table: Records, piece: list[Record]) -> Chunk:
     text = pd.DataFrame([each.cells for each in piece], columns=table.names, dtype="str")
     refused = np.array([f"not judgeable: {each.fault}" if each.fault else "" for each in piece], dtype=object)
     _refuse_contradictions(text, table.repeated, refused)
-    inputs = pd.DataFrame({name: text[name].str.strip() if name in text else "" for name in TEXTS}, index=text.index)
+    stands = {name: name if name in text else columns.ELSEWHERE.get(name, name) for name in TEXTS}
+    cells = {name: text[column].str.strip() if column in text else "" for name, column in stands.items()}
+    inputs = pd.DataFrame(cells, index=text.index)
     _known_words(inputs)
+    inputs["engine"] = _engines(text, inputs["engine"])
     _refuse_names(inputs, refused)
     parts = []
     for kind, rows in text.groupby(_kinds(text, inputs["metric"]), sort=False):
-        parts.append(_of_kind(kind, rows, inputs.loc[rows.index], table.delimiter, refused))
+        parts.append(_of_kind(kind, rows, inputs.loc[rows.index], table, refused))
     measured = _measured(text, inputs["metric"], table.delimiter, refused)
     lines = np.array([each.line for each in piece])
     return Chunk(text, pd.concat(parts).loc[text.index], measured, refused, lines)
@@ -188,31 +183,70 @@ def _states(text: pd.DataFrame, columns: tuple[str, ...]) -> pd.Series:
 
 
 def _of_kind(
-    kind: str, text: pd.DataFrame, inputs: pd.DataFrame, delimiter: str, refused: NDArray[np.object_]
+    kind: str, text: pd.DataFrame, inputs: pd.DataFrame, table: Records, refused: NDArray[np.object_]
 ) -> pd.DataFrame:
     """Inputs of the rows of one kind."""
+    in_flight = not table.as_written.isdisjoint(columns.IN_FLIGHT)
     numbers = {}
     for name in NUMBERS[kind]:
-        columns = PUBLISHED[kind].get(name, (name,))
+        published_as = PUBLISHED[kind].get(name, (name,))
         numbers[name] = np.full(len(text), np.nan)
-        for column in (each for each in columns if each in text):
-            found = _parsed(text[column], delimiter, refused, name)
+        for column in (each for each in published_as if each in text):
+            cells = text[column] if name != ATTENTION else _switch(text[column])
+            found = _parsed(cells, table.delimiter, refused, name)
             numbers[name] = np.where(np.isnan(numbers[name]), found, numbers[name])
+    if SPREAD in numbers and "source" in text:
+        numbers[SPREAD] = np.where(np.isnan(numbers[SPREAD]), text["source"].map(_spread_of), numbers[SPREAD])
     inputs = inputs.assign(**numbers)
-    if "n_gpu" not in text:
-        inputs["n_gpu"] = inputs[["tp", "pp", "dp"]].fillna(1).prod(axis=1)
+    devices = _devices(inputs)
+    inputs["n_gpu"] = inputs["n_gpu"].fillna(devices if "n_gpu" in text else devices.fillna(1.0))
     if kind == "inference" and set(ONE_SEQUENCE) <= set(text) and "sequences" not in text:
         one = [text[name].str.contains(pattern, case=False) for name, pattern in ONE_SEQUENCE.items()]
         inputs.loc[one[0] & one[1], "batch"] = 1.0
-    _fill(inputs, kind)
+    _fill(inputs, kind, in_flight)
     return inputs
+
+
+def _switch(cells: pd.Series) -> pd.Series:
+    """Yes as 1 and no as 0."""
+    return (
+        cells.str.strip()
+        .str.casefold()
+        .replace({"true": "1", "yes": "1", "on": "1", "false": "0", "no": "0", "off": "0"})
+    )
 
 
 def _known_words(inputs: pd.DataFrame) -> None:
     """Metrics and loads as they are known, whatever their case."""
     metric = inputs["metric"].str.casefold().str.replace(r"[\s-]+", "_", regex=True)
     inputs["metric"] = metric.where(metric.isin(list(METRICS)), inputs["metric"])
-    inputs["load"] = inputs["load"].str.casefold()
+    inputs["metric"] = inputs["metric"].replace(METRIC_ALIASES)
+    for name in ("load", "role", "spec_method", "expert_routing"):
+        inputs[name] = inputs[name].str.casefold()
+
+
+def _engines(text: pd.DataFrame, engine: pd.Series) -> pd.Series:
+    """Engines with their version, or, where nobody states it, the day of the run: the last of the source's year, where
+    the row names a source of ours and no day."""
+    beside = {name: text.get(name, pd.Series("", index=text.index)).str.strip() for name in ("engine_version", "date")}
+    years = text.get("source", pd.Series("", index=text.index)).map(_last_day)
+    beside["date"] = beside["date"].where(beside["date"] != "", years)
+    rows = zip(engine, beside["engine_version"], beside["date"], strict=True)
+    return pd.Series([dated(*row) for row in rows], index=text.index, dtype="str")
+
+
+@cache
+def _spread_of(source: str) -> float:
+    """How far lengths of a source's requests lie from their mean; NaN where nobody knows."""
+    known = {row["source"]: row["spread"] for row in tables.records("catalogue/length_spreads")}
+    return next((known[key] for key in keys_of(source) if key in known), np.nan)
+
+
+@cache
+def _last_day(source: str) -> str:
+    """The last day of the year in which a source was published; empty for none of ours."""
+    years = [year for key in keys_of(source) if (year := sources().get(key, {}).get("year", "")).isdigit()]
+    return f"{max(years)}-12-31" if years else ""
 
 
 def _refuse_contradictions(text: pd.DataFrame, repeated: dict[str, list[str]], refused: NDArray[np.object_]) -> None:
@@ -303,23 +337,32 @@ def _measured(
     return np.where(verdict, known, _parsed(cells.mask(verdict, ""), delimiter, refused))
 
 
-def _fill(inputs: pd.DataFrame, kind: str) -> None:
-    """Documented defaults of cells left empty: devices from the layout, load from what is given, lengths of MLPerf.
+def _devices(inputs: pd.DataFrame) -> pd.Series:
+    """Devices of the layout that rows state, NaN where they state none.
 
-    A file without ``n_gpu`` is of single devices unless it gives a layout; an empty cell means that nobody knows.
+    They are tp x pp x dp; attention's data parallel groups may be counted within tp; without tp, as many as share
+    attention or experts.
     """
-    layout = inputs[["tp", "pp", "dp"]].fillna(1).prod(axis=1).where(inputs["tp"].notna())
-    inputs["n_gpu"] = inputs["n_gpu"].fillna(layout).replace(0.0, 1.0)  # a host's own processor is one device
+    one = {name: inputs[name].fillna(1) for name in ("tp", "pp", "dp", "ep")}
+    groups = one["dp"].where(inputs["tp"].notna(), np.fmax(one["dp"], one["ep"]))
+    if ATTENTION in inputs:
+        groups = groups.mask((inputs[ATTENTION] == 1) & (one["dp"] > 1) & (one["tp"] % one["dp"] == 0), 1)
+    return (one["tp"] * one["pp"] * groups).where(inputs[["tp", "pp", "dp", "ep"]].notna().any(axis=1))
+
+
+def _fill(inputs: pd.DataFrame, kind: str, in_flight: bool) -> None:
+    """Documented defaults of cells left empty: load from what is given.
+
+    Args:
+        inputs: of one kind of rows.
+        kind: of the rows.
+        in_flight: whether the file's batch is a number of requests in flight.
+    """
+    inputs["n_gpu"] = inputs["n_gpu"].replace(0.0, 1.0)  # a host's own processor is one device
     inputs["pp"] = inputs["pp"].fillna(1)
-    groups = inputs["pp"] * inputs["dp"].fillna(1)
-    shared = (inputs["n_gpu"] / groups).where((inputs["n_gpu"] % groups == 0) & inputs["dp"].notna())
-    inputs["tp"] = inputs["tp"].fillna(shared).fillna(inputs["n_gpu"])
     if kind != "inference":
         inputs["load"] = "training" if kind == "training" else "closed"
         return
     empty = inputs["load"] == ""
-    inputs.loc[empty, "load"] = np.where(inputs.loc[empty, "rate_qps"].notna(), "open", "static")
-    mlperf = inputs["load"].str.startswith("mlperf") & inputs["osl"].isna()
-    for start, tokens in MLPERF_OUTPUT_TOKENS.items():
-        name = inputs["model"].str.casefold().str.replace(r"[^a-z0-9]", "", regex=True)
-        inputs.loc[mlperf & name.str.contains(start.replace("-", "").removesuffix("6b")), "osl"] = tokens
+    counted = "closed" if in_flight else "static"
+    inputs.loc[empty, "load"] = np.where(inputs.loc[empty, "rate_qps"].notna(), "open", counted)

@@ -15,10 +15,11 @@ import sys
 import tempfile
 import unicodedata
 from collections import Counter, deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from tokenomics import paths
@@ -70,6 +71,7 @@ class Records:
         notes: lines on what was assumed.
         delimiter: what parts its cells.
         size: bytes of the file.
+        as_written: columns as the header spells them, in small letters with underscores.
     """
 
     where: str
@@ -80,6 +82,7 @@ class Records:
     size: int
     _file: IO[bytes]
     _lines: "_Lines"
+    as_written: frozenset[str]
 
     def share_read(self) -> float:
         """Share of the file's bytes read so far."""
@@ -167,7 +170,9 @@ def _cut(cells: list[str], width: int) -> list[str]:
 
 
 @contextmanager
-def opened(path: Path | str, known: Collection[str], needed: Collection[str]) -> Iterator[Records]:
+def opened(
+    path: Path | str, known: Collection[str], needed: Collection[str], aliases: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Records]:
     """Open a table: a file, a pipe, or standard input as ``-``.
 
     UTF-8 and UTF-16 with and without a mark, else Latin-1; commas, semicolons, tabs or bars, whichever finds most known
@@ -177,6 +182,7 @@ def opened(path: Path | str, known: Collection[str], needed: Collection[str]) ->
         path: what to read.
         known: columns that mean something; case, spaces around and hyphens in their names do not matter.
         needed: columns without which a file is none of ours.
+        aliases: other names of known columns.
 
     Raises:
         DataError: no file, no text, no row, or a needed column missing (with the one that may be meant).
@@ -189,27 +195,29 @@ def opened(path: Path | str, known: Collection[str], needed: Collection[str]) ->
         text = io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="")
         csv.field_size_limit(LONGEST_CELL)
         lines = _Lines(iter(text))
-        names, delimiter = _header(lines, where, known, needed)
+        names, delimiter, written = _header(lines, where, known, needed, aliases)
         names, repeated = _each_once(names, known)
         notes += [f"columns that stand twice: {', '.join(repeated)}"] if repeated else []
-        yield Records(where, names, repeated, notes, delimiter, size, file, lines)
+        yield Records(where, names, repeated, notes, delimiter, size, file, lines, written)
 
 
-def _header(lines: "_Lines", where: str, known: Collection[str], needed: Collection[str]) -> tuple[list[str], str]:
-    """Columns of a file, known ones as they are known, and what parts its cells."""
+def _header(
+    lines: "_Lines", where: str, known: Collection[str], needed: Collection[str], aliases: Mapping[str, str]
+) -> tuple[list[str], str, frozenset[str]]:
+    """Columns of a file, known ones as they are known, what parts its cells, and the columns as they are written."""
     header = next(lines, "")
     if header.strip().casefold()[:4] == "sep=":  # a spreadsheet's way to name its delimiter
         lines.begin()
         header = next(lines, "")
     if not header:
         raise DataError(where, "file", "empty", ALLOWED)
-    folded = {_fold(name): name for name in known}
+    folded = {_fold(alias): name for alias, name in aliases.items()} | {_fold(name): name for name in known}
     found = {mark: _names(header, mark, folded) for mark in DELIMITERS}
     mark = max(DELIMITERS, key=lambda each: len(set(found[each]) & set(known)))
     missing = [name for name in needed if name not in found[mark]]
     if missing:
         _refuse(where, header, found[mark], missing, needed)
-    return found[mark], mark
+    return found[mark], mark, frozenset(_fold(name) for name in _names(header, mark, {}))
 
 
 def _refuse(where: str, header: str, names: list[str], missing: list[str], needed: Collection[str]) -> None:

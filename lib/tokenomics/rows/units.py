@@ -15,8 +15,9 @@ from tokenomics.facts.measurements import METRICS
 TIME = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0}
 BYTES = {"byte": 1.0, "B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 BYTES |= {"KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "TiB": 2.0**40}
-TOKENS = {"tok/s": 1.0, "token/s": 1.0, "tokens/s": 1.0}
-PER_DEVICE = {"tok/s/GPU": 1.0, "tokens/s/GPU": 1.0, "tok/s/device": 1.0}
+SECOND = ("s", "sec", "second")
+TOKENS = {f"{token}/{second}": 1.0 for token in ("tok", "token", "tokens", "t") for second in SECOND}
+PER_DEVICE = {f"{each}/{device}": 1.0 for each in TOKENS for device in ("GPU", "device")}
 PER_SAMPLE = {"samples/s": 1.0, "requests/s": 1.0, "req/s": 1.0, "qps": 1.0}
 RATE = TOKENS | PER_DEVICE | PER_SAMPLE
 FLOPS = {f"{p}FLOP/s{s}": f for p, f in (("G", 1e9), ("T", 1e12), ("P", 1e15)) for s in ("", "/GPU")}
@@ -31,7 +32,9 @@ DIMENSIONS: Mapping[str, Mapping[str, float]] = {
     "requests/s": {"requests/s": 1.0, "req/s": 1.0, "qps": 1.0},
     "MB": BYTES,
     "GB": BYTES,
-    "percent": {"percent": 0.01, "%": 0.01, "fraction": 1.0, "1": 1.0},
+    "GiB": BYTES,
+    "token": {"token": 1.0, "tokens": 1.0, "tok": 1.0},
+    "percent": {"percent": 0.01, "per cent": 0.01, "%": 0.01, "fraction": 1.0, "1": 1.0},
     "TFLOP/s/GPU": FLOPS,
     "J/token": PER_TOKEN,
     "J/request": {"J/request": 1.0, "kJ/request": 1e3, "Wh/request": 3600.0},
@@ -80,7 +83,8 @@ def unit(metric: str, name: str) -> Unit:
     if key is None:
         raise DataError("score", f"unit of {metric}", name, ", ".join(table))
     shared = METRICS[metric].per in ("group", "system")
-    return Unit(table[key], per_device=shared and key in PER_DEVICE, per_sample=key in PER_SAMPLE)
+    sampled = table is RATE and key in PER_SAMPLE
+    return Unit(table[key], per_device=shared and key in PER_DEVICE, per_sample=sampled)
 
 
 def usual(metric: str) -> str:

@@ -8,6 +8,7 @@ from tokenomics.compute.counts import precision
 from tokenomics.compute.counts.parameters import decode_weight_bytes, expert_weight_bytes, parameters, weight_bytes
 from tokenomics.compute.counts.precision import parse
 from tokenomics.facts import catalogue
+from tokenomics.facts.engines import published
 
 # ggml-org/llama.cpp tools/quantize/README.md: bits per weight of Llama-3.1-8B.
 BITS = {
@@ -116,5 +117,25 @@ def test_every_published_format_is_a_known_one():
 
 
 def test_an_engine_may_keep_a_cache_in_16_bit_under_weights_of_8():
-    assert (parse("fp8").kv_bits, parse("fp8", wide_cache=True).kv_bits) == (8, 16)
-    assert parse("fp8", "fp8", wide_cache=True).kv_bits == 8
+    assert (parse("fp8").kv_bits, parse("fp8", cache_bits=16.0).kv_bits) == (8, 16)
+    assert parse("fp8", "fp8", cache_bits=16.0).kv_bits == 8
+
+
+@pytest.mark.parametrize(
+    ("model", "device", "engine", "weights", "bits"),
+    [
+        ("Llama-3.1-70B", "H100-SXM-80GB", "TensorRT-LLM 0.17", "fp8", 8),
+        ("Llama-3.1-70B", "B200", "TensorRT-LLM 1.1", "nvfp4", 8),
+        ("Llama-3.1-70B", "H100-SXM-80GB", "TensorRT-LLM 1.1", "bf16", 16),
+        ("Llama-3.1-70B", "H100-SXM-80GB", "vLLM 0.19", "fp8", 16),
+        ("DeepSeek-V3", "H200-SXM-141GB", "SGLang", "fp8", 16),
+        ("gpt-oss-120b", "H200-SXM-141GB", "TensorRT-LLM 1.1", "mxfp4", 16),
+        ("gpt-oss-120b", "B200", "TensorRT-LLM 1.1", "mxfp4", 8),
+        ("Llama-3.1-8B", "H100-SXM-80GB", "", "fp8", 8),
+    ],
+)
+def test_a_cache_not_stated_is_as_the_engine_keeps_it(model, device, engine, weights, bits):
+    asked = catalogue.model(model), catalogue.accelerator(device), published(engine), weights
+    formats, notes = precision.kept(*asked)
+    assert formats.kv_bits == bits and notes == [notes[0]] and f"{bits} bit" in notes[0]
+    assert precision.kept(*asked, "fp8") == (dataclasses.replace(formats, kv_bits=8.0), [])

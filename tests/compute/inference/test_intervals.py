@@ -47,7 +47,9 @@ def drawn(seed=0, rows=400, families=4, **columns):
     return pd.DataFrame({**given, "family": family, "residual": residual})
 
 
-@pytest.mark.parametrize(("name", "engine", "kind"), [("H100-SXM-80GB", "vLLM", "own"), ("MI300X", "vLLM", "profiled")])
+@pytest.mark.parametrize(
+    ("name", "engine", "kind"), [("H100-SXM-80GB", "vLLM", "own"), ("MI300X", "vLLM 0.6", "profiled")]
+)
 def test_another_device_of_a_known_name_has_the_wider_interval(name, engine, kind):
     on, profile = asked(name, engine)
     mine = dataclasses.replace(on, device=dataclasses.replace(on.device, memory_bytes=on.device.memory_bytes * 1.5))
@@ -84,7 +86,7 @@ def test_kinds_of_nearness():
     assert kind_of(*asked("H100-SXM-80GB")) == "own"
     on, profile = asked("H100-SXM-80GB", "vLLM 0.19")
     assert "H100-SXM-80GB" in profile.accelerators and kind_of(on, profile) == "own"
-    assert kind_of(*asked("MI300X", "vLLM")) == "profiled"
+    assert kind_of(*asked("MI300X", "vLLM 0.6")) == "profiled"
     assert kind_of(*asked("MI300X")) == kind_of(*asked("TPU-v5e")) == "other"
     assert kind_of(*asked("GH200-96GB")) == "generation"
     assert kind_of(*asked("V100-SXM-32GB")) == "vendor"

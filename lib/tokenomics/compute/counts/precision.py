@@ -12,6 +12,9 @@ from functools import cache
 from tokenomics.compute.bounds import Precision
 from tokenomics.compute.counts.parameters import WeightFormat
 from tokenomics.errors import DataError
+from tokenomics.facts.accelerators import Accelerator
+from tokenomics.facts.cache_formats import cache_bits
+from tokenomics.facts.engines import GENERIC, Engine
 from tokenomics.facts.formats import named
 from tokenomics.facts.models import Model
 
@@ -26,19 +29,36 @@ FASTEST = (("fp4", 4.0), ("fp8", 8.0), ("int8", 8.0))
 
 
 @cache
-def parse(text: str = "", kv_text: str = "", *, wide_cache: bool = False) -> Precision:
+def parse(text: str = "", kv_text: str = "", *, cache_bits: float | None = None) -> Precision:
     """Storage and arithmetic that a published precision stands for.
 
     Args:
         text: weights and activations; empty means 16 bit.
-        kv_text: the cache; empty means as the weights where they are floating point, else 16 bit.
-        wide_cache: where ``kv_text`` is empty the cache is in 16 bit, whatever the weights.
+        kv_text: the cache; empty means as the engine keeps it.
+        cache_bits: what the engine keeps it in; ``None``: as the weights where they are floating point, else 16 bit.
 
     Raises:
         DataError: a text that names no known format.
     """
     weights, dtype = _weights(text)
-    return Precision(weights=weights, kv_bits=_kv_bits(kv_text or ("fp16" * wide_cache), weights, dtype), dtype=dtype)
+    kept = cache_bits if cache_bits and not kv_text.strip() else _kv_bits(kv_text, weights, dtype)
+    return Precision(weights=weights, kv_bits=kept, dtype=dtype)
+
+
+def kept(
+    model: Model, device: Accelerator, engine: Engine, text: str, kv_text: str = ""
+) -> tuple[Precision, list[str]]:
+    """Formats of a deployment, the cache as its engine keeps it where ``kv_text`` is empty, and what was assumed of it.
+
+    Raises:
+        DataError: as for :func:`parse`.
+    """
+    found = named(text or "fp16")
+    bits = found and cache_bits(engine.name, found.name, model.is_mla, device.generation or "")
+    formats = parse(text, kv_text, cache_bits=bits)
+    whose = "an engine not stated" if engine.name == GENERIC else engine.name
+    notes = [] if kv_text.strip() else [f"KV cache in {formats.kv_bits:g} bit, as {whose} keeps it"]
+    return formats, notes
 
 
 def stored(model: Model, text: str = "", otherwise: str = "bf16") -> tuple[str, list[str]]:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tokenomics.compute import bounds
 from tokenomics.compute.bounds import Precision
-from tokenomics.compute.counts.precision import parse, stored
+from tokenomics.compute.counts.precision import kept, stored
 from tokenomics.compute.deployment import Deployment, Settings
 from tokenomics.compute.inference import durations, engines, feasibility, memory, saturation
 from tokenomics.compute.inference.engines import Profile, Work
@@ -233,7 +233,7 @@ def server(
     if settings.memory_utilisation is None:
         settings = replace(settings, memory_utilisation=default_share(engine))
     weights, _ = stored(model, precision)
-    formats = parse(weights, kv_precision, wide_cache=known(engine).wide_cache)
+    formats, _ = kept(model, device, known(engine), weights, kv_precision)
     on = put_together(model, device, formats, layout, name, settings=settings)
     return Server(on, engines.profile(name, model.is_moe))
 
@@ -245,7 +245,7 @@ def put_together(
 
     Args:
         name: of the engine's profile (:func:`tokenomics.compute.inference.engines.profile_name`).
-        known: ``settings`` (filled as the engine does), ``alike`` and ``left_out``, as in
+        known: ``settings`` (filled as the engine does), ``alike``, ``skewed`` and ``left_out``, as in
             :class:`tokenomics.compute.deployment.Deployment`.
     """
     facts = of_profile(name)

@@ -177,6 +177,7 @@ def _experts(on: Deployment, use: Kernels, tokens: Times) -> Times:
         top_k=model.experts_per_token,
         expert_parallel=layout.ep,
         alike=on.alike,
+        skewed=on.skewed,
     )
     return np.where(tokens > 0, model.moe_layers * seconds, 0.0)
 

@@ -13,7 +13,7 @@ from tokenomics.facts import catalogue, tables
 from tokenomics.notebook.report import Metric
 from tokenomics.rows import predict as score
 from tokenomics.rows.bounds import MLPERF
-from tokenomics.rows.case import ORCA_PROMPT_TOKENS, Setting
+from tokenomics.rows.case import Setting
 from tokenomics.rows.deployment import OPEN
 from tokenomics.rows.held_out import family_of
 from tokenomics.scoring import report
@@ -303,7 +303,7 @@ def _errors_with_prompts(rows: pd.DataFrame) -> dict[str, pd.Series]:
     server = rows[rows["metric"].isin(MLPERF)]
     errors = {}
     for name, factor in PROMPTS.items():
-        prompts = Setting(prompt=factor * ORCA_PROMPT_TOKENS)
+        prompts = Setting(prompts=factor)
         predicted = score.predict(server[INPUTS], "inference", prompts)["predicted"]
         for model, group in server.groupby("model"):
             errors[f"MLPerf server, {model}, prompts {name}"] = predicted[group.index] / group["value"] - 1
