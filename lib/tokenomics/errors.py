@@ -123,6 +123,16 @@ def proportion(where: str, key: str, value: object, without: Collection[float] =
     require(bool(good), where, key, value, f"{least}, {most}" if without else "0 to 1")
 
 
+def texts(where: str, **given: object) -> None:
+    """Refuse anything but text, by its key.
+
+    Raises:
+        DataError: a number, nothing, a list.
+    """
+    for key, value in given.items():
+        require(isinstance(value, str), where, key, value, "text")
+
+
 def is_number(value: object) -> bool:
     """Whether it is a real number: no text, nothing or truth value."""
     return isinstance(value, Real) and not isinstance(value, bool)

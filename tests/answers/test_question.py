@@ -23,6 +23,13 @@ PAIR = ("Llama-3.1-70B", "H100-SXM-80GB")
         ({"tpot_ms": 0}, "tpot_ms"),
         ({"spares": -1}, "spares"),
         ({"tp": 1.5}, "tp"),
+        ({"tp": "two"}, "tp"),
+        ({"spares": None}, "spares"),
+        ({"attain": "most"}, "attain"),
+        ({"format": -1}, "format"),
+        ({"kv_format": [8]}, "kv_format"),
+        ({"engine": 0.19}, "engine"),
+        ({"price_list": "nobody"}, "price_list"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(change, key):

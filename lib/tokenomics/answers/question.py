@@ -14,11 +14,12 @@ from tokenomics.compute.inference import feasibility
 from tokenomics.compute.inference.server import Server, server
 from tokenomics.compute.layout import Layout
 from tokenomics.economics.cost.capacity import Demand
-from tokenomics.errors import positive, proportion, require, whole
+from tokenomics.errors import one_of, positive, proportion, require, texts, whole
 from tokenomics.facts import catalogue
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.engines import known
 from tokenomics.facts.models import Model
+from tokenomics.facts.prices import rental_prices
 from tokenomics.service.qoe import MLPERF, Slo
 from tokenomics.service.simulator import Requests
 from tokenomics.service.workload.arrivals import Poisson, arrival_times, cosine_day
@@ -51,6 +52,9 @@ class Question:
         spares: replicas that may fail.
         price_list: key of the list of rents.
         assumed: what was not stated, in words.
+
+    Raises:
+        Infeasible: a model that does not write, requests beyond its context.
     """
 
     model: Model
@@ -70,6 +74,10 @@ class Question:
     spares: int
     price_list: str
     assumed: tuple[str, ...]
+
+    def __post_init__(self):
+        feasibility.check_task(self.model)
+        feasibility.check_context(self.model, self.longest)
 
     @cached_property
     def arrival_s(self) -> NDArray[np.float64]:
@@ -166,22 +174,21 @@ def ask(
         DataError: a name that nobody knows, a number out of range, a demand or lengths missing or stated twice.
         Infeasible: a model that does not write, requests beyond its context.
     """
+    texts(WHERE, engine=engine, format=format, kv_format=kv_format, workload=workload, price_list=price_list)
+    one_of(WHERE, "price_list", price_list, sorted({each.source for each in rental_prices()}))
     _check({"tp": tp, "pp": pp}, {"ttft_ms": ttft_ms, "tpot_ms": tpot_ms}, attain, spares)
     peak, mean, of_day = _demand(rate, users_per_day, requests_per_user, day_swing)
     prompts, outputs, of_lengths = _lengths(prompt, output, workload)
     record, device = catalogue.model(model), catalogue.accelerator(xpu)
     weights, of_format = stored(record, format)
     of_cache = kept(record, device, known(engine or ENGINE), weights, kv_format)[1]
-    asked = Question(
+    return Question(
         *(record, device, engine or ENGINE, weights, kv_format),
         *(tp, pp, peak, mean, prompts, outputs),
         *(ttft_ms / 1e3 if ttft_ms else None, tpot_ms / 1e3 if tpot_ms else np.inf),
         *(attain, int(spares), price_list),
         (*_filled(engine, ttft_ms, tpot_ms), *of_cache, *of_format, *of_day, *of_lengths, ARRIVALS),
     )
-    feasibility.check_task(asked.model)
-    feasibility.check_context(asked.model, asked.longest)
-    return asked
 
 
 def _check(sizes: Mapping[str, Any], limits: Mapping[str, Any], attain: float, spares: int) -> None:

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from tokenomics.answers.quantity import Quantity
-from tokenomics.answers.question import PRICE_LIST, WHERE, Question, ask
+from tokenomics.answers.question import WHERE, Question, ask
 from tokenomics.compute.inference.search import Candidate, layouts, search
 from tokenomics.compute.inference.server import MEMORY, Server
 from tokenomics.compute.layout import Layout
 from tokenomics.economics.cost.amounts import DAYS_PER_MONTH, HOURS_PER_MONTH, TOKENS
 from tokenomics.economics.cost.hourly import rent
-from tokenomics.errors import Infeasible, require
+from tokenomics.errors import Infeasible
 from tokenomics.estimate import ENDS, Estimate, combine
 from tokenomics.facts.prices import RentalPrice, listed_by
 from tokenomics.facts.sources import sources
@@ -136,7 +136,6 @@ def size(model: str, xpu: str, **options: Any) -> Size:
 def answer(asked: Question) -> Size:
     """The answer to a question; raises as :func:`size`."""
     offers = listed_by(asked.price_list)
-    require(bool(offers), WHERE, "price_list", asked.price_list, f"a list of rents such as {PRICE_LIST}")
     best = _fewest_devices(asked)
     if best is None:
         raise _cannot_be_kept(asked)

@@ -209,6 +209,9 @@ def test_arrays_equal_scalars():
         ({"tp": 1.5}, r"tp = 1.5; allowed: a whole number >= 1"),
         ({"precision": "posit5"}, "precision = posit5; allowed: fp32, bf16"),
         ({"kv_precision": "int3.5"}, "kv_precision = int3.5; allowed: fp32, bf16"),
+        ({"kv_precision": 8}, "kv_precision = 8; allowed: text"),
+        ({"precision": ["fp8"]}, r"precision = \['fp8'\]; allowed: text"),
+        ({"tp": "4"}, "tp = 4; allowed: a whole number >= 1"),
     ],
 )
 def test_a_server_that_cannot_be_says_so_in_one_line(options, says):

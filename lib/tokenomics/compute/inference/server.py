@@ -24,6 +24,7 @@ from tokenomics.compute.inference.intervals import interval
 from tokenomics.compute.inference.steps import Parts
 from tokenomics.compute.layout import Layout
 from tokenomics.compute.operators.selection import completed
+from tokenomics.errors import texts
 from tokenomics.estimate import Estimate, Values, held
 from tokenomics.facts.accelerators import Accelerator
 from tokenomics.facts.engines import default_share, known, of_profile
@@ -225,6 +226,7 @@ def server(
         Infeasible: a layout that the model cannot be cut into.
     """
     model, device = _record("model", model), _record("accelerator", device)
+    texts("deployment", precision=precision, kv_precision=kv_precision, engine=engine)
     known(engine)
     layout = layout or Layout(tp=tp)
     feasibility.check_layout(model, layout)
