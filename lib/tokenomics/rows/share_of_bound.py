@@ -117,7 +117,12 @@ def by_phase(reached: pd.DataFrame) -> pd.DataFrame:
 
 
 def one_row_per_run(reached: pd.DataFrame) -> pd.DataFrame:
-    """The preferred metric of every training run, in the order of the runs' names."""
-    kept = reached[reached["metric"].isin(PREFERRED)]
+    """The preferred metric of every training run, in the order of the runs' names.
+
+    Left out: sweeps, whose layouts were tried on purpose, bad ones too, and runs that trained adapters only.
+    """
+    kept = reached[
+        reached["metric"].isin(PREFERRED) & ~reached["kind"].isin([measurements.SWEEP, measurements.ADAPTERS])
+    ]
     kept = kept.assign(rank=kept["metric"].map(PREFERRED.index)).sort_values(["run", "rank", "case"])
     return kept.drop_duplicates("run").drop(columns="rank").reset_index(drop=True)
