@@ -38,9 +38,16 @@ def test_nothing_ran_that_cannot_fit():
     assert set(verdicts["value"]) <= {0.0, 1.0} and (verdicts["value"] <= verdicts["verdict"]).all()
 
 
-def test_one_row_stands_for_a_run():
-    rows = {"run": ["a", "a", "b"], "case": ["1", "2", "3"], "share": [0.5, 0.4, 0.3]}
-    shares = pd.DataFrame(rows | {"metric": ["mfu", "tokens_per_s_per_gpu", "hfu"]})
+def test_one_row_stands_for_a_run_that_somebody_chose_in_a_stated_arithmetic():
+    rows = [
+        ("a", "1", "mfu", "bf16", "benchmark"),
+        ("a", "2", "tokens_per_s_per_gpu", "bf16", "benchmark"),
+        ("b", "3", "hfu", "bf16", "benchmark"),
+        ("c", "4", "mfu", "bf16", measurements.SWEEP),
+        ("d", "5", "mfu", "bf16", measurements.ADAPTERS),
+        ("e", "6", "mfu", None, "benchmark"),
+    ]
+    shares = pd.DataFrame(rows, columns=["run", "case", "metric", "precision", "kind"])
     assert share_of_bound.one_row_per_run(shares)["case"].tolist() == ["2"]
 
 

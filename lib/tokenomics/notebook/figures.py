@@ -9,6 +9,7 @@ import html
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -32,6 +33,8 @@ METADATA: dict[str, dict[str, Any]] = {
 FORMATS = (*METADATA, "tex")
 """What a run can write: pictures in the first three, tables in the last; PNG always."""
 WIDTH_PX = 525
+LARGE_BYTES = 150_000
+"""Pictures above are kept in a palette of 256 colours."""
 NOTHING = "no data with these parameters"
 _drawn_from: dict[str, dict[str, str]] = {}
 
@@ -130,6 +133,7 @@ def save(fig: "Figure", slug: str, caption: str, source: str = "", metrics: Mapp
     wanted = os.environ.get(FORMATS_VARIABLE, "").split(",")
     for kind in ("png", *(each for each in METADATA if each in wanted and each != "png")):
         fig.savefig(_path(slug, kind), metadata=METADATA[kind], dpi=style.DPI)
+    _fewer_colours(_path(slug, "png"))
     plt.close(fig)
     report.record(metrics or {})
     entry = {
@@ -150,3 +154,14 @@ def save(fig: "Figure", slug: str, caption: str, source: str = "", metrics: Mapp
 
 def _path(slug: str, ending: str):
     return current().out / "figures" / f"{current().number}_{slug}.{ending}"
+
+
+def _fewer_colours(path: Path) -> None:
+    """Keep a large picture, such as a map with numbers, in a palette: the same to the eye, a third as big."""
+    if path.stat().st_size <= LARGE_BYTES:
+        return
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        palette = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        palette.save(path, optimize=True, dpi=picture.info["dpi"])
