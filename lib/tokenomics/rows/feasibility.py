@@ -184,4 +184,5 @@ def _memory(
 def _status(error: DataError) -> str:
     if isinstance(error, Infeasible):
         return f"infeasible: {error.reason}"
-    return f"not judgeable: {error.key} {error.value:g}, not {error.allowed}"
+    value = f"{error.value:g}" if isinstance(error.value, int | float) else error.value
+    return f"not judgeable: {error.key} {value}, not {error.allowed}"

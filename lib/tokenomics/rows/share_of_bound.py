@@ -67,17 +67,18 @@ def _predicted(kind: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     return rows.assign(**named), predicted
 
 
-def violations(slack: float = SLACK) -> pd.DataFrame:
-    """Rows of all measurement tables that contradict their bound, or ran although their weights do not fit.
+def violations(slack: float = SLACK, kinds: Collection[str] = measurements.KINDS) -> pd.DataFrame:
+    """Rows of measurement tables that contradict their bound, or ran although their weights do not fit.
 
     Args:
         slack: relative distance by which a value may cross its bound.
+        kinds: of the tables.
 
     Returns:
         :data:`BEYOND`: value and bound in the row's unit, ratio value over bound (NaN where the weights do not fit),
         suspect as marked in the table; sorted by table and case.
     """
-    parts = [_violations(kind, slack) for kind in measurements.KINDS]
+    parts = [_violations(kind, slack) for kind in kinds]
     return pd.concat(parts, ignore_index=True).sort_values(["table", "case"], ignore_index=True)
 
 
@@ -99,8 +100,7 @@ def beyond_bounds(kinds: Collection[str]) -> pd.DataFrame:
         :data:`BEYOND` and the ``reason`` of ``beyond_bounds.csv``, missing where the row was not examined: a check must
         refuse that.
     """
-    beyond = violations()
-    beyond = beyond[beyond["table"].isin(kinds)]
+    beyond = violations(kinds=kinds)
     listed = tables.read("measurements/beyond_bounds")[["table", "case", "reason"]]
     return beyond.merge(listed, on=["table", "case"], how="left")
 
