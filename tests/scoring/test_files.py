@@ -33,7 +33,7 @@ def test_the_command_takes_the_same_options_and_the_scorer_by_either_name():
 
 
 def test_what_is_missing_is_asked_for_by_this_command():
-    with pytest.raises(TokenomicsError, match=r"tokenomics score .*llama_bench.md --xpu NAME --tp N$"):
+    with pytest.raises(TokenomicsError, match=r"tokenomics score .*llama_bench.md'? --xpu NAME --tp N$"):
         tokenomics.score(DATA / "llama_bench.md")
 
 

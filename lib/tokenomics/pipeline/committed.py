@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-import tarfile
+import zipfile
 from io import BytesIO
 from pathlib import Path
 
@@ -49,9 +49,9 @@ def restore(notebooks: list[str], folder: Path) -> tuple[str, dict[str, dict[str
     """
     if head := _head():
         for name in notebooks:
-            if packed := _git("archive", "--format=tar", "HEAD", f"results/{name}"):
-                with tarfile.open(fileobj=BytesIO(packed)) as archive:
-                    archive.extractall(folder.parent, filter="data")
+            if packed := _git("archive", "--format=zip", "HEAD", f"results/{name}"):
+                with zipfile.ZipFile(BytesIO(packed)) as archive:
+                    archive.extractall(folder.parent)
         return f"commit {head}", {name: {} for name in notebooks}
     gone: dict[str, dict[str, str]] = {name: {} for name in notebooks}
     for name in notebooks:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_what_is_missing_is_asked_for(data):
     path = data / "llmperf_summary.json"
     with pytest.raises(TokenomicsError) as told:
         convert(path)
-    line = f"tokenomics convert {path} --xpu NAME --tp N --precision bf16"
+    line = f"tokenomics convert {shlex.quote(str(path))} --xpu NAME --tp N --precision bf16"
     assert (
         str(told.value) == f"llmperf_summary.json does not state the accelerator, the layout and the precision: {line}"
     )
