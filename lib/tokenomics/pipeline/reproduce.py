@@ -1,5 +1,6 @@
 """Rerun everything from scratch and say whether it comes out as committed."""
 
+import json
 import os
 import subprocess
 import sys
@@ -122,11 +123,22 @@ def dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
 
     It ends with this process, and so does what it has started.
     """
+    _drop_broken_lock(paths.ROOT / ".dvc" / "tmp" / "rwlock")
     binaries = Path(sys.executable).parent
     environment = os.environ | DVC_ENVIRONMENT | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
     command = [sys.executable, "-m", parent.__name__, str(binaries / "dvc"), *arguments]
     kept = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     return subprocess.run(command, cwd=paths.ROOT, env=environment, text=True, check=False, **kept)
+
+
+def _drop_broken_lock(lock: Path) -> None:
+    """Delete dvc's list of locks where a kill cut it off in mid-writing; dvc would refuse to start."""
+    try:
+        json.loads(lock.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except ValueError:
+        lock.unlink()
 
 
 def _compared(reference: Path, fresh: Path, gone: dict[str, str]) -> list[str]:
