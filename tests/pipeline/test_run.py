@@ -17,7 +17,7 @@ import pytest
 
 from tokenomics import outputs, paths
 from tokenomics.parameters import generation
-from tokenomics.pipeline import reproduce
+from tokenomics.pipeline.reproduce import _drop_broken_lock
 from tokenomics.sections import registry
 
 NOTEBOOK = "01_ubiquitous_llms"
@@ -350,16 +350,16 @@ def test_killed_reproduce_leaves_no_process_and_does_not_block_the_next(good):
     wait_until(lambda: not kernels(good), "dvc, runner and kernel to end")
     assert state(result(good)) == before
     write_notebook(good, GOOD, "1 + 1")
-    reproduce._drop_broken_lock(good / ".dvc" / "tmp" / "rwlock")  # as the next reproduce does
+    _drop_broken_lock(good / ".dvc" / "tmp" / "rwlock")  # as the next reproduce does
     assert call(good, "dvc", "repro").returncode == 0
 
 
 def test_a_list_of_locks_that_a_kill_cut_off_is_dropped(tmp_path):
     lock = tmp_path / "rwlock"
-    reproduce._drop_broken_lock(lock)
+    _drop_broken_lock(lock)
     for text, kept in (("{}", True), ('{"a": ', False), ("", False)):
         lock.write_text(text)
-        reproduce._drop_broken_lock(lock)
+        _drop_broken_lock(lock)
         assert lock.exists() == kept
 
 
